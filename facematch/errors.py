@@ -1,0 +1,91 @@
+"""Everything facematch raises on purpose.
+
+    FacematchError
+    ├── PhotoError               one photo cannot be used; has `photo` and a stable `code`
+    │   ├── MissingPhotoError      "missing"        no such file, or a folder
+    │   ├── NotAnImageError        "not-an-image"   the content is no format we open
+    │   ├── TruncatedPhotoError    "truncated"      the file ends too early
+    │   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels or frames
+    │   ├── UnreadablePhotoError   "unreadable"     damaged, or the system refuses it
+    │   └── NoFaceError            "no-face"        nothing found, or not that many
+    ├── UnknownBackendError      no back-end of that name
+    ├── MissingExtraError        a back-end needs a package that is not installed
+    ├── WeightsError             a weight file is missing, damaged or not the one expected
+    ├── EmbeddingError           vectors that cannot be compared
+    └── ResemblanceError         no resemblance model fits these vectors
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FacematchError(Exception):
+    """Base of every error facematch raises on purpose; the message is one line for a person."""
+
+
+class PhotoError(FacematchError):
+    """One photo cannot be used: `photo` is its label, `code` a stable word for the reason."""
+
+    code: ClassVar[str] = "photo"
+
+    def __init__(self, photo: str, reason: str) -> None:
+        super().__init__(f"{photo}: {reason}")
+        self.photo = photo
+        self.reason = reason
+
+
+class MissingPhotoError(PhotoError):
+    """There is no such file, or it is a folder."""
+
+    code = "missing"
+
+
+class NotAnImageError(PhotoError):
+    """The content is in no image format that facematch opens."""
+
+    code = "not-an-image"
+
+
+class TruncatedPhotoError(PhotoError):
+    """The file ends before the picture does."""
+
+    code = "truncated"
+
+
+class PhotoTooLargeError(PhotoError):
+    """The file is over a limit on bytes, pixels or frames; nothing was decoded."""
+
+    code = "too-large"
+
+
+class UnreadablePhotoError(PhotoError):
+    """The file is damaged, or the operating system refuses to read it."""
+
+    code = "unreadable"
+
+
+class NoFaceError(PhotoError):
+    """No face was found, or fewer than the number asked for."""
+
+    code = "no-face"
+
+
+class UnknownBackendError(FacematchError):
+    """No detector, embedder or model goes by that name."""
+
+
+class MissingExtraError(FacematchError):
+    """A back-end needs a package that is not installed."""
+
+
+class WeightsError(FacematchError):
+    """A weight file is missing, damaged, or not the one expected."""
+
+
+class EmbeddingError(FacematchError):
+    """Vectors cannot be compared: wrong shape, not finite, all zeros, or from two embedders."""
+
+
+class ResemblanceError(FacematchError):
+    """A resemblance model is damaged, or was not fitted to these vectors."""

@@ -1,0 +1,133 @@
+"""The nouns: what flows from a photo to a score, and what a back-end must offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, upright
+Chips: TypeAlias = NDArray[np.uint8]  # (N, S, S, 3) RGB, aligned faces
+Vectors: TypeAlias = NDArray[np.float32]  # (N, D)
+Scores: TypeAlias = NDArray[np.float32]  # (P, C) cosines in [-1, 1]
+Points: TypeAlias = NDArray[np.float32]  # (5, 2) x, y: see Face.landmarks
+Box: TypeAlias = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A decoded photograph, upright, in RGB.
+
+    `scale` is the pixels here per pixel of the file: 0.5 where a JPEG was decoded at half size.
+    `digest` is the sha256 of the file's bytes (hex), "" where the pixels came from memory.
+    """
+
+    label: str
+    pixels: Pixels
+    path: Path | None = None
+    taken: datetime | None = None
+    scale: float = 1.0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face in a photo; `box` and `landmarks` are in pixels of that photo.
+
+    `confidence` is the detector's own number and means nothing across detectors.
+    `landmarks` are five points, as the viewer sees them: the outer and inner corner of the right
+    eye, the outer and inner corner of the left eye, the base of the nose. None until located.
+    """
+
+    box: Box
+    confidence: float
+    landmarks: Points | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """How an embedder wants its chips: `size` pixels square, landmarks at `template` (5, 2)."""
+
+    size: int
+    template: Points
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who was scored: one face of one photo, its box in pixels of the photo's file.
+
+    `face` counts from 1, the largest face first; `faces_found` says how many there were.
+    """
+
+    photo: str
+    box: Box
+    confidence: float
+    face: int
+    faces_found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The names of the parts that made a score."""
+
+    detector: str
+    embedder: str
+    resemblance: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How much a child looks like a parent.
+
+    `cosine` lies in [-1, 1] and compares the two embeddings. `score` is the mini-me score, 0 to
+    100: of 100 unrelated people, how many look less like this child than this parent does.
+    `likelihood_ratio` says how many times more often such a likeness is seen between parent and
+    child than between strangers. Both are None where no resemblance model fits the embedder.
+    None of them is a paternity test.
+    """
+
+    parent: Subject
+    child: Subject
+    cosine: float
+    score: float | None
+    likelihood_ratio: float | None
+    engine: Engine
+    warnings: tuple[str, ...] = ()
+
+
+class Detector(Protocol):
+    """Finds faces. A detector is built without reading weights; the first `detect` reads them."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under."""
+
+    def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
+        """Faces, most confident first, [] if there are none.
+
+        `min_face` is the side in pixels of the smallest face worth finding; None stands for 5 % of
+        the photo's long side.
+        """
+
+
+class Embedder(Protocol):
+    """Turns chips into vectors. Vectors of one `space` may be compared, others may not."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under."""
+
+    @property
+    def space(self) -> str:
+        """The name of the vector space: two embedders with the same weights share it."""
+
+    @property
+    def frame(self) -> Frame:
+        """How the chips must be cut."""
+
+    def embed(self, chips: Chips) -> Vectors:
+        """One vector a chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0."""
