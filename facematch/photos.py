@@ -1,0 +1,526 @@
+"""From a file to an upright RGB Photo, within bounds.
+
+Pillow and pillow-heif decode. This module decides which of their readers may open a file, checks
+the limits before pixels are decoded, and turns whatever goes wrong into a PhotoError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import stat
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from facematch.errors import (
+    MissingPhotoError,
+    NotAnImageError,
+    PhotoError,
+    PhotoTooLargeError,
+    TruncatedPhotoError,
+    UnreadablePhotoError,
+)
+from facematch.types import Photo, Pixels
+
+# Pillow's reader of each format. They are called directly: Image.open would import every plugin
+# for some formats, and would warn of, or refuse, large photos by a process-wide setting.
+_READERS = {
+    "JPEG": "PIL.JpegImagePlugin:JpegImageFile",  # of an MPO it sees the first picture only
+    "PNG": "PIL.PngImagePlugin:PngImageFile",
+    "WebP": "PIL.WebPImagePlugin:WebPImageFile",
+    "TIFF": "PIL.TiffImagePlugin:TiffImageFile",
+    "BMP": "PIL.BmpImagePlugin:BmpImageFile",
+    "GIF": "PIL.GifImagePlugin:GifImageFile",
+    "AVIF": "PIL.AvifImagePlugin:AvifImageFile",
+    "HEIC": "pillow_heif:HeifImageFile",
+}
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),  # with 64-bit offsets
+    (b"MM\0+", "TIFF"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+)
+_BMP_HEADER = 124  # bytes in the longest header a BMP can have, which it states after its first 14
+_HEIF_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 msf1".split())
+_AVIF_BRANDS = frozenset(b"avif avis".split())
+
+# In these formats Pillow compares the size with its process-wide MAX_IMAGE_PIXELS while it decodes,
+# and warns above this, its default. Silencing a warning is not thread-safe before Python 3.14.
+_PILLOW_CHECKS = frozenset({"TIFF", "GIF"})
+_PILLOW_WARNS_ABOVE = 89_478_485
+
+_ORIENTATION, _DATE_TIME, _EXIF_DIRECTORY, _DATE_TIME_ORIGINAL = 0x0112, 0x0132, 0x8769, 0x9003
+# EXIF orientation -> swap rows and columns?, then the steps through rows and through columns.
+_TURNS = {
+    1: (False, 1, 1),
+    2: (False, 1, -1),
+    3: (False, -1, -1),
+    4: (False, -1, 1),
+    5: (True, 1, 1),
+    6: (True, 1, -1),
+    7: (True, -1, -1),
+    8: (True, -1, 1),
+}
+# Pixels made RGB at a time: no second full-size picture in memory, and far below the size at which
+# Image.crop looks at MAX_IMAGE_PIXELS.
+_STRIP = 2**16
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a file may hold. All three are checked before any pixel is decoded."""
+
+    max_bytes: int = 256 * 2**20  # a 45-megapixel TIFF of 16 bits a channel just fits
+    max_pixels: int = 200_000_000  # the largest phone photo, 16,320 x 12,240; decoding takes 1.4 GB
+    max_frames: int = 1000  # only the first is decoded; more is a film, not a photo
+
+
+@dataclass(frozen=True, slots=True)
+class _Exif:
+    orientation: int = 1
+    taken: datetime | None = None
+
+
+_DEFAULT_LIMITS = Limits()
+
+
+def read_photo(
+    path: str | os.PathLike[str],
+    *,
+    min_side: int | None = None,
+    limits: Limits = _DEFAULT_LIMITS,
+) -> Photo:
+    """Decode a photograph: upright, RGB, bounded.
+
+    Opens JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and HEIC, told apart by content, never by name.
+    Of several frames the first is decoded. What is transparent becomes white, 16 bits become 8.
+
+    `min_side`: decode a JPEG at 1/2, 1/4 or 1/8 as long as its long side keeps this many pixels,
+    which is several times faster; None, and every other format: full size.
+
+    Raises a PhotoError: missing, not an image, truncated, too large or unreadable.
+    """
+    label = os.fsdecode(path)
+    data = _read_bytes(label, limits.max_bytes)
+    kind = _kind(data)
+    if kind is None:
+        raise NotAnImageError(
+            label, f"is in no format facematch opens ({', '.join(_READERS)}): save it as JPEG"
+        )
+    _reader(kind)  # imported here: a broken installation is not the photo's fault
+    try:
+        pixels, scale, exif = _decode(label, kind, data, min_side, limits)
+        pixels = _upright(pixels, exif.orientation)  # Pillow's own copy is freed by now
+    except PhotoError:
+        raise
+    except Exception as error:
+        # On hostile bytes Pillow raises nearly anything: OSError, SyntaxError, ValueError,
+        # struct.error, KeyError, MemoryError, ... This is the one border where it enters.
+        # KeyboardInterrupt and SystemExit are no Exception and pass.
+        _refuse(label, kind, data, error)
+    return Photo(
+        label=label,
+        pixels=pixels,
+        path=Path(label),
+        taken=exif.taken,
+        scale=scale,
+        digest=hashlib.sha256(data).hexdigest(),
+    )
+
+
+# --- the file ---
+
+
+def _read_bytes(label: str, max_bytes: int) -> bytes:
+    try:
+        with open(label, "rb", opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadablePhotoError(label, "is not a regular file: copy the photo to one")
+            if status.st_size > max_bytes:
+                raise PhotoTooLargeError(
+                    label,
+                    f"has {status.st_size:,} bytes, over the limit of {max_bytes:,}: "
+                    "save it as JPEG, or raise max_bytes",
+                )
+            data = file.read(status.st_size)
+    except (OSError, ValueError) as error:
+        _refuse_file(label, error)
+    if not data:
+        raise NotAnImageError(label, "is empty (0 bytes): copy or download it again")
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # Opening a pipe waits for its writer, for ever if there is none. Windows has no such flag.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _refuse_file(label: str, error: OSError | ValueError) -> NoReturn:
+    # Windows says "permission denied" of a folder. ValueError: a null character in the name.
+    if isinstance(error, OSError) and os.path.isdir(label):
+        raise MissingPhotoError(label, "is a folder: name the photos in it") from error
+    if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
+        raise MissingPhotoError(label, "there is no such file: check the name") from error
+    why = error.strerror or type(error).__name__
+    raise UnreadablePhotoError(
+        label, f"the system does not let it be read ({why}): check its permissions"
+    ) from error
+
+
+def _kind(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        return _kind_by_brand(data)
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") > _BMP_HEADER:
+        return None  # a text that happens to start so
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+
+
+def _kind_by_brand(data: bytes) -> str | None:
+    # The major brand, its version, then the compatible brands. Both formats may lead with mif1.
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    major = data[8:12]
+    brands = {major} | {data[at : at + 4] for at in range(16, end, 4)}
+    if major not in _HEIF_BRANDS | _AVIF_BRANDS:
+        return None  # a film, say
+    return "AVIF" if brands & _AVIF_BRANDS else "HEIC"
+
+
+# --- the picture ---
+
+
+def _decode(
+    label: str, kind: str, data: bytes, min_side: int | None, limits: Limits
+) -> tuple[Pixels, float, _Exif]:
+    _check_before_opening(label, kind, data, limits)
+    image = _opened(kind, data)
+    _check_size(label, kind, image.size, limits)
+    if kind in ("PNG", "WebP", "AVIF", "HEIC"):  # whose headers say how many
+        _check_frames(label, getattr(image, "n_frames", 1), limits)
+    scale = _reduce(image, min_side) if kind == "JPEG" else 1.0
+    pixels = _rgb(image)
+    if kind == "TIFF":  # Pillow has turned it; so has pillow-heif, which sets its EXIF to 1
+        return pixels, scale, _Exif(taken=_exif(data).taken)
+    return pixels, scale, _exif(image.info.get("exif"))
+
+
+class _ExifUnread:
+    """Mixed into Pillow's readers: only what they need of EXIF themselves.
+
+    Reading EXIF, Pillow warns where it is broken, which raises where warnings are errors, and
+    imports the TIFF reader. `_exif` does neither.
+    """
+
+    def getexif(self) -> Image.Exif:
+        exif = Image.Exif()
+        exif[_ORIENTATION] = getattr(self, "tag_v2", {}).get(_ORIENTATION, 1)
+        return exif
+
+
+@cache
+def _reader(kind: str) -> type[ImageFile.ImageFile]:
+    module, name = _READERS[kind].split(":")
+    reader = getattr(import_module(module), name)
+    return cast("type[ImageFile.ImageFile]", type(name, (_ExifUnread, reader), {}))
+
+
+def _opened(kind: str, data: bytes) -> ImageFile.ImageFile:
+    try:
+        return _reader(kind)(io.BytesIO(data))
+    except Exception:
+        if kind != "AVIF":
+            raise
+        # Pillow refuses an AVIF for its EXIF alone: try once more with that item made unknown.
+        return _reader(kind)(io.BytesIO(re.sub(rb"(?s)(infe.{8})Exif", rb"\1skip", data)))
+
+
+def _check_before_opening(label: str, kind: str, data: bytes, limits: Limits) -> None:
+    # These readers take memory for the whole canvas, or count frames by reading all, on opening.
+    if kind == "WebP" and (size := _webp_size(data)):
+        _check_size(label, kind, size, limits)
+    if kind == "GIF":
+        size, frames = _gif_size_and_frames(data, limits.max_frames)
+        _check_size(label, kind, size, limits)
+        _check_frames(label, frames, limits)
+    if kind == "TIFF":
+        _check_frames(label, _tiff_frames(data, limits.max_frames), limits)
+
+
+def _check_size(label: str, kind: str, size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    most = limits.max_pixels
+    if kind in _PILLOW_CHECKS:
+        most = min(most, _PILLOW_WARNS_ABOVE)
+    if width * height > most:
+        of = f" of a {kind}" if most < limits.max_pixels else ""
+        advice = "save it as JPEG or PNG" if of else "scale it down, or raise max_pixels"
+        raise PhotoTooLargeError(
+            label,
+            f"has {width * height:,} pixels ({width}x{height}), over the limit of {most:,}{of}: "
+            f"{advice}",
+        )
+
+
+def _check_frames(label: str, frames: int, limits: Limits) -> None:
+    if frames > limits.max_frames:
+        raise PhotoTooLargeError(
+            label,
+            f"has more than {limits.max_frames:,} frames: save one of them as JPEG, "
+            "or raise max_frames",
+        )
+
+
+def _reduce(image: ImageFile.ImageFile, min_side: int | None) -> float:
+    """Ask for a smaller picture; gives its long side over the original one."""
+    width, height = image.size
+    if min_side is None:
+        return 1.0
+    for part in (8, 4, 2):
+        if -(-max(width, height) // part) >= min_side:
+            image.draft(None, (max(width // part, 1), max(height // part, 1)))
+            break
+    return max(image.size) / max(width, height)
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    swap, rows, columns = _TURNS.get(orientation, _TURNS[1])
+    if swap:
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels[::rows, ::columns])
+
+
+# --- colour ---
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    """The picture in RGB, Pixels of its own memory.
+
+    Colour profiles are left alone: phones write Display P3, whose colours are a little dull when
+    read as sRGB. An embedder hardly sees it, while converting takes time and parses more of a
+    file that may be hostile.
+    """
+    image.load()
+    white = _white(image)
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        pixels[top : top + rows] = _eight_bits(strip, white) if white else _flat(strip)
+    return pixels
+
+
+def _white(image: Image.Image) -> float | None:
+    """The value that is white in a grey picture of more than 8 bits; None for any other.
+
+    "I" (32-bit integers) and "F" (floats) do not say: white is the first of 1 (floats only), 255
+    and 65535 that no pixel exceeds, else the largest pixel.
+    """
+    if image.mode.startswith("I;16"):
+        return 65535.0
+    if image.mode not in ("I", "F"):
+        return None
+    values = np.asarray(image)
+    most = float(np.max(values, where=np.isfinite(values), initial=0))
+    whites = (255.0, 65535.0) if image.mode == "I" else (1.0, 255.0, 65535.0)
+    return next((white for white in whites if most <= white), most)
+
+
+def _eight_bits(strip: Image.Image, white: float) -> NDArray[np.uint8]:
+    """Grey of many bits, scaled rather than clipped: Pillow makes 300 of 65535 white."""
+    values = np.asarray(strip).astype(np.float64)
+    values = np.nan_to_num(values, nan=0.0, posinf=white, neginf=0.0).clip(0, white)
+    return np.rint(values * (255 / white)).astype(np.uint8)[:, :, np.newaxis]
+
+
+def _flat(strip: Image.Image) -> NDArray[np.uint8]:
+    if strip.mode == "La":  # Pillow turns it into LA and nothing else
+        strip = strip.convert("LA")
+    if strip.has_transparency_data:
+        clear = strip.convert("RGBA")
+        strip = Image.new("RGB", strip.size, "white")
+        strip.paste(clear, mask=clear)
+    return np.asarray(strip.convert("RGB"))
+
+
+# --- EXIF ---
+
+
+def _exif(block: Any) -> _Exif:
+    """The orientation and the date in an EXIF block; of a broken block, what can be read."""
+    if not isinstance(block, bytes):
+        return _Exif()
+    block = re.sub(rb"\A(Exif\0\0){1,2}", b"", block, count=1)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None or len(block) < 8:
+        return _Exif()
+    tags = _directory(block, order, struct.unpack_from(f"{order}I", block, 4)[0])
+    within = tags.get(_EXIF_DIRECTORY)
+    more = {} if within is None else _directory(block, order, within)
+    original = _date(block, more.get(_DATE_TIME_ORIGINAL))
+    return _Exif(tags.get(_ORIENTATION, 1), original or _date(block, tags.get(_DATE_TIME)))
+
+
+def _directory(block: bytes, order: str, offset: int) -> dict[int, int]:
+    """Tag -> its number, or for text where in the block it starts; entries up to the first gap."""
+    values: dict[int, int] = {}
+    with suppress(struct.error):
+        (count,) = struct.unpack_from(f"{order}H", block, offset)
+        for at in range(offset + 2, offset + 2 + 12 * count, 12):
+            tag, type_, _, number = struct.unpack_from(f"{order}HHI4s", block, at)
+            short = type_ == 3
+            values[tag] = struct.unpack_from(order + ("H" if short else "I"), number)[0]
+    return values
+
+
+def _date(block: bytes, offset: int | None) -> datetime | None:
+    if offset is None:
+        return None
+    with suppress(ValueError):  # also what decode raises; cameras without a clock write 0000
+        return datetime.strptime(block[offset : offset + 19].decode("ascii"), "%Y:%m:%d %H:%M:%S")
+    return None
+
+
+# --- what must be known before a reader is trusted with the file ---
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        wide, high = (int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+        return wide + 1, high + 1
+    if chunk == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if chunk == b"VP8 ":
+        wide, high = (int.from_bytes(data[at : at + 2], "little") for at in (26, 28))
+        return wide & 0x3FFF, high & 0x3FFF
+    return None
+
+
+def _gif_size_and_frames(data: bytes, most: int) -> tuple[tuple[int, int], int]:
+    """The canvas, with the first frame where it juts out, and the frames, up to `most` + 1."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    at = 13 + _palette_bytes(flags)
+    frames = 0
+    while frames <= most and at + 10 < len(data) and data[at] != 0x3B:  # the trailer
+        if data[at] == 0x2C:  # a frame
+            x, y, wide, high, flags = struct.unpack_from("<HHHHB", data, at + 1)
+            if not frames:
+                width, height = max(width, x + wide), max(height, y + high)
+            frames += 1
+            at = _after_blocks(data, at + 11 + _palette_bytes(flags))
+        elif data[at] == 0x21:  # an extension
+            at = _after_blocks(data, at + 2)
+        else:
+            at += 1
+    return (width, height), frames
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _after_blocks(data: bytes, at: int) -> int:
+    while at < len(data) and data[at]:
+        at += data[at] + 1
+    return at + 1
+
+
+def _tiff_frames(data: bytes, most: int) -> int:
+    """The directories of a TIFF, up to `most` + 1; EOFError if the first is not all there.
+
+    A chain that breaks later ends there: only the first picture is read.
+    """
+    order = "<" if data[:2] == b"II" else ">"
+    big = 43 in data[2:4]
+    offset, count_of = (order + "Q", order + "Q") if big else (order + "I", order + "H")
+    entry = 20 if big else 12
+    (at,) = struct.unpack_from(offset, data, 8 if big else 4)
+    seen: set[int] = set()
+    while at and at not in seen and len(seen) <= most:
+        try:
+            (count,) = struct.unpack_from(count_of, data, at)
+            (following,) = struct.unpack_from(
+                offset, data, at + struct.calcsize(count_of) + entry * count
+            )
+        except (struct.error, OverflowError) as error:
+            if not seen:
+                raise EOFError("the first directory is not all there") from error
+            break
+        seen.add(at)
+        at = following
+    return len(seen)
+
+
+# --- what went wrong ---
+
+
+def _refuse(label: str, kind: str, data: bytes, error: Exception) -> NoReturn:
+    if isinstance(error, MemoryError):
+        raise PhotoTooLargeError(label, "needs more memory than there is: scale it down") from error
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        raise PhotoTooLargeError(
+            label, "is over Pillow's own limit, Image.MAX_IMAGE_PIXELS: scale it down"
+        ) from error
+    if isinstance(error, EOFError | struct.error) or _ends_early(kind, data, str(error)):
+        raise TruncatedPhotoError(
+            label, "the file ends before the picture does: copy or download it again"
+        ) from error
+    why = " ".join(str(error).split())[:80] or type(error).__name__
+    raise UnreadablePhotoError(
+        label, f"the {kind} is damaged ({why}): copy it again, or save it anew as JPEG"
+    ) from error
+
+
+def _ends_early(kind: str, data: bytes, message: str) -> bool:
+    """Whether a file that failed to decode looks cut off. A whole file is never asked."""
+    if "truncated" in message.lower():
+        return True
+    match kind:
+        case "JPEG":
+            return not data.rstrip(b"\0").endswith(b"\xff\xd9")
+        case "PNG":
+            return b"IEND" not in data[-64:]
+        case "GIF":
+            return not data.rstrip(b"\0").endswith(b";")
+        case "WebP":
+            return int.from_bytes(data[4:8], "little") + 8 > len(data)
+        case "BMP":
+            return int.from_bytes(data[2:6], "little") > len(data)
+        case "AVIF" | "HEIC":
+            return b"mdat" not in data or _boxes_end(data) > len(data)
+        case _:
+            return False
+
+
+def _boxes_end(data: bytes) -> int:
+    """Where the last box of an ISO file says it ends; past the file if that was cut."""
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:  # a 64-bit size follows
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < 8:  # 0: up to the end of the file
+            return len(data)
+        at += size
+    return at
