@@ -1,0 +1,60 @@
+"""dlib's face recognition ResNet (29 convolutions, 128 dimensions), run by onnxruntime."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facematch.align import dlib_frame
+from facematch.errors import EmbeddingError
+from facematch.types import Chips, Frame, Vectors
+from facematch.weights import converted
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_BATCH = 32  # chips a run: 200 MB
+_DIMENSIONS = 128
+
+
+class DlibResNetEmbedder:
+    """Embeds faces as dlib's `face_recognition_model_v1` does, to 1e-5; vectors are not unit."""
+
+    name = "dlib-resnet"
+    space = "dlib-resnet"
+
+    @property
+    def frame(self) -> Frame:
+        """150 pixels square, a quarter of the face's box added on each side."""
+        return dlib_frame()
+
+    def embed(self, chips: Chips) -> Vectors:
+        """One vector a chip. Shapes: (N, 150, 150, 3) uint8 RGB -> (N, 128) float32. N may be 0.
+
+        Raises EmbeddingError for chips of any other shape or type.
+        """
+        side = self.frame.size
+        if chips.dtype != np.uint8 or chips.shape[1:] != (side, side, 3):
+            raise EmbeddingError(
+                f"chips must be (N, {side}, {side}, 3) uint8, not {chips.shape} {chips.dtype}"
+            )
+        vectors = np.empty((len(chips), _DIMENSIONS), np.float32)
+        for start in range(0, len(chips), _BATCH):
+            batch = chips[start : start + _BATCH]
+            (vectors[start : start + _BATCH],) = self._session.run(None, {"chips": batch})
+        return vectors
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        from facematch.dlib_format import CONVERTER_VERSION, read_network, resnet_graph
+        from facematch.inference import session
+
+        graph = converted(
+            "dlib-resnet",
+            lambda data: resnet_graph(read_network(data)),
+            version=CONVERTER_VERSION,
+            suffix=".onnx",
+        )
+        return session(graph)
