@@ -29,7 +29,9 @@ SMALLEST_SHARE = 0.05  # of the long side: the default smallest face
 _MOST_PIXELS = 100_000_000  # searched at the base level; takes a minute
 
 _LEVEL = 5 / 6
-_GAP, _MARGIN = 10, 11  # black pixels between two levels, and around them all
+_SHIFT = 0.3  # pixels that dlib adds on the way from one level up to the one before
+_GAP, _MARGIN = 10, 11  # pixels between two levels, and around them all
+_BACKGROUND = (123, 117, 104)  # what they show: the network's input means, rounded
 _SMALLEST_LEVEL = 5  # rows
 _OVERLAP = 0.3382761351109955  # of the file's training options
 _STRIDE, _FIRST_CENTRE = 8, 14  # three 5x5 convolutions of stride 2, unpadded
@@ -162,16 +164,16 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
 
 
 def _pyramid(base: Pixels, levels: list[Rect], size: tuple[int, int]) -> Pixels:
-    picture = np.zeros((size[1], size[0], 3), np.uint8)
+    picture = np.full((size[1], size[0], 3), _BACKGROUND, np.uint8)
     level = base.astype(np.float32)
     for left, top, width, height in levels:
         level = _resampled(level, width, height)
-        picture[top : top + height, left : left + width] = level
+        picture[top : top + height, left : left + width] = np.rint(level)
     return picture
 
 
 def _resampled(level: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Bilinear, the corner pixels' centres kept in the corners, rounded down, as dlib does it."""
+    """Bilinear, the centres of the corner pixels kept in the corners, as dlib does it."""
     import cv2
 
     before = np.array([level.shape[1], level.shape[0]])
@@ -183,7 +185,7 @@ def _resampled(level: NDArray[np.float32], width: int, height: int) -> NDArray[n
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     edge = cv2.BORDER_REPLICATE
     smaller = cv2.warpAffine(level, inverse, (width, height), flags=flags, borderMode=edge)
-    return np.floor(smaller, dtype=np.float32)
+    return np.asarray(smaller, np.float32)
 
 
 def _candidates(
@@ -200,7 +202,8 @@ def _candidates(
     level = np.argmin(np.linalg.norm(nearest - centres[:, np.newaxis], axis=2), axis=1)
     half = (WINDOW - 1) / 2
     corners = (centres - low[level])[:, np.newaxis] + np.array([[-half] * 2, [half] * 2])
-    boxes = corners.reshape(-1, 4) / _LEVEL ** level[:, np.newaxis]
+    grown = (1 / _LEVEL) ** level[:, np.newaxis]
+    boxes = corners.reshape(-1, 4) * grown + _SHIFT / (1 / _LEVEL - 1) * (grown - 1)
     # Halves are rounded away from zero, by C's lround.
     return np.copysign(np.floor(np.abs(boxes) + 0.5), boxes), scores[rows, columns]
 
