@@ -1,0 +1,61 @@
+"""facematch: who does this child look like?
+
+from facematch import FaceMatcher
+match = FaceMatcher().score("dad.jpg", "child.jpg")
+print(match.score, match.cosine, match.likelihood_ratio, match.warnings)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facematch.errors import FacematchError, PhotoError
+    from facematch.photos import Limits, read_photo
+    from facematch.pipeline import FaceMatcher, Portrait
+    from facematch.types import Detector, Embedder, Face, Frame, Match, Photo, Subject
+
+_HOMES = {
+    "Detector": "types",
+    "Embedder": "types",
+    "Face": "types",
+    "FaceMatcher": "pipeline",
+    "FacematchError": "errors",
+    "Frame": "types",
+    "Limits": "photos",
+    "Match": "types",
+    "Photo": "types",
+    "PhotoError": "errors",
+    "Portrait": "pipeline",
+    "Subject": "types",
+    "read_photo": "photos",
+}
+
+__all__ = [
+    "Detector",
+    "Embedder",
+    "Face",
+    "FaceMatcher",
+    "FacematchError",
+    "Frame",
+    "Limits",
+    "Match",
+    "Photo",
+    "PhotoError",
+    "Portrait",
+    "Subject",
+    "read_photo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import facematch` itself costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facematch' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"facematch.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -75,8 +75,10 @@ def _chip(pixels: Pixels, landmarks: Points, frame: Frame) -> Pixels:
 
 
 def _spread(transform: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """dlib's change to the fitted transform, which takes the chip's corner pixels' centres to the
-    corners of a rectangle of `size` times the scale, less one pixel, about the place of its middle.
+    """The fitted transform as dlib then changes it.
+
+    It takes the centres of the chip's corner pixels to the corners of a rectangle whose sides are
+    `size` times the scale, less one pixel, and whose middle is where the chip's middle went.
     """
     scale = np.hypot(transform[0, 0], transform[1, 0])
     middle = transform @ [size / 2, size / 2, 1]

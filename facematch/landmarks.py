@@ -73,7 +73,7 @@ def _turns(initial: NDArray[np.float32], shapes: Shapes) -> NDArray[np.float32]:
 
 
 def _whole(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest whole pixel; halves go up, as in dlib's points. One pixel off can turn a split."""
+    """The nearest whole pixel; halves go up, as in dlib: one pixel off can turn a split."""
     return np.floor(points + 0.5)
 
 
@@ -102,4 +102,5 @@ def _stage_sum(
         node = 2 * node + 2 - greater[rows, trees, node]  # greater goes left
     leaves = forest.leaves[stage][trees, node - splits]
     # Added tree by tree in float32, as dlib adds them: a last bit too can turn a split.
-    return np.concatenate([shapes[:, np.newaxis], leaves], axis=1).sum(axis=1, dtype=np.float32)
+    summed = np.concatenate([shapes[:, np.newaxis], leaves], axis=1).sum(axis=1, dtype=np.float32)
+    return np.asarray(summed, np.float32)

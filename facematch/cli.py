@@ -1,0 +1,248 @@
+"""The command line: read arguments, call the library, print. stdout is data, stderr is talk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facematch.errors import FacematchError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facematch.pipeline import FaceMatcher, Portrait
+
+app = typer.Typer(
+    name="facematch",
+    help="Who does this child look like? Scores how much a child looks like a parent, from photos.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models = typer.Typer(
+    help="The weight files: list them, check them, fetch one.", no_args_is_help=True
+)
+train = typer.Typer(
+    help="Make the shipped models again from data (extra \\[train]).", no_args_is_help=True
+)
+app.add_typer(models, name="models")
+app.add_typer(train, name="train")
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+DetectorName = Annotated[
+    str,
+    typer.Option("--detector", help="mmod, yunet or face-recognition.", rich_help_panel="Engine"),
+]
+EmbedderName = Annotated[
+    str,
+    typer.Option(
+        "--embedder",
+        help="dlib-resnet, face-recognition, or an ONNX file with a TOML beside it.",
+        rich_help_panel="Engine",
+    ),
+]
+MinFace = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help="The smallest face worth finding; smaller takes longer. Default: 5 % of the photo's "
+        "long side, which scales big photos down to 1600 pixels for the search.",
+        rich_help_panel="Engine",
+    ),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+FaceNumber = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Which face, 1 being the largest, which is the default."),
+]
+
+
+@app.callback()
+def _facematch(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"facematch {version_of('facematch')}")
+        raise typer.Exit
+
+
+@app.command()
+def score(
+    parent: Annotated[Path, typer.Argument(help="A photo of the parent.", show_default=False)],
+    child: Annotated[Path, typer.Argument(help="A photo of the child.", show_default=False)],
+    parent_face: FaceNumber = None,
+    child_face: FaceNumber = None,
+    format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "dlib-resnet",
+    min_face: MinFace = None,
+) -> None:
+    """Score how much the child in one photo looks like the parent in another.
+
+    This is no paternity test.
+    """
+    from facematch.report import NO_PATERNITY_TEST, match_as_json, match_table
+
+    matcher = _matcher(detector, embedder, min_face)
+    match = matcher.score(parent, child, parent_face=parent_face, child_face=child_face)
+    if format is Format.JSON:
+        typer.echo(match_as_json(match))
+        typer.echo(NO_PATERNITY_TEST, err=True)
+        return
+    _print(match_table(match))
+    for warning in match.warnings:
+        typer.secho(f"warning: {warning}", fg="yellow")
+    typer.echo(NO_PATERNITY_TEST)
+
+
+@app.command()
+def faces(
+    photo: Annotated[Path, typer.Argument(help="A photo.", show_default=False)],
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write each face there as the embedder sees it, and the photo with all marked.",
+        ),
+    ] = None,
+    format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "dlib-resnet",
+    min_face: MinFace = None,
+) -> None:
+    """Show the faces found in a photo, largest first."""
+    from facematch.report import faces_as_json, faces_table
+
+    portrait = _matcher(detector, embedder, min_face).find_faces(photo)
+    if format is Format.JSON:
+        typer.echo(faces_as_json(portrait.photo.label, portrait.subjects()))
+    else:
+        portrait.face_index(None)  # an error where there is none
+        _print(faces_table(portrait.subjects()))
+    if save is not None:
+        _save(portrait, save)
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the weight files facematch knows, and whether they are there and the right ones."""
+    from facematch.report import weights_table
+    from facematch.weights import KNOWN, state
+
+    _print(weights_table([(weights, state(name)) for name, weights in KNOWN.items()]))
+
+
+@models.command("check")
+def check_models() -> None:
+    """Check every installed weight file against its sha256; fails if one is damaged."""
+    from facematch.errors import WeightsError
+    from facematch.weights import KNOWN, read_weights, state
+
+    bad = []
+    for name in KNOWN:
+        found = state(name)
+        typer.echo(f"{name}: {found}")
+        if found == "damaged" or (found == "not installed" and KNOWN[name].package):
+            bad.append(name)
+    for name in bad:
+        try:
+            read_weights(name)
+        except WeightsError as error:
+            typer.echo(f"facematch: {error}", err=True)
+    if bad:
+        raise typer.Exit(1)
+
+
+@models.command("fetch")
+def fetch_model(
+    name: Annotated[str, typer.Argument(help="Its name in `models list`.", show_default=False)],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Take this file instead of the network."),
+    ] = None,
+) -> None:
+    """Install a weight file: the only command that uses the network."""
+    from facematch.weights import fetch
+
+    typer.echo(fetch(name, source=source))
+
+
+@train.command("resemblance")
+def train_resemblance(
+    data: Annotated[
+        Path,
+        typer.Option(help="A folder with fiw-train.zip and fiw-train-relations.csv."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write the model and its card.")],
+    seed: Annotated[int, typer.Option(help="Which families are held back.")] = 0,
+) -> None:
+    """Fit the resemblance model on Families In the Wild; takes about five minutes."""
+    from facematch.training.resemblance import train
+
+    train(data, out, seed=seed, report=lambda line: typer.echo(line, err=True))
+
+
+def main() -> None:
+    """Run the command line; a FacematchError becomes one line on stderr and exit status 1."""
+    # Labels may hold any character; a terminal that cannot show one must not stop the report.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    _quiet_libraries()
+    try:
+        app()
+    except FacematchError as error:
+        typer.echo(f"facematch: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _quiet_libraries() -> None:
+    """Keep decoders' own remarks off stderr: what matters comes as a PhotoError."""
+    import logging
+    import warnings
+
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _matcher(detector: str, embedder: str, min_face: float | None) -> FaceMatcher:
+    from facematch.pipeline import FaceMatcher
+
+    return FaceMatcher(detector=detector, embedder=embedder, min_face=min_face)
+
+
+def _save(portrait: Portrait, folder: Path) -> None:
+    from facematch.pictures import draw_faces, save_picture
+
+    stem = Path(portrait.photo.label).stem
+    pictures = {f"face-{at}": chip for at, chip in enumerate(portrait.chips, start=1)}
+    pictures["found"] = draw_faces(portrait.photo.pixels, portrait.faces)
+    for what, picture in pictures.items():
+        typer.echo(save_picture(picture, folder / f"{stem}-{what}.png"), err=True)
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(table)

@@ -1,0 +1,54 @@
+"""The embedder of the package face_recognition: dlib's own ResNet. Extra [face-recognition]."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from facematch.align import dlib_frame
+from facematch.errors import EmbeddingError, MissingExtraError
+from facematch.types import Chips, Frame, Vectors
+
+
+class FaceRecognitionEmbedder:
+    """Embeds chips with the network behind `face_recognition.face_encodings`.
+
+    The weights are those of `dlib-resnet`, so the vectors lie in the same space.
+    """
+
+    name = "face-recognition"
+    space = "dlib-resnet"
+
+    @property
+    def frame(self) -> Frame:
+        """150 pixels square, a quarter of the face's box added on each side."""
+        return dlib_frame()
+
+    def embed(self, chips: Chips) -> Vectors:
+        """One vector a chip. Shapes: (N, 150, 150, 3) uint8 RGB -> (N, 128) float32. N may be 0.
+
+        Raises EmbeddingError for chips of any other shape or type, MissingExtraError where the
+        package is not installed.
+        """
+        side = self.frame.size
+        if chips.dtype != np.uint8 or chips.shape[1:] != (side, side, 3):
+            raise EmbeddingError(
+                f"chips must be (N, {side}, {side}, 3) uint8, not {chips.shape} {chips.dtype}"
+            )
+        vectors = [
+            self._encoder.compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips
+        ]
+        return np.array(vectors, np.float32).reshape(len(chips), 128)
+
+    @cached_property
+    def _encoder(self) -> Any:
+        try:
+            from face_recognition.api import face_encoder
+        except (ImportError, SystemExit) as error:  # it quits where its weights are missing
+            raise MissingExtraError(
+                "the embedder face-recognition needs its package: "
+                "run `pip install 'facematch[face-recognition]'`"
+            ) from error
+        return face_encoder

@@ -1,0 +1,57 @@
+"""What about a face makes a score less sure: it is small, blurred or turned away.
+
+The limits were set by eye on photographs of known quality; none of them changes a score.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.types import Face, Pixels, Points
+
+SMALL = 60  # pixels of the file: a chip cut from less is enlarged more than 1.6 times
+TURNED = 0.2  # of the distance between the eyes: how far the nose lies off their middle
+BLURRED = 0.025  # sharp faces have 0.05 to 1; one smoothed by a Gaussian of 2 pixels about 0.01
+
+
+def quality_warnings(face: Face, chip: Pixels, *, scale: float = 1.0) -> list[str]:
+    """What to warn of, each a phrase about the face; [] for a good one.
+
+    `chip` shows the face as it was embedded; `scale` is that of the photo it was found in.
+    """
+    side = min(face.box[2] - face.box[0], face.box[3] - face.box[1]) / scale
+    warnings = []
+    if side < SMALL:
+        warnings.append(f"the face is small ({side:.0f} pixels): a larger one says more")
+    elif sharpness(chip) < BLURRED:
+        warnings.append("the face is blurred: a sharper photo says more")
+    if face.landmarks is not None and turn(face.landmarks) > TURNED:
+        warnings.append("the face is turned away: one seen from the front says more")
+    return warnings
+
+
+def sharpness(chip: Pixels) -> float:
+    """The variance of the Laplacian over the variance of the grey values, 0 for a flat chip.
+
+    Taken over the middle of the chip, where the face is.
+    """
+    import cv2
+
+    edge = len(chip) // 5
+    face = np.ascontiguousarray(chip[edge:-edge, edge:-edge])
+    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float64)
+    spread = float(grey.var())
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var()) / spread if spread > 0 else 0.0
+
+
+def turn(landmarks: Points) -> float:
+    """How far the base of the nose lies off the middle between the eyes, along their line.
+
+    In units of the distance between the eyes: 0 from the front, about 0.5 in profile.
+    """
+    points: NDArray[np.float64] = landmarks.astype(np.float64)
+    one_eye, other_eye = points[:2].mean(axis=0), points[2:4].mean(axis=0)
+    axis = one_eye - other_eye
+    length = float(axis @ axis)
+    return abs(float((points[4] - other_eye) @ axis) / length - 0.5) if length > 0 else 0.5

@@ -1,0 +1,145 @@
+"""A Match, or the faces of a photo, as a table for people or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from facematch.types import Box, Match, Subject
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facematch.weights import WeightFile
+
+NO_PATERNITY_TEST = (
+    "This is no paternity test: it compares how two faces look in two photos, "
+    "and says nothing about descent."
+)
+
+
+def match_as_json(match: Match) -> str:
+    """One JSON object; a score that is not known is null."""
+    fields = asdict(match)
+    fields["parent"] = _subject_fields(match.parent)
+    fields["child"] = _subject_fields(match.child)
+    return _json(fields)
+
+
+def faces_as_json(photo: str, subjects: Sequence[Subject]) -> str:
+    """One JSON object: the photo and its faces, largest first."""
+    faces = [
+        {"face": subject.face, "box": _rounded(subject.box), "confidence": subject.confidence}
+        for subject in subjects
+    ]
+    return _json({"photo": photo, "faces_found": len(subjects), "faces": faces})
+
+
+def match_table(match: Match) -> Table:
+    """Who was found, the score, the likelihood ratio and the cosine, one line each."""
+    table = _grid()
+    table.add_row("parent", _found(match.parent))
+    table.add_row("child", _found(match.child))
+    table.add_row("mini-me score", _score(match.score))
+    table.add_row("likelihood ratio", _ratio(match.likelihood_ratio))
+    table.add_row("cosine", f"[bold]{match.cosine:.3f}[/]  of the two embeddings, from -1 to 1")
+    engine = match.engine
+    parts = [
+        engine.detector,
+        engine.embedder,
+        *([engine.resemblance] if engine.resemblance else []),
+    ]
+    table.add_row("engine", " · ".join(parts))
+    return table
+
+
+def faces_table(subjects: Sequence[Subject]) -> Table:
+    """The faces of a photo, largest first."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    table = Table(box=SIMPLE)
+    for column in ("face", "left", "top", "width", "height", "confidence"):
+        table.add_column(column, justify="right")
+    for subject in subjects:
+        sides = (f"{side:.0f}" for side in _place(subject.box))
+        table.add_row(str(subject.face), *sides, f"{subject.confidence:.2f}")
+    return table
+
+
+def weights_table(files: Sequence[tuple[WeightFile, str]]) -> Table:
+    """The known weight files, each with its state."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    table = Table(box=SIMPLE)
+    for column in ("name", "state", "size", "licence", "for", "from"):
+        table.add_column(column)
+    for weights, state in files:
+        size = f"{weights.size / 1e6:.1f} MB"
+        origin = weights.package or f"facematch models fetch {weights.name}"
+        table.add_row(weights.name, state, size, weights.licence, weights.purpose, origin)
+    return table
+
+
+def _grid() -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _found(subject: Subject) -> str:
+    from rich.markup import escape
+
+    left, top, width, height = _place(subject.box)
+    return (
+        f"[bold]{escape(subject.photo)}[/]  face {subject.face} of {subject.faces_found}, "
+        f"{width:.0f}x{height:.0f} pixels at {left:.0f}, {top:.0f}, "
+        f"confidence {subject.confidence:.2f}"
+    )
+
+
+def _score(score: float | None) -> str:
+    if score is None:
+        return "not known"
+    return (
+        f"[bold]{score:.0f}[/] of 100  "
+        f"of 100 unrelated people, {score:.0f} look less like this child than this parent does"
+    )
+
+
+def _ratio(ratio: float | None) -> str:
+    if ratio is None:
+        return "not known"
+    if ratio >= 1:
+        often = f"{ratio:.1f} times as often between parent and child as between strangers"
+    else:
+        often = f"{1 / ratio:.1f} times less often between parent and child than between strangers"
+    return f"[bold]{ratio:.2g}[/]  such a likeness is seen {often}"
+
+
+def _place(box: Box) -> tuple[float, float, float, float]:
+    return box[0], box[1], box[2] - box[0], box[3] - box[1]
+
+
+def _subject_fields(subject: Subject) -> dict[str, Any]:
+    return {
+        "photo": subject.photo,
+        "box": _rounded(subject.box),
+        "confidence": subject.confidence,
+        "faces_found": subject.faces_found,
+    }
+
+
+def _rounded(box: Box) -> list[float]:
+    # A tenth of a pixel is less than a detector knows.
+    return [round(side, 1) for side in box]
+
+
+def _json(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
