@@ -70,23 +70,30 @@ FaceNumber = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"facematch {version('facematch')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _facematch(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(f"facematch {version_of('facematch')}")
-        raise typer.Exit
+    pass
 
 
 @app.command()
 def score(
-    parent: Annotated[Path, typer.Argument(help="A photo of the parent.", show_default=False)],
-    child: Annotated[Path, typer.Argument(help="A photo of the child.", show_default=False)],
+    parent: Annotated[Path, typer.Argument(metavar="PARENT", help="A photo of the parent.")],
+    child: Annotated[Path, typer.Argument(metavar="CHILD", help="A photo of the child.")],
     parent_face: FaceNumber = None,
     child_face: FaceNumber = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
@@ -114,7 +121,7 @@ def score(
 
 @app.command()
 def faces(
-    photo: Annotated[Path, typer.Argument(help="A photo.", show_default=False)],
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
     save: Annotated[
         Path | None,
         typer.Option(
@@ -172,7 +179,7 @@ def check_models() -> None:
 
 @models.command("fetch")
 def fetch_model(
-    name: Annotated[str, typer.Argument(help="Its name in `models list`.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in `models list`.")],
     source: Annotated[
         Path | None,
         typer.Option("--from", metavar="FILE", help="Take this file instead of the network."),

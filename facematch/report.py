@@ -57,10 +57,9 @@ def match_table(match: Match) -> Table:
 
 def faces_table(subjects: Sequence[Subject]) -> Table:
     """The faces of a photo, largest first."""
-    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table(box=SIMPLE)
+    table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("face", "left", "top", "width", "height", "confidence"):
         table.add_column(column, justify="right")
     for subject in subjects:
@@ -71,16 +70,14 @@ def faces_table(subjects: Sequence[Subject]) -> Table:
 
 def weights_table(files: Sequence[tuple[WeightFile, str]]) -> Table:
     """The known weight files, each with its state."""
-    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table(box=SIMPLE)
-    for column in ("name", "state", "size", "licence", "for", "from"):
-        table.add_column(column)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("name", "state", "size", "licence", "for"):
+        table.add_column(column, no_wrap=True)
     for weights, state in files:
         size = f"{weights.size / 1e6:.1f} MB"
-        origin = weights.package or f"facematch models fetch {weights.name}"
-        table.add_row(weights.name, state, size, weights.licence, weights.purpose, origin)
+        table.add_row(weights.name, state, size, weights.licence, weights.purpose)
     return table
 
 

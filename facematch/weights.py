@@ -51,7 +51,7 @@ KNOWN = {
             size=9_150_489,
             sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
             licence="public domain",
-            purpose="five landmarks, for every detector",
+            purpose="landmarks, always",
             package=_DLIB,
         ),
         WeightFile(
@@ -60,7 +60,7 @@ KNOWN = {
             size=729_940,
             sha256="4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",
             licence="public domain",
-            purpose="detector `mmod`",
+            purpose="detector mmod",
             package=_DLIB,
         ),
         WeightFile(
@@ -69,7 +69,7 @@ KNOWN = {
             size=22_466_066,
             sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
             licence="public domain",
-            purpose="embedder `dlib-resnet`",
+            purpose="embedder dlib-resnet",
             package=_DLIB,
         ),
         WeightFile(
@@ -78,7 +78,7 @@ KNOWN = {
             size=232_589,
             sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
             licence="MIT",
-            purpose="detector `yunet`",
+            purpose="detector yunet",
             url=f"{_ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx",
         ),
     )

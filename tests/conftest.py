@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facematch.align import dlib_frame
+from facematch.types import Chips, Face, Frame, Pixels, Vectors
+
+REPOSITORY = Path(__file__).parent.parent
+SAMPLES = REPOSITORY / "samples"
+SHARED = Path(os.environ.get("FACEMATCH_SHARED", REPOSITORY.parent / "shared"))
+
+
+def shared_file(*parts: str) -> Path:
+    """A file beside the project; skips the test where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"{'/'.join(parts)} is not in FACEMATCH_SHARED, the data beside the project")
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _weights_converted_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests fill a cache of their own, or the one FACEMATCH_TEST_CACHE names, never the user's."""
+    folder = os.environ.get("FACEMATCH_TEST_CACHE") or str(tmp_path_factory.mktemp("cache"))
+    os.environ["FACEMATCH_CACHE"] = folder
+
+
+class CountingDetector:
+    """Finds the boxes it was given, scaled with the photo, and counts how often it was asked."""
+
+    name = "counting"
+
+    def __init__(self, *boxes: tuple[float, float, float, float]) -> None:
+        self.boxes = boxes
+        self.calls = 0
+        self.min_faces: list[float | None] = []
+
+    def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
+        self.calls += 1
+        self.min_faces.append(min_face)
+        return [Face(box, 1.0 - 0.1 * at) for at, box in enumerate(self.boxes)]
+
+
+class ColourEmbedder:
+    """Embeds a chip as its mean colour and its spread; counts the chips it was given."""
+
+    name = "colour"
+    space = "colour"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    @property
+    def frame(self) -> Frame:
+        return dlib_frame()
+
+    def embed(self, chips: Chips) -> Vectors:
+        self.batches.append(len(chips))
+        flat = chips.reshape(len(chips), -1, 3).astype(np.float32)
+        return np.concatenate([flat.mean(axis=1) + 1, flat.std(axis=1)], axis=1)
+
+
+def noise(height: int, width: int, seed: int = 0) -> Pixels:
+    """A picture with nothing in it."""
+    values: NDArray[np.uint8] = np.random.default_rng(seed).integers(
+        0, 256, (height, width, 3), np.uint8
+    )
+    return values

@@ -1,0 +1,40 @@
+"""Write tests/boxes.json: what dlib's own CNN detector finds in the photographs beside the project.
+
+    python tests/make_boxes.py
+
+It takes minutes, which is why the tests read the file instead. Photographs are named by the sha256
+of their pixels; boxes and confidences are all that is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import dlib
+from conftest import SHARED
+
+from facematch.photos import read_photo
+from facematch.weights import _path, weight_file
+
+PHOTOS = {".jpg", ".jpeg", ".png"}
+
+
+def main() -> None:
+    detector = dlib.cnn_face_detection_model_v1(str(_path(weight_file("dlib-mmod"))))
+    found = {}
+    for path in sorted((SHARED / "photos").rglob("*")):
+        if path.suffix in PHOTOS:
+            pixels = read_photo(path).pixels
+            faces = detector(pixels)
+            found[hashlib.sha256(pixels.tobytes()).hexdigest()] = [
+                [face.rect.left(), face.rect.top(), face.rect.right(), face.rect.bottom()]
+                + [round(face.confidence, 4)]
+                for face in faces
+            ]
+    Path(__file__).with_name("boxes.json").write_text(json.dumps(found, indent=0) + "\n")
+
+
+if __name__ == "__main__":
+    main()
