@@ -23,13 +23,9 @@ from facematch.weights import _path, weight_file
 dlib = pytest.importorskip("dlib", reason="dlib-bin, of the extra [test], has no wheel here")
 
 PHOTOS = sorted(
-    path
-    for path in (SHARED / "photos").rglob("*")
-    if path.suffix in {".jpg", ".jpeg", ".png"}
+    path for path in (SHARED / "photos").rglob("*") if path.suffix in {".jpg", ".jpeg", ".png"}
 )
-BOXES: dict[str, list[list[float]]] = json.loads(
-    Path(__file__).with_name("boxes.json").read_text()
-)
+BOXES: dict[str, list[list[float]]] = json.loads(Path(__file__).with_name("boxes.json").read_text())
 photos = pytest.mark.parametrize(
     "path",
     PHOTOS
