@@ -27,11 +27,10 @@ def main() -> None:
     for path in sorted((SHARED / "photos").rglob("*")):
         if path.suffix in PHOTOS:
             pixels = read_photo(path).pixels
-            faces = detector(pixels)
-            found[hashlib.sha256(pixels.tobytes()).hexdigest()] = [
-                [face.rect.left(), face.rect.top(), face.rect.right(), face.rect.bottom()]
-                + [round(face.confidence, 4)]
-                for face in faces
+            digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+            found[digest] = [
+                [box.left(), box.top(), box.right(), box.bottom(), round(confidence, 4)]
+                for box, confidence in ((face.rect, face.confidence) for face in detector(pixels))
             ]
     Path(__file__).with_name("boxes.json").write_text(json.dumps(found, indent=0) + "\n")
 

@@ -99,7 +99,9 @@ def test_boxes_are_in_pixels_of_the_file_however_it_was_decoded(tmp_path: Path) 
     portrait = matcher.find_faces(tmp_path / "large.jpg")
     small = matcher.find_faces(sample("father.png"))
     assert portrait.photo.scale < 1
-    np.testing.assert_allclose(portrait.subject(0).box, np.array(small.subject(0).box) * 10, atol=60)
+    np.testing.assert_allclose(
+        portrait.subject(0).box, np.array(small.subject(0).box) * 10, atol=60
+    )
 
 
 def test_a_photo_without_a_face_is_no_error_until_it_is_scored(tmp_path: Path) -> None:

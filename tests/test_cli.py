@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, SAMPLES, noise
+from PIL import Image
+
+import facematch
+
+PATERNITY = "This is no paternity test"
+
+
+def run(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, its output decoded."""
+    return subprocess.run(
+        [sys.executable, "-m", "facematch", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONIOENCODING": "utf-8", "COLUMNS": "100", "NO_COLOR": "1"},
+        cwd=cwd,
+        check=False,
+    )
+
+
+def test_a_pair_is_scored_for_a_person() -> None:
+    result = run("score", "samples/father.png", "samples/son.png")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    for word in ("samples/father.png", "mini-me score", "likelihood ratio", "cosine", PATERNITY):
+        assert word in result.stdout
+
+
+def test_a_pair_is_scored_for_a_program() -> None:
+    result = run("score", "samples/group.jpg", "samples/son.png", "--format", "json")
+    match = json.loads(result.stdout)
+    assert match["parent"]["faces_found"] == 4
+    assert match["engine"]["detector"] == "mmod"
+    assert len(match["warnings"]) == 1
+    assert result.stdout.count("\n") == 1
+    assert PATERNITY in result.stderr
+
+
+def test_the_faces_of_a_photo_are_listed_and_saved(tmp_path: Path) -> None:
+    result = run("faces", "samples/group.jpg", "--save", tmp_path / "out", "--format", "json")
+    faces = json.loads(result.stdout)["faces"]
+    chips = sorted((tmp_path / "out").glob("group-face-*.png"))
+    assert [face["face"] for face in faces] == [1, 2, 3, 4]
+    assert len(chips) == 4
+    portrait = facematch.FaceMatcher().find_faces(SAMPLES / "group.jpg")
+    np.testing.assert_array_equal(np.asarray(Image.open(chips[0])), portrait.chips[0])
+    assert Image.open(tmp_path / "out" / "group-found.png").size == (1200, 800)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["score", "none.png", "samples/son.png"], 1, "none.png: there is no such file"),
+        (["score", "samples", "samples/son.png"], 1, "samples: is a folder"),
+        (["score", "README.md", "samples/son.png"], 1, "README.md: is in no format"),
+        (["score", "samples/father.png"], 2, "Missing argument"),
+        (["score", "a", "b", "--detector", "x"], 1, "no detector called 'x'; there are:"),
+        (["score", "a", "b", "--embedder", "x"], 1, "no embedder called 'x'; there are:"),
+        (["score", "a", "b", "--parent-face", "0"], 2, "--parent-face"),
+        (["score", "a", "b", "--format", "xml"], 2, "--format"),
+        (["models", "fetch", "x"], 1, "no weights called 'x'; there are:"),
+        (["models", "fetch", "dlib-mmod"], 1, "comes with the package"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_an_exit_status(
+    arguments: list[str], status: int, message: str
+) -> None:
+    result = run(*arguments)
+    assert result.returncode == status
+    assert message in " ".join(result.stderr.split())
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert status == 2 or result.stderr.count("\n") == 1
+
+
+def test_a_photo_without_a_face_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    Image.fromarray(noise(300, 400)).save(tmp_path / "noise.png")
+    for arguments in (["faces", tmp_path / "noise.png"], ["score", tmp_path / "noise.png"] * 1):
+        if arguments[0] == "score":
+            arguments = [*arguments, "samples/son.png"]
+        result = run(*arguments)
+        assert result.returncode == 1
+        assert "no face found (400x300): try --min-face 10, or crop closer" in result.stderr
+
+
+def test_names_in_any_script_are_read_and_printed(tmp_path: Path) -> None:
+    folder = tmp_path / "família — 家族"
+    folder.mkdir()
+    for name in ("father", "son"):
+        (folder / f"{name} é.png").write_bytes((SAMPLES / f"{name}.png").read_bytes())
+    result = run("score", folder / "father é.png", folder / "son é.png", "--format", "json")
+    assert json.loads(result.stdout)["parent"]["photo"].endswith("家族/father é.png")
+
+
+def test_the_weights_are_listed_and_checked() -> None:
+    listed, checked = run("models", "list"), run("models", "check")
+    assert listed.returncode == checked.returncode == 0
+    for name in ("dlib-landmarks", "dlib-mmod", "dlib-resnet", "yunet"):
+        assert name in listed.stdout
+        assert name in checked.stdout
+    assert "dlib-mmod: ready" in checked.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").stdout == "facematch 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["score"], ["faces"], ["models"], ["models", "fetch"], ["train"]]
+)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.returncode == 0
+    assert "Usage: " in result.stdout
+
+
+def test_every_public_name_is_there_and_sorted() -> None:
+    assert facematch.__all__ == sorted(facematch.__all__) == sorted(facematch._HOMES)
+    for name in facematch.__all__:
+        assert getattr(facematch, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        facematch.nope  # noqa: B018 - it is the access that raises
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import facematch", ["cv2", "onnxruntime", "PIL", "sklearn", "numpy"]),
+        ("import facematch.cli", ["cv2", "onnxruntime", "PIL", "sklearn", "numpy", "rich.table"]),
+        (
+            "from facematch import FaceMatcher as M; "
+            "M().score('samples/father.png', 'samples/son.png')",
+            ["sklearn", "scipy", "matplotlib", "onnx", "rich", "typer", "urllib.request"],
+        ),
+    ],
+)
+def test_imports_are_only_those_needed(code: str, absent: list[str]) -> None:
+    check = f"{code}; import sys; print([m for m in {absent!r} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    assert result.stdout == "[]\n"
+
+
+def test_a_folder_is_left_as_it_was(tmp_path: Path) -> None:
+    run("score", SAMPLES / "father.png", SAMPLES / "son.png", cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
