@@ -97,7 +97,7 @@ def weight_file(name: str) -> WeightFile:
 def read_weights(name: str) -> bytes:
     """The bytes of a weight file. Raises WeightsError where it is missing or not the right one."""
     weights = weight_file(name)
-    path = _path(weights)
+    path = weights_path(weights)
     try:
         data = path.read_bytes() if path.stat().st_size == weights.size else b""
     except FileNotFoundError as error:
@@ -114,7 +114,7 @@ def state(name: str) -> State:
     try:
         read_weights(name)
     except WeightsError:
-        return "damaged" if _path(weight_file(name)).exists() else "not installed"
+        return "damaged" if weights_path(weight_file(name)).exists() else "not installed"
     return "ready"
 
 
@@ -132,7 +132,7 @@ def fetch(name: str, *, source: Path | None = None) -> Path:
     if hashlib.sha256(data).hexdigest() != weights.sha256:
         where = source or weights.url
         raise WeightsError(f"{where} is not the {weights.file} that facematch knows (sha256)")
-    path = _path(weights)
+    path = weights_path(weights)
     try:
         _write_whole(path, data)
     except OSError as error:
@@ -172,7 +172,8 @@ def cache_folder() -> Path:
     return user_cache_path("facematch", appauthor=False)
 
 
-def _path(weights: WeightFile) -> Path:
+def weights_path(weights: WeightFile) -> Path:
+    """Where a weight file lies, or would lie."""
     if weights.package is None:
         return cache_folder() / "fetched" / weights.file
     from importlib.metadata import PackageNotFoundError, distribution

@@ -16,13 +16,13 @@ import dlib
 from conftest import SHARED
 
 from facematch.photos import read_photo
-from facematch.weights import _path, weight_file
+from facematch.weights import weight_file, weights_path
 
 PHOTOS = {".jpg", ".jpeg", ".png"}
 
 
 def main() -> None:
-    detector = dlib.cnn_face_detection_model_v1(str(_path(weight_file("dlib-mmod"))))
+    detector = dlib.cnn_face_detection_model_v1(str(weights_path(weight_file("dlib-mmod"))))
     found = {}
     for path in sorted((SHARED / "photos").rglob("*")):
         if path.suffix in PHOTOS:

@@ -18,7 +18,7 @@ from facematch.embedders.dlib_resnet import DlibResNetEmbedder
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import read_photo
 from facematch.types import Box, Chips, Face, Pixels
-from facematch.weights import _path, weight_file
+from facematch.weights import weight_file, weights_path
 
 dlib = pytest.importorskip("dlib", reason="dlib-bin, of the extra [test], has no wheel here")
 
@@ -40,12 +40,12 @@ embedder = DlibResNetEmbedder()
 
 @pytest.fixture(scope="module")
 def predictor() -> Any:
-    return dlib.shape_predictor(str(_path(weight_file("dlib-landmarks"))))
+    return dlib.shape_predictor(str(weights_path(weight_file("dlib-landmarks"))))
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Any:
-    return dlib.face_recognition_model_v1(str(_path(weight_file("dlib-resnet"))))
+    return dlib.face_recognition_model_v1(str(weights_path(weight_file("dlib-resnet"))))
 
 
 def dlib_found(pixels: Pixels) -> list[tuple[Box, float]]:
@@ -118,7 +118,7 @@ def test_drawn_faces_are_embedded_as_dlib_embeds_them(predictor: Any, encoder: A
 def test_small_faces_are_found_as_dlib_finds_them_in_the_enlarged_photo() -> None:
     import cv2
 
-    reference = dlib.cnn_face_detection_model_v1(str(_path(weight_file("dlib-mmod"))))
+    reference = dlib.cnn_face_detection_model_v1(str(weights_path(weight_file("dlib-mmod"))))
     path = shared_file("photos", "groups", "2008_002470.jpg")
     pixels = read_photo(path).pixels
     height, width = pixels.shape[:2]

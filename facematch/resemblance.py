@@ -1,0 +1,190 @@
+"""From two embeddings to a mini-me score and a likelihood ratio.
+
+A linear map first damps what varies between photos of one person and between members of one family
+(within-class whitening, Hatch & Stolcke 2006). The cosine of a pair is then seen against a cohort,
+of which only mean and covariance are kept: how far does it lie above the cosines this child has
+with people in the parent's role, and this parent with people in the child's role, in standard
+deviations? Both are averaged, as in the symmetric score normalisation of speaker verification
+(Kenny 2010). `training/resemblance.py` fits all of it.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import ResemblanceError
+from facematch.types import Scores, Vectors
+
+KIND = "whitened-cosine-1"  # a model of another kind needs other code than this
+_MOST_BYTES = 64 * 2**20
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResemblanceModel:
+    """What was fitted; D dimensions of the embedder, K kept, Q knots.
+
+    `mean` (D,) and `transform` (D, K) make a vector comparable. `parent_mean`, `child_mean` (K,)
+    and `parent_covariance`, `child_covariance` (K, K) describe the cohort in each role. A pair's
+    distance from the cohort, in standard deviations, becomes a score between the knots
+    `distances` (Q,) and `scores` (Q,). `log_ratio` (4,) holds slope, intercept, least and greatest
+    natural logarithm of the likelihood ratio.
+
+    Raises ResemblanceError where the arrays do not fit one another or are not finite.
+    """
+
+    name: str
+    space: str
+    mean: Array
+    transform: Array
+    parent_mean: Array
+    parent_covariance: Array
+    child_mean: Array
+    child_covariance: Array
+    distances: Array
+    scores: Array
+    log_ratio: Array
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def compare(self, parents: Vectors, children: Vectors) -> tuple[Scores, Scores]:
+        """The mini-me scores, 0 to 100, and the likelihood ratios of each parent and child.
+
+        Row i, column j is parent i against child j. Shapes: (P, D), (C, D) -> (P, C) twice.
+        Raises ResemblanceError for vectors of other dimensions, or without a direction.
+        """
+        away = self.distances_from_cohort(parents, children)
+        slope, intercept, least, greatest = self.log_ratio.astype(np.float64)
+        scores = np.interp(away, self.distances, self.scores)
+        ratios = np.exp(np.clip(slope * away + intercept, least, greatest))
+        return scores.astype(np.float32), ratios.astype(np.float32)
+
+    def distances_from_cohort(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
+        """How far each pair's cosine lies above the cohort's, in standard deviations, (P, C)."""
+        rows, columns = self._comparable(parents), self._comparable(children)
+        cosines = rows @ columns.T
+        for_child = _above(cosines, columns, self.parent_mean, self.parent_covariance, axis=0)
+        for_parent = _above(cosines, rows, self.child_mean, self.child_covariance, axis=1)
+        return (for_child + for_parent) / 2
+
+    def _comparable(self, vectors: Vectors) -> NDArray[np.float64]:
+        dimensions = len(self.mean)
+        if vectors.ndim != 2 or vectors.shape[1] != dimensions:
+            raise ResemblanceError(
+                f"{self.name} compares vectors (N, {dimensions}) of {self.space}, "
+                f"not {vectors.shape}"
+            )
+        return comparable(vectors, self.mean, self.transform)
+
+
+def comparable(vectors: Vectors, mean: Array, transform: Array) -> NDArray[np.float64]:
+    """Unit vectors whose cosines compare relatives. Shapes: (N, D), (D,), (D, K) -> (N, K).
+
+    Raises ResemblanceError where a vector is all zeros or not finite.
+    """
+    return _unit((_unit(vectors.astype(np.float64)) - mean) @ transform)
+
+
+def model_as_bytes(model: ResemblanceModel) -> bytes:
+    """The model as an .npz; the same model gives the same bytes."""
+    archive = io.BytesIO()
+    arrays: dict[str, Any] = {field.name: getattr(model, field.name) for field in fields(model)}
+    np.savez(archive, kind=np.asarray(KIND), **arrays)
+    return archive.getvalue()
+
+
+def open_model(data: bytes) -> ResemblanceModel:
+    """The model in such an .npz. Raises ResemblanceError where it is none, or of another kind."""
+    if len(data) > _MOST_BYTES:
+        raise ResemblanceError(
+            f"a model of {len(data):,} bytes; at most {_MOST_BYTES:,} make sense"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as entries:
+            if sum(entry.file_size for entry in entries.infolist()) > _MOST_BYTES:
+                raise ResemblanceError("a model that unpacks to more than makes sense")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            values = {name: arrays[name] for name in arrays}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise ResemblanceError(f"no archive of a resemblance model ({error})") from error
+    kind = str(values.pop("kind", "unknown"))
+    if kind != KIND:
+        raise ResemblanceError(
+            f"a model of kind {kind!r}; this facematch reads {KIND!r}: update it"
+        )
+    names = {field.name for field in fields(ResemblanceModel)}
+    if values.keys() != names:
+        raise ResemblanceError(f"a model that lacks {', '.join(sorted(names ^ values.keys()))}")
+    name, space = str(values.pop("name")), str(values.pop("space"))
+    return ResemblanceModel(name, space, **values)
+
+
+@cache
+def model_for(space: str) -> ResemblanceModel | None:
+    """The shipped model for vectors of that space, None where there is none."""
+    path = models_folder() / f"{space}.npz"
+    if space != Path(space).name or not path.is_file():
+        return None
+    return open_model(path.read_bytes())
+
+
+def models_folder() -> Path:
+    """Where the shipped models lie: in the package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    shipped = package / "models"
+    return shipped if shipped.is_dir() else package.parent / "models"
+
+
+def _above(
+    cosines: NDArray[np.float64],
+    judged: NDArray[np.float64],
+    mean: Array,
+    covariance: Array,
+    *,
+    axis: int,
+) -> NDArray[np.float64]:
+    """Cosines as standard deviations above those `judged`, along `axis`, has with the cohort."""
+    expected = judged @ mean
+    spread = np.sqrt(np.einsum("nk,kl,nl->n", judged, covariance, judged))
+    above = (cosines - np.expand_dims(expected, axis)) / np.expand_dims(spread, axis)
+    return np.asarray(above, np.float64)
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+    if bad.size:
+        raise ResemblanceError(f"vector {bad[0]} is all zeros or not finite: embed it again")
+    return np.asarray(rows / lengths)
+
+
+def _check(model: ResemblanceModel) -> None:
+    dimensions, kept, knots = len(model.mean), model.transform.shape[-1], len(model.distances)
+    shapes = {
+        "mean": (dimensions,), "transform": (dimensions, kept), "parent_mean": (kept,),
+        "parent_covariance": (kept, kept), "child_mean": (kept,),
+        "child_covariance": (kept, kept), "distances": (knots,), "scores": (knots,),
+        "log_ratio": (4,),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        array = getattr(model, name)
+        if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
+            raise ResemblanceError(f"a model whose {name} is not {shape} finite float32")
+    rising = (np.diff(model.distances) > 0).all() and (np.diff(model.scores) >= 0).all()
+    if knots < 2 or not rising or model.scores[0] < 0 or model.scores[-1] > 100:
+        raise ResemblanceError("a model whose scores do not rise from 0 to 100")
+    for covariance in (model.parent_covariance, model.child_covariance):
+        if np.linalg.eigvalsh(covariance.astype(np.float64))[0] <= 0:
+            raise ResemblanceError("a model whose cohort does not vary in every direction")
+    if model.log_ratio[0] <= 0 or model.log_ratio[2] > model.log_ratio[3]:
+        raise ResemblanceError("a model whose likelihood ratio does not rise with the score")
