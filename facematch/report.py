@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
 from facematch.types import Box, Match, Subject
@@ -23,35 +23,45 @@ NO_PATERNITY_TEST = (
 def match_as_json(match: Match) -> str:
     """One JSON object; a score that is not known is null."""
     fields = asdict(match)
-    fields["parent"] = _subject_fields(match.parent)
-    fields["child"] = _subject_fields(match.child)
+    for who in ("parent", "child"):
+        fields[who] = _subject_fields(getattr(match, who))
+    # float32 knows seven digits; the likelihood ratio is not known to four.
+    for name, digits in (("cosine", 6), ("score", 3), ("likelihood_ratio", 4)):
+        fields[name] = None if fields[name] is None else round(fields[name], digits)
     return _json(fields)
 
 
 def faces_as_json(photo: str, subjects: Sequence[Subject]) -> str:
     """One JSON object: the photo and its faces, largest first."""
     faces = [
-        {"face": subject.face, "box": _rounded(subject.box), "confidence": subject.confidence}
+        {
+            "face": subject.face,
+            "box": _rounded(subject.box),
+            "confidence": round(subject.confidence, 4),
+        }
         for subject in subjects
     ]
     return _json({"photo": photo, "faces_found": len(subjects), "faces": faces})
 
 
 def match_table(match: Match) -> Table:
-    """Who was found, the score, the likelihood ratio and the cosine, one line each."""
-    table = _grid()
-    table.add_row("parent", _found(match.parent))
-    table.add_row("child", _found(match.child))
-    table.add_row("mini-me score", _score(match.score))
-    table.add_row("likelihood ratio", _ratio(match.likelihood_ratio))
-    table.add_row("cosine", f"[bold]{match.cosine:.3f}[/]  of the two embeddings, from -1 to 1")
-    engine = match.engine
-    parts = [
-        engine.detector,
-        engine.embedder,
-        *([engine.resemblance] if engine.resemblance else []),
-    ]
-    table.add_row("engine", " · ".join(parts))
+    """Who was found, the score, the likelihood ratio and the cosine, each with a line of help."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    engine = [part for part in astuple(match.engine) if part]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value, help_line in (
+        ("parent", escape(match.parent.photo), _found(match.parent)),
+        ("child", escape(match.child.photo), _found(match.child)),
+        ("mini-me score", *_score(match.score)),
+        ("likelihood ratio", *_ratio(match.likelihood_ratio)),
+        ("cosine", f"{match.cosine:.3f}", "of the two embeddings, from -1 to 1"),
+        ("engine", " · ".join(engine), ""),
+    ):
+        table.add_row(name, f"[bold]{value}[/]" + (f"\n{help_line}" if help_line else ""))
     return table
 
 
@@ -81,43 +91,29 @@ def weights_table(files: Sequence[tuple[WeightFile, str]]) -> Table:
     return table
 
 
-def _grid() -> Table:
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
-
-
 def _found(subject: Subject) -> str:
-    from rich.markup import escape
-
     left, top, width, height = _place(subject.box)
     return (
-        f"[bold]{escape(subject.photo)}[/]  face {subject.face} of {subject.faces_found}, "
-        f"{width:.0f}x{height:.0f} pixels at {left:.0f}, {top:.0f}, "
-        f"confidence {subject.confidence:.2f}"
+        f"face {subject.face} of {subject.faces_found}, {width:.0f}x{height:.0f} pixels "
+        f"at {left:.0f}, {top:.0f}, confidence {subject.confidence:.2f}"
     )
 
 
-def _score(score: float | None) -> str:
+def _score(score: float | None) -> tuple[str, str]:
     if score is None:
-        return "not known"
-    return (
-        f"[bold]{score:.0f}[/] of 100  "
-        f"of 100 unrelated people, {score:.0f} look less like this child than this parent does"
-    )
+        return "not known", ""
+    value = "over 99" if score > 99 else "under 1" if score < 1 else f"{score:.0f}"
+    return f"{value} of 100", "so many of 100 unrelated people look less like this child"
 
 
-def _ratio(ratio: float | None) -> str:
+def _ratio(ratio: float | None) -> tuple[str, str]:
     if ratio is None:
-        return "not known"
+        return "not known", ""
     if ratio >= 1:
-        often = f"{ratio:.1f} times as often between parent and child as between strangers"
+        often = f"{ratio:.1f} times as common in parent and child as in strangers"
     else:
-        often = f"{1 / ratio:.1f} times less often between parent and child than between strangers"
-    return f"[bold]{ratio:.2g}[/]  such a likeness is seen {often}"
+        often = f"{1 / ratio:.1f} times as common in strangers as in parent and child"
+    return f"{ratio:.2g}", f"a likeness like this is {often}"
 
 
 def _place(box: Box) -> tuple[float, float, float, float]:
@@ -128,7 +124,7 @@ def _subject_fields(subject: Subject) -> dict[str, Any]:
     return {
         "photo": subject.photo,
         "box": _rounded(subject.box),
-        "confidence": subject.confidence,
+        "confidence": round(subject.confidence, 4),
         "faces_found": subject.faces_found,
     }
 

@@ -6,7 +6,8 @@ import math
 from functools import cached_property
 from typing import Any
 
-from facematch.errors import MissingExtraError, OptionError
+from facematch.errors import OptionError
+from facematch.extras import face_recognition_api
 from facematch.types import Face, Pixels
 
 _WINDOW = 80  # pixels: the smallest face it finds without enlarging the photo
@@ -42,11 +43,4 @@ class FaceRecognitionDetector:
 
     @cached_property
     def _hog(self) -> Any:
-        try:
-            from face_recognition.api import face_detector
-        except (ImportError, SystemExit) as error:  # it quits where its weights are missing
-            raise MissingExtraError(
-                "the detector face-recognition needs its package: "
-                "run `pip install 'facematch[face-recognition]'`"
-            ) from error
-        return face_detector
+        return face_recognition_api().face_detector

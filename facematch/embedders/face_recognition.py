@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from facematch.align import dlib_frame
-from facematch.errors import EmbeddingError, MissingExtraError
+from facematch.errors import EmbeddingError
+from facematch.extras import face_recognition_api
 from facematch.types import Chips, Frame, Vectors
 
 
@@ -44,11 +45,4 @@ class FaceRecognitionEmbedder:
 
     @cached_property
     def _encoder(self) -> Any:
-        try:
-            from face_recognition.api import face_encoder
-        except (ImportError, SystemExit) as error:  # it quits where its weights are missing
-            raise MissingExtraError(
-                "the embedder face-recognition needs its package: "
-                "run `pip install 'facematch[face-recognition]'`"
-            ) from error
-        return face_encoder
+        return face_recognition_api().face_encoder

@@ -1,0 +1,28 @@
+"""Optional packages, imported without letting them change anything for the rest."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from facematch.errors import MissingExtraError
+
+
+def face_recognition_api() -> ModuleType:
+    """The module `face_recognition.api`, whose dlib models load with it.
+
+    Importing it makes Pillow accept truncated images, process-wide; that is undone here.
+    Raises MissingExtraError where the package, or one it needs, is not installed.
+    """
+    from PIL import ImageFile
+
+    accepts = ImageFile.LOAD_TRUNCATED_IMAGES
+    try:
+        from face_recognition import api
+    except (ImportError, SystemExit) as error:  # it quits where its weights are missing
+        raise MissingExtraError(
+            "the back-end face-recognition needs its package: "
+            "run `pip install 'facematch[face-recognition]'`"
+        ) from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = accepts
+    return api
