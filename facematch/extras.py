@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Any
 
 from facematch.errors import MissingExtraError
 
 
-def face_recognition_api() -> ModuleType:
+def face_recognition_api() -> Any:
     """The module `face_recognition.api`, whose dlib models load with it.
 
     Importing it makes Pillow accept truncated images, process-wide; that is undone here.

@@ -12,6 +12,7 @@ from conftest import REPOSITORY, SAMPLES, noise
 from PIL import Image
 
 import facematch
+from facematch import read_photo
 
 PATERNITY = "This is no paternity test"
 
@@ -54,8 +55,8 @@ def test_the_faces_of_a_photo_are_listed_and_saved(tmp_path: Path) -> None:
     assert [face["face"] for face in faces] == [1, 2, 3, 4]
     assert len(chips) == 4
     portrait = facematch.FaceMatcher().find_faces(SAMPLES / "group.jpg")
-    np.testing.assert_array_equal(np.asarray(Image.open(chips[0])), portrait.chips[0])
-    assert Image.open(tmp_path / "out" / "group-found.png").size == (1200, 800)
+    np.testing.assert_array_equal(read_photo(chips[0]).pixels, portrait.chips[0])
+    assert read_photo(tmp_path / "out" / "group-found.png").pixels.shape == (800, 1200, 3)
 
 
 @pytest.mark.parametrize(

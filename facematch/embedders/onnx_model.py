@@ -1,0 +1,220 @@
+"""Any face embedder in an ONNX file that takes chips aligned by five points.
+
+A TOML beside the file, of the same name, says how it wants its chips:
+
+    name = "mobilefacenet"
+    size = 112                        # pixels, square
+    frame = "arcface"                 # or template = [[x, y], ...], five points in pixels
+    mean = [0.485, 0.456, 0.406]      # of values from 0 to 1, in the order of `colour`
+    std = [0.229, 0.224, 0.225]
+    colour = "RGB"                    # or "BGR"
+    layout = "NCHW"                   # or "NHWC"; NCHW where left out
+    sha256 = "b7120c…"                # of the ONNX file
+
+`template` names the landmarks of `Face.landmarks`, in that order. `licence` and `source` may be
+added for the reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import EmbeddingError, WeightsError
+from facematch.types import Chips, Frame, Vectors
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+T = TypeVar("T")
+
+_BATCH = 32  # chips a run
+_MOST_BYTES = 2**30  # of the ONNX file
+_MOST_TOML = 2**16
+_SIDES = (16, 1024)
+
+# Where the landmarks fall in a chip of 112 pixels that ArcFace's five points (eyes, tip of the
+# nose, corners of the mouth) align: the medians over 47 faces seen from the front, among the
+# photographs beside the project, whose ArcFace points YuNet located.
+_ARCFACE_SIZE = 112
+_ARCFACE = ((80.46, 53.21), (66.76, 53.56), (32.44, 53.36), (45.76, 53.68), (56.67, 79.99))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """What the TOML says."""
+
+    name: str
+    frame: Frame
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    is_bgr: bool
+    channels_first: bool
+    sha256: str
+
+
+class OnnxEmbedder:
+    """Embeds chips with the network in an ONNX file. Only the TOML is read when it is built.
+
+    Raises WeightsError, which names the file and the key, for a TOML that is missing or wrong.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._recipe = read_recipe(path.with_suffix(".toml"))
+        self.name = self._recipe.name
+
+    @property
+    def space(self) -> str:
+        """The name and the beginning of the file's sha256: other weights, another space."""
+        return f"{self.name}-{self._recipe.sha256[:8]}"
+
+    @property
+    def frame(self) -> Frame:
+        """As the TOML says."""
+        return self._recipe.frame
+
+    def embed(self, chips: Chips) -> Vectors:
+        """One vector a chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0.
+
+        Raises EmbeddingError for chips of any other shape or type, or where the network takes or
+        gives another; WeightsError where the file is not the one that the TOML names.
+        """
+        side = self.frame.size
+        if chips.dtype != np.uint8 or chips.shape[1:] != (side, side, 3):
+            raise EmbeddingError(
+                f"chips must be (N, {side}, {side}, 3) uint8, not {chips.shape} {chips.dtype}"
+            )
+        step = self._batch_size
+        batches = [self._run(chips[at : at + step]) for at in range(0, len(chips), step)]
+        if not batches:
+            return self._run(np.zeros((1, side, side, 3), np.uint8))[:0]
+        return np.concatenate(batches)
+
+    def _run(self, chips: Chips) -> Vectors:
+        recipe = self._recipe
+        values = chips[..., ::-1] if recipe.is_bgr else chips
+        inputs = (values.astype(np.float32) / 255 - recipe.mean) / recipe.std
+        if recipe.channels_first:
+            inputs = inputs.transpose(0, 3, 1, 2)
+        try:
+            vectors = self._session.run(
+                None, {self._session.get_inputs()[0].name: np.ascontiguousarray(inputs)}
+            )[0]
+        except Exception as error:  # onnxruntime's errors share no base class
+            raise EmbeddingError(f"{self._path} does not take such chips ({error})") from error
+        vectors = np.asarray(vectors)
+        if vectors.ndim != 2 or len(vectors) != len(chips):
+            raise EmbeddingError(f"{self._path} gives {vectors.shape} for {len(chips)} chips")
+        return vectors.astype(np.float32)
+
+    @property
+    def _batch_size(self) -> int:
+        """The number of chips the graph is fixed to, if it is."""
+        fixed = self._session.get_inputs()[0].shape[0]
+        return fixed if isinstance(fixed, int) and fixed == 1 else _BATCH
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        from facematch.inference import session
+
+        model = _read(self._path, _MOST_BYTES)
+        if hashlib.sha256(model).hexdigest() != self._recipe.sha256:
+            raise WeightsError(
+                f"{self._path} is not the file that {self._path.with_suffix('.toml').name} names: "
+                "its sha256 differs"
+            )
+        return session(model)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """What a TOML says of the ONNX file beside it.
+
+    Raises WeightsError naming the file and the key that is missing or wrong.
+    """
+    try:
+        values = tomllib.loads(_read(path, _MOST_TOML).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path} is no TOML ({error})") from error
+    size = _value(path, values, "size", int, "a number of pixels, such as 112")
+    if not _SIDES[0] <= size <= _SIDES[1]:
+        _refuse(path, "size", f"must lie from {_SIDES[0]} to {_SIDES[1]}")
+    sha256 = _value(path, values, "sha256", str, "64 hexadecimal digits").lower()
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        _refuse(path, "sha256", "must be 64 hexadecimal digits")
+    std = _numbers(path, values, "std", (3,))
+    if (std <= 0).any():
+        _refuse(path, "std", "must be above 0")
+    return Recipe(
+        name=_value(path, values, "name", str, "text"),
+        frame=Frame(size, _template(path, values, size)),
+        mean=_numbers(path, values, "mean", (3,)),
+        std=std,
+        is_bgr=_choice(path, values, "colour", ("RGB", "BGR")) == "BGR",
+        channels_first=_choice(path, {"layout": "NCHW"} | values, "layout", ("NCHW", "NHWC"))
+        == "NCHW",
+        sha256=sha256,
+    )
+
+
+def _template(path: Path, values: dict[str, Any], size: int) -> NDArray[np.float32]:
+    if "template" in values:
+        template = _numbers(path, values, "template", (5, 2))
+        if (template < 0).any() or (template > size).any():
+            _refuse(path, "template", f"must lie inside the chip, from 0 to {size}")
+        return template
+    _choice(path, values, "frame", ("arcface",))
+    return np.array(_ARCFACE, np.float32) * np.float32(size / _ARCFACE_SIZE)
+
+
+def _value(path: Path, values: dict[str, Any], key: str, kind: type[T], what: str) -> T:
+    value = values.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        _refuse(path, key, f"must be {what}")
+    return value
+
+
+def _choice(path: Path, values: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
+    if values.get(key) not in choices:
+        _refuse(path, key, f"must be {' or '.join(repr(choice) for choice in choices)}")
+    return str(values[key])
+
+
+def _numbers(
+    path: Path, values: dict[str, Any], key: str, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    wanted = " x ".join(str(side) for side in shape)
+    try:
+        numbers = np.array(values.get(key), np.float32)
+    except (TypeError, ValueError):
+        _refuse(path, key, f"must be {wanted} numbers")
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        _refuse(path, key, f"must be {wanted} numbers")
+    return numbers
+
+
+def _refuse(path: Path, key: str, reason: str) -> NoReturn:
+    raise WeightsError(
+        f"{path}: `{key}` {reason}; facematch/embedders/onnx_model.py has an example"
+    )
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read ({error.strerror}): an ONNX embedder is two files, PATH.onnx "
+            "and PATH.toml, which says how its chips are cut"
+        ) from error
+    if len(data) > most:
+        raise WeightsError(f"{path} has more than {most:,} bytes")
+    return data

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch import resemblance
+from facematch.errors import ResemblanceError
+from facematch.resemblance import ResemblanceModel, model_as_bytes, model_for, open_model
+from facematch.types import Vectors
+
+
+def shipped() -> ResemblanceModel:
+    model = model_for("dlib-resnet")
+    assert model is not None
+    return model
+
+
+def faces(count: int, seed: int = 0) -> Vectors:
+    """Vectors spread as embeddings of faces are, roughly."""
+    rng = np.random.default_rng(seed)
+    return (shipped().mean + rng.normal(0, 0.05, (count, 128))).astype(np.float32)
+
+
+def test_parents_are_rows_and_children_columns() -> None:
+    scores, ratios = shipped().compare(faces(3), faces(2, seed=1))
+    assert scores.shape == ratios.shape == (3, 2)
+    assert scores.dtype == ratios.dtype == np.float32
+
+
+@pytest.mark.parametrize(("parents", "children"), [(0, 0), (0, 2), (2, 0)])
+def test_none_at_all_gives_empty_matrices(parents: int, children: int) -> None:
+    scores, ratios = shipped().compare(faces(parents), faces(children))
+    assert scores.shape == ratios.shape == (parents, children)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_scores_and_ratios_rise_together_within_their_bounds(seed: int) -> None:
+    scores, ratios = shipped().compare(faces(4, seed), faces(5, seed + 1))
+    order = np.argsort(scores, axis=None)
+    assert (np.diff(ratios.ravel()[order]) >= -1e-5).all()
+    assert scores.min() >= 0
+    assert scores.max() <= 100
+    assert ratios.min() > 0
+
+
+def test_a_pair_scores_the_same_alone_and_in_company() -> None:
+    parents, children = faces(4), faces(5, seed=1)
+    scores, _ = shipped().compare(parents, children)
+    alone = [
+        [shipped().compare(parents[[i]], children[[j]])[0][0, 0] for j in range(5)]
+        for i in range(4)
+    ]
+    np.testing.assert_allclose(scores, alone, rtol=1e-5)
+
+
+def test_the_length_of_a_vector_does_not_matter() -> None:
+    one, _ = shipped().compare(faces(3), faces(3, seed=1))
+    other, _ = shipped().compare(faces(3) * 7, faces(3, seed=1) / 3)
+    np.testing.assert_allclose(one, other, atol=1e-2)
+
+
+def test_the_same_face_scores_highest() -> None:
+    scores, ratios = shipped().compare(faces(6), faces(6))
+    assert (np.diag(scores) >= scores.max(axis=1)).all()
+    assert (np.diag(ratios) > 1).all()
+
+
+@pytest.mark.parametrize("value", [0, np.nan, np.inf])
+def test_a_vector_without_direction_is_refused(value: float) -> None:
+    wrong = faces(2)
+    wrong[1] = value
+    with pytest.raises(ResemblanceError, match="vector 1 is all zeros or not finite"):
+        shipped().compare(wrong, faces(1))
+
+
+def test_vectors_of_another_space_are_refused() -> None:
+    with pytest.raises(ResemblanceError, match=r"compares vectors \(N, 128\) of dlib-resnet"):
+        shipped().compare(np.ones((1, 64), np.float32), faces(1))
+
+
+def test_no_model_is_shipped_for_an_unknown_space() -> None:
+    for space in ("facenet", "../dlib-resnet", ""):
+        assert model_for(space) is None
+
+
+def test_a_model_is_the_same_from_its_bytes() -> None:
+    data = model_as_bytes(shipped())
+    again = open_model(data)
+    for field in fields(again):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(shipped(), field.name))
+    assert model_as_bytes(again) == data
+
+
+def test_the_shipped_model_is_the_one_its_card_describes() -> None:
+    models = REPOSITORY / "models"
+    data = (models / "dlib-resnet.npz").read_bytes()
+    card = (models / "dlib-resnet.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(data).hexdigest() in card
+    assert shipped().name in card
+    assert len(data) < 500_000
+
+
+def changed(**values: Any) -> bytes:
+    """The archive of the shipped model, with other values; None takes one away."""
+    arrays: dict[str, Any] = {
+        field.name: getattr(shipped(), field.name) for field in fields(ResemblanceModel)
+    }
+    arrays |= {"kind": np.asarray(resemblance.KIND)} | values
+    archive = io.BytesIO()
+    np.savez(archive, **{name: value for name, value in arrays.items() if value is not None})
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no archive of a resemblance model"),
+        (b"PK\3\4 rubbish", "no archive of a resemblance model"),
+        (changed()[:5000], "no archive of a resemblance model"),
+        (changed(mean=np.array([{}], object)), "no archive of a resemblance model"),
+        (changed(kind=np.asarray("siamese-9")), "a model of kind 'siamese-9'"),
+        (changed(kind=None), "a model of kind 'unknown'"),
+        (changed(scores=None), "a model that lacks scores"),
+        (changed(mean=np.zeros(7, np.float32)), "a model whose transform is not"),
+        (changed(mean=np.full(128, np.nan, np.float32)), "a model whose mean is not"),
+        (changed(scores=shipped().scores[::-1].copy()), "scores do not rise"),
+        (changed(scores=shipped().scores * 2), "scores do not rise"),
+        (changed(distances=shipped().distances * 0), "scores do not rise"),
+        (changed(child_covariance=shipped().child_covariance * 0), "does not vary in every"),
+        (changed(log_ratio=-shipped().log_ratio), "likelihood ratio does not rise"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_damaged_model_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(ResemblanceError, match=message):
+        open_model(data)
+
+
+def test_a_model_too_large_to_make_sense_is_not_unpacked() -> None:
+    archive = io.BytesIO()
+    np.savez_compressed(archive, mean=np.zeros(2**25, np.float32))
+    assert len(archive.getvalue()) < 2**20
+    with pytest.raises(ResemblanceError, match="unpacks to more than makes sense"):
+        open_model(archive.getvalue())
+    with pytest.raises(ResemblanceError, match="a model of 67,108,865 bytes"):
+        open_model(bytes(2**26 + 1))
+
+
+def test_a_model_is_checked_however_it_is_built() -> None:
+    with pytest.raises(ResemblanceError, match="whose mean is not"):
+        replace(shipped(), mean=shipped().mean.astype(np.float64))
+
+
+def test_the_models_folder_is_found_beside_the_package_or_in_it() -> None:
+    assert resemblance.models_folder().name == "models"
+    assert (resemblance.models_folder() / "dlib-resnet.npz").is_file()
+    assert Path(resemblance.__file__).parent in {
+        resemblance.models_folder().parent,
+        resemblance.models_folder().parent / "facematch",
+    }

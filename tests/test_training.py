@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from PIL import Image
+
+from facematch.errors import FacematchError, MissingExtraError
+from facematch.resemblance import open_model
+from facematch.training import resemblance
+from facematch.training.fiw import colours
+from facematch.training.kin import Kin, draw_pairs, folds, split_families
+
+pytest.importorskip("sklearn", reason="scikit-learn is of the extra [train]")
+
+SIZE = 24  # dimensions of the made-up embeddings
+NOISE = 0.6  # of a photo, in units of what varies between people
+
+
+def made_up_families(count: int, seed: int = 0) -> Kin:
+    """Families of two parents and two children, each child half its parents, four photos each.
+
+    Photos vary most along the first dimensions, which say nothing of who is shown.
+    """
+    rng = np.random.default_rng(seed)
+    parents = rng.normal(size=(count, 2, SIZE))
+    children = parents.mean(axis=1, keepdims=True) + rng.normal(0, 0.7, (count, 2, SIZE))
+    people = np.concatenate([parents, children], axis=1).reshape(-1, SIZE)
+    loud = np.where(np.arange(SIZE) < 6, 5, 1)
+    photos = people.repeat(4, axis=0) + NOISE * loud * rng.normal(size=(16 * count, SIZE))
+    first = 4 * np.arange(count)
+    pairs = [(parent, child) for parent in (0, 1) for child in (2, 3)]
+    return Kin(
+        vectors=(photos + 5).astype(np.float32),
+        person=np.arange(4 * count).repeat(4),
+        family=np.arange(count).repeat(4),
+        parents=np.concatenate([first + parent for parent, _ in pairs]),
+        children=np.concatenate([first + child for _, child in pairs]),
+        relations=np.repeat(["fs", "fd", "ms", "md"], count),
+    )
+
+
+def test_no_family_is_in_two_parts() -> None:
+    kin = made_up_families(50)
+    fit, held_back = split_families(kin, 0.3, np.random.default_rng(0))
+    assert len(held_back) == 15
+    assert sorted([*fit, *held_back]) == list(range(50))
+    for rest, part in folds(fit, 5, np.random.default_rng(0)):
+        assert not set(rest) & set(part)
+        assert sorted([*rest, *part]) == sorted(fit)
+    photos = kin.of_families(held_back)
+    assert set(photos.family[photos.person]) == set(held_back)
+    assert set(photos.family[photos.parents]) == set(held_back)
+
+
+def test_pairs_are_kin_or_strangers_of_the_same_sexes() -> None:
+    kin = made_up_families(30)
+    pairs = draw_pairs(kin, 3, np.random.default_rng(0))
+    family = kin.family[kin.person]
+    same = family[pairs.parents] == family[pairs.children]
+    np.testing.assert_array_equal(same, pairs.kin)
+    assert pairs.kin.mean() == 0.5
+    for relation in ("fs", "fd", "ms", "md"):
+        assert pairs.kin[pairs.relations == relation].mean() == 0.5
+
+
+def test_people_without_photos_are_left_out() -> None:
+    kin = made_up_families(10)
+    shown = kin.person != 2  # a child of the first family
+    fewer = Kin(
+        kin.vectors[shown], kin.person[shown], kin.family, kin.parents, kin.children, kin.relations
+    )
+    pairs = draw_pairs(fewer, 1, np.random.default_rng(0))
+    assert pairs.kin.sum() == 38
+    assert not np.isin(fewer.person[pairs.children], [2]).any()
+
+
+def test_a_model_finds_kin_among_people_it_never_saw() -> None:
+    rng = np.random.default_rng(0)
+    model, shrinkage = resemblance.fit_resemblance(made_up_families(120), "made-up", rng)
+    unseen = made_up_families(80, seed=1)
+    pairs = draw_pairs(unseen, 8, rng)
+    away = resemblance.distances(model, unseen, pairs)
+    scores = np.interp(away, model.distances, model.scores)
+    plain = unseen.vectors / np.linalg.norm(unseen.vectors, axis=1, keepdims=True)
+    cosine = np.einsum("nd,nd->n", plain[pairs.parents], plain[pairs.children])
+    assert resemblance.auc(scores, pairs.kin) > resemblance.auc(cosine, pairs.kin) + 0.05
+    tenths, _ = np.histogram(scores[~pairs.kin], np.arange(0, 101, 10))
+    assert np.abs(tenths / tenths.sum() - 0.1).max() < 0.03
+    assert shrinkage in resemblance.SHRINKAGES
+    ratios = model.compare(unseen.vectors[pairs.parents[:9]], unseen.vectors[pairs.children[:9]])[1]
+    assert (ratios > 0).all()
+
+
+def test_a_likelihood_ratio_says_how_much_commoner_a_distance_is_in_kin() -> None:
+    rng = np.random.default_rng(0)
+    away = np.concatenate([rng.normal(1, 1, 40_000), rng.normal(0, 1, 20_000)])
+    are_kin = np.arange(60_000) < 40_000
+    slope, intercept, least, greatest = resemblance._log_ratio(away, are_kin)
+    assert slope == pytest.approx(1, abs=0.05)  # log N(x; 1, 1) / N(x; 0, 1) is x - 1/2
+    assert intercept == pytest.approx(-0.5, abs=0.05)
+    assert least < 0 < greatest < 3
+
+
+def archive(folder: Path, families: int = 12) -> Path:
+    """FIW's layout, with drawn faces in different colours in place of people."""
+    face = Image.open(SAMPLES / "father.png").crop((75, 110, 361, 396)).resize((112, 112))
+    pixels = np.asarray(face.convert("RGB")).astype(float)
+    rng = np.random.default_rng(0)
+    relations = ["family,a,b,a_is,a_sex,b_sex"]
+    with zipfile.ZipFile(folder / "fiw-train.zip", "w") as entries:
+        for family in range(1, families + 1):
+            light = rng.uniform(0.4, 1, 3)
+            for member in (1, 2, 3):
+                for photo in (1, 2):
+                    shade = np.clip(pixels * light * rng.uniform(0.9, 1.1), 0, 255)
+                    data = io.BytesIO()
+                    Image.fromarray(shade.astype(np.uint8)).save(data, "JPEG")
+                    name = f"F{family:04}/MID{member}/P{photo:05}_face0.jpg"
+                    entries.writestr(name, data.getvalue())
+            relations += [
+                f"F{family:04},MID1,MID3,parent,m,f",
+                f"F{family:04},MID1,MID2,spouse,m,f",
+            ]
+            relations += [
+                f"F{family:04},MID2,MID3,parent,f,f",
+                f"F{family:04},MID9,MID3,parent,f,f",
+            ]
+        entries.writestr("README", "not a face")
+    (folder / "fiw-train-relations.csv").write_text("\n".join(relations))
+    return folder
+
+
+def test_a_model_and_its_card_are_made_from_an_archive(tmp_path: Path) -> None:
+    lines: list[str] = []
+    figures = resemblance.train(archive(tmp_path), tmp_path / "out", report=lines.append)
+    model = open_model((tmp_path / "out" / "dlib-resnet.npz").read_bytes())
+    card = (tmp_path / "out" / "dlib-resnet.md").read_text(encoding="utf-8")
+    assert model.name == "dlib-resnet-kin-1"
+    assert (figures.families_fitted, figures.families_held_back) == (8, 4)
+    assert sum(figures.deciles) == pytest.approx(1)
+    assert set(figures.auc) == {"this model", "cosine", "colours only", "fd", "md"}
+    assert f"{figures.auc['this model'][0]:.3f}" in card
+    assert lines[-1] == card
+
+
+def test_an_archive_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FacematchError, match=r"fiw-train\.zip cannot be read"):
+        resemblance.train(tmp_path, tmp_path)
+    with zipfile.ZipFile(tmp_path / "fiw-train.zip", "w") as entries:
+        entries.writestr("README", "not a face")
+    with pytest.raises(FacematchError, match="holds no face named FAMILY/MEMBER"):
+        resemblance.train(tmp_path, tmp_path)
+
+
+def test_relations_that_are_missing_are_named(tmp_path: Path) -> None:
+    folder = archive(tmp_path, families=1)
+    (folder / "fiw-train-relations.csv").unlink()
+    with pytest.raises(FacematchError, match=r"relations\.csv cannot be read"):
+        resemblance.train(folder, tmp_path)
+
+
+def test_colours_are_means_and_spreads_of_six_channels() -> None:
+    flat = np.full((4, 4, 3), (10, 20, 30), np.uint8)
+    values = colours(flat)
+    assert values.shape == (12,)
+    np.testing.assert_array_equal(values[:3], (10, 20, 30))
+    np.testing.assert_array_equal(values[6:], 0)
+
+
+def test_without_scikit_learn_training_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'facematch\[train\]'"):
+        resemblance.train(tmp_path, tmp_path)

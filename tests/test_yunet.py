@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLES, SHARED, noise, shared_file
+
+from facematch.detectors.mmod import MmodDetector
+from facematch.detectors.yunet import YuNetDetector
+from facematch.errors import OptionError, WeightsError
+from facematch.photos import read_photo
+from facematch.types import Box
+
+PHOTOS = sorted(path for path in (SHARED / "photos").rglob("*") if path.suffix in {".jpg", ".png"})
+
+
+@pytest.fixture(scope="module")
+def detector() -> YuNetDetector:
+    return YuNetDetector(shared_file("models", "face_detection_yunet_2023mar.onnx"))
+
+
+def middle(box: Box) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def test_it_finds_every_face_of_the_photographs_that_mmod_finds(detector: YuNetDetector) -> None:
+    shared_file("photos")
+    mmod, found, missed = MmodDetector(), 0, 0
+    for path in PHOTOS[::2]:
+        pixels = read_photo(path).pixels
+        ours = [middle(face.box) for face in detector.detect(pixels)]
+        for face in mmod.detect(pixels):
+            x, y = middle(face.box)
+            side = face.box[2] - face.box[0]
+            near = any(np.hypot(x - one, y - other) < side / 2 for one, other in ours)
+            found, missed = found + near, missed + (not near)
+    assert found > 20
+    assert missed == 0
+
+
+def test_a_face_that_fills_a_large_photo_is_found_among_small_ones(
+    detector: YuNetDetector,
+) -> None:
+    import cv2
+
+    face = read_photo(SAMPLES / "mother.png").pixels[150:420, 90:350]
+    large = np.asarray(cv2.resize(face, (2600, 2700)), np.uint8)
+    large[:120, :120] = cv2.resize(face, (120, 120), interpolation=cv2.INTER_AREA)
+    faces = detector.detect(large, min_face=60)
+    sides = sorted(face.box[2] - face.box[0] for face in faces)
+    assert len(sides) == 2
+    assert sides[0] < 130
+    assert sides[1] > 1500
+
+
+def test_a_smaller_least_face_finds_smaller_faces(detector: YuNetDetector) -> None:
+    import cv2
+
+    photo = np.full((1500, 2000, 3), 128, np.uint8)
+    face = read_photo(SAMPLES / "son.png").pixels[130:430, 90:390]
+    photo[700:740, 900:940] = cv2.resize(face, (40, 40), interpolation=cv2.INTER_AREA)
+    assert detector.detect(photo) == []
+    assert len(detector.detect(photo, min_face=25)) == 1
+
+
+def test_too_small_a_least_face_is_refused(detector: YuNetDetector) -> None:
+    with pytest.raises(OptionError, match="try --min-face 2 or more"):
+        detector.detect(np.zeros((1000, 1000, 3), np.uint8), min_face=1)
+
+
+def test_it_is_not_there_until_it_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEMATCH_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match="run `facematch models fetch yunet`"):
+        YuNetDetector().detect(noise(90, 90))
+
+
+def test_a_file_that_is_missing_or_no_network_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"none\.onnx cannot be read"):
+        YuNetDetector(tmp_path / "none.onnx").detect(noise(90, 90))
+    (tmp_path / "wrong.onnx").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"wrong\.onnx is no network that OpenCV can run"):
+        YuNetDetector(tmp_path / "wrong.onnx").detect(noise(90, 90))
