@@ -180,11 +180,15 @@ def _check(model: ResemblanceModel) -> None:
         array = getattr(model, name)
         if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
             raise ResemblanceError(f"a model whose {name} is not {shape} finite float32")
-    rising = (np.diff(model.distances) > 0).all() and (np.diff(model.scores) >= 0).all()
-    if knots < 2 or not rising or model.scores[0] < 0 or model.scores[-1] > 100:
+    rising = all(
+        len(knot) > 1 and (np.diff(knot) >= 0).all() and knot[0] < knot[-1]
+        for knot in (model.distances, model.scores)
+    )
+    if not rising or model.scores[0] < 0 or model.scores[-1] > 100:
         raise ResemblanceError("a model whose scores do not rise from 0 to 100")
     for covariance in (model.parent_covariance, model.child_covariance):
-        if np.linalg.eigvalsh(covariance.astype(np.float64))[0] <= 0:
-            raise ResemblanceError("a model whose cohort does not vary in every direction")
+        values = np.linalg.eigvalsh(covariance.astype(np.float64))
+        if values[-1] <= 0 or values[0] < -1e-6 * values[-1]:
+            raise ResemblanceError("a model whose cohort does not vary, or less than not at all")
     if model.log_ratio[0] <= 0 or model.log_ratio[2] > model.log_ratio[3]:
         raise ResemblanceError("a model whose likelihood ratio does not rise with the score")

@@ -135,7 +135,10 @@ def changed(**values: Any) -> bytes:
         (changed(scores=shipped().scores[::-1].copy()), "scores do not rise"),
         (changed(scores=shipped().scores * 2), "scores do not rise"),
         (changed(distances=shipped().distances * 0), "scores do not rise"),
-        (changed(child_covariance=shipped().child_covariance * 0), "does not vary in every"),
+        (
+            changed(child_covariance=shipped().child_covariance * 0),
+            "a model whose cohort does not vary",
+        ),
         (changed(log_ratio=-shipped().log_ratio), "likelihood ratio does not rise"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

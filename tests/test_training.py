@@ -106,7 +106,7 @@ def test_a_likelihood_ratio_says_how_much_commoner_a_distance_is_in_kin() -> Non
     assert least < 0 < greatest < 3
 
 
-def archive(folder: Path, families: int = 12) -> Path:
+def archive(folder: Path, families: int = 30) -> Path:
     """FIW's layout, with drawn faces in different colours in place of people."""
     face = Image.open(SAMPLES / "father.png").crop((75, 110, 361, 396)).resize((112, 112))
     pixels = np.asarray(face.convert("RGB")).astype(float)
@@ -141,7 +141,7 @@ def test_a_model_and_its_card_are_made_from_an_archive(tmp_path: Path) -> None:
     model = open_model((tmp_path / "out" / "dlib-resnet.npz").read_bytes())
     card = (tmp_path / "out" / "dlib-resnet.md").read_text(encoding="utf-8")
     assert model.name == "dlib-resnet-kin-1"
-    assert (figures.families_fitted, figures.families_held_back) == (8, 4)
+    assert (figures.families_fitted, figures.families_held_back) == (21, 9)
     assert sum(figures.deciles) == pytest.approx(1)
     assert set(figures.auc) == {"this model", "cosine", "colours only", "fd", "md"}
     assert f"{figures.auc['this model'][0]:.3f}" in card
@@ -155,6 +155,11 @@ def test_an_archive_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
         entries.writestr("README", "not a face")
     with pytest.raises(FacematchError, match="holds no face named FAMILY/MEMBER"):
         resemblance.train(tmp_path, tmp_path)
+
+
+def test_a_handful_of_families_is_too_few() -> None:
+    with pytest.raises(FacematchError, match="5 families to fit; at least 20 are needed"):
+        resemblance.fit_resemblance(made_up_families(5), "made-up", np.random.default_rng(0))
 
 
 def test_relations_that_are_missing_are_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.embedders.dlib_resnet import DlibResNetEmbedder
-from facematch.errors import MissingExtraError
+from facematch.errors import FacematchError, MissingExtraError
 from facematch.resemblance import ResemblanceModel, comparable, model_as_bytes
 from facematch.training.fiw import read_fiw
 from facematch.training.kin import Indices, Kin, Pairs, draw_pairs, folds, split_families, unit
@@ -20,6 +20,7 @@ HELD_BACK = 0.3  # of the families
 PAIRS = 8  # photo pairs drawn of each relation, and as many of strangers
 SHRINKAGES = (0.1, 0.3, 0.6, 0.9)
 _FOLDS = 5
+_FEWEST = 4 * _FOLDS  # families to fit: every fold needs some strangers
 _KNOTS = np.concatenate([[0.1, 0.5], np.arange(1, 100, 2), [99.5, 99.9]])  # per cent
 _RATIO_SHARE = 0.02  # of the pairs of either kind; beyond, the likelihood ratio stays as it is
 _RESAMPLES = 1000
@@ -70,7 +71,13 @@ def train(
 def fit_resemblance(
     kin: Kin, space: str, rng: np.random.Generator
 ) -> tuple[ResemblanceModel, float]:
-    """The model for these families, and the shrinkage that cross-validation chose."""
+    """The model for these families, and the shrinkage that cross-validation chose.
+
+    Raises FacematchError for fewer than 20 families.
+    """
+    families = len(np.unique(kin.family[kin.person]))
+    if families < _FEWEST:
+        raise FacematchError(f"{families} families to fit; at least {_FEWEST} are needed")
     shrinkage = _best_shrinkage(kin, rng)
     away, are_kin = _distances_of_families_left_out(kin, shrinkage, rng)
     knots = np.quantile(away[~are_kin], _KNOTS / 100)
