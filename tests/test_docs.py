@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from subprocess import run
+from sys import executable
 
 from conftest import REPOSITORY
 from typer.main import get_command
@@ -43,10 +45,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def test_every_option_it_shows_is_there() -> None:
-    from subprocess import run
-    from sys import executable
-
-    shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--no-deps", "--check", "--data"}
+    shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--no-deps"}
     helps = ""
     for command in (["score"], ["faces"], ["train", "resemblance"]):
         helps += run(
