@@ -168,7 +168,7 @@ class FaceMatcher:
             score=score,
             likelihood_ratio=likelihood_ratio,
             engine=Engine(self.detector.name, self.embedder.name, model.name if model else None),
-            warnings=tuple(warnings),
+            warnings=tuple(dict.fromkeys(warnings)),  # of one photo given twice, once
         )
 
 

@@ -14,7 +14,7 @@ from facematch.registry import DETECTORS, EMBEDDERS, load_detector, load_embedde
 from facematch.report import match_as_json
 from facematch.types import Photo
 
-matcher = FaceMatcher()
+matcher = FaceMatcher(min_face=60)  # several times faster than the default
 
 
 def sample(name: str) -> str:
@@ -84,18 +84,19 @@ def test_a_face_that_says_little_is_warned_of(tmp_path: Path, damage: str, phras
     pixels = read_photo(sample("father.png")).pixels
     if damage == "small":
         pixels = np.asarray(cv2.resize(pixels, (96, 120), interpolation=cv2.INTER_AREA), np.uint8)
+        pixels = np.pad(pixels, ((200, 200), (200, 200), (0, 0)), mode="edge")
     else:
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 5), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "damaged.png")
-    match = matcher.score(tmp_path / "damaged.png", sample("son.png"))
+    match = FaceMatcher(min_face=30).score(tmp_path / "damaged.png", sample("son.png"))
     assert any(phrase in warning and "damaged.png" in warning for warning in match.warnings)
 
 
 def test_boxes_are_in_pixels_of_the_file_however_it_was_decoded(tmp_path: Path) -> None:
     large = Image.open(sample("father.png")).resize((4800, 6000))
     large.save(tmp_path / "large.jpg", quality=90)
-    portrait = matcher.find_faces(tmp_path / "large.jpg")
-    small = matcher.find_faces(sample("father.png"))
+    portrait = FaceMatcher().find_faces(tmp_path / "large.jpg")
+    small = FaceMatcher().find_faces(sample("father.png"))
     assert portrait.photo.scale < 1
     np.testing.assert_allclose(
         portrait.subject(0).box, np.array(small.subject(0).box) * 10, atol=60

@@ -135,7 +135,10 @@ def archive(folder: Path, families: int = 30) -> Path:
     return folder
 
 
-def test_a_model_and_its_card_are_made_from_an_archive(tmp_path: Path) -> None:
+def test_a_model_and_its_card_are_made_from_an_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resemblance, "_RESAMPLES", 50)
     lines: list[str] = []
     figures = resemblance.train(archive(tmp_path), tmp_path / "out", report=lines.append)
     model = open_model((tmp_path / "out" / "dlib-resnet.npz").read_bytes())

@@ -27,7 +27,7 @@ def middle(box: Box) -> tuple[float, float]:
 def test_it_finds_every_face_of_the_photographs_that_mmod_finds(detector: YuNetDetector) -> None:
     shared_file("photos")
     mmod, found, missed = MmodDetector(), 0, 0
-    for path in PHOTOS[::2]:
+    for path in PHOTOS[::4]:
         pixels = read_photo(path).pixels
         ours = [middle(face.box) for face in detector.detect(pixels)]
         for face in mmod.detect(pixels):
@@ -35,7 +35,7 @@ def test_it_finds_every_face_of_the_photographs_that_mmod_finds(detector: YuNetD
             side = face.box[2] - face.box[0]
             near = any(np.hypot(x - one, y - other) < side / 2 for one, other in ours)
             found, missed = found + near, missed + (not near)
-    assert found > 20
+    assert found > 10
     assert missed == 0
 
 
