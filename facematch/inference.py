@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from facematch.dlib_format import CONVERTER_VERSION, Network, read_network
 from facematch.errors import WeightsError
+from facematch.weights import converted
 
 if TYPE_CHECKING:
     import onnxruntime
+
+
+def dlib_session(name: str, graph: Callable[[Network], bytes]) -> onnxruntime.InferenceSession:
+    """One of dlib's networks ready to run, converted by `graph` the first time."""
+    model = converted(
+        name, lambda data: graph(read_network(data)), version=CONVERTER_VERSION, suffix=".onnx"
+    )
+    return session(model)
 
 
 def session(model: bytes) -> onnxruntime.InferenceSession:

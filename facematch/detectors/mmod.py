@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.dlib_format import mmod_graph
 from facematch.errors import OptionError
+from facematch.inference import dlib_session
 from facematch.types import Box, Face, Pixels
-from facematch.weights import converted
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -83,16 +84,7 @@ class MmodDetector:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        from facematch.dlib_format import CONVERTER_VERSION, mmod_graph, read_network
-        from facematch.inference import session
-
-        graph = converted(
-            "dlib-mmod",
-            lambda data: mmod_graph(read_network(data)),
-            version=CONVERTER_VERSION,
-            suffix=".onnx",
-        )
-        return session(graph)
+        return dlib_session("dlib-mmod", mmod_graph)
 
 
 def pyramid_layout(width: int, height: int) -> tuple[list[Rect], tuple[int, int]]:

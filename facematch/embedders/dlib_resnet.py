@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facematch.align import dlib_frame
+from facematch.dlib_format import resnet_graph
 from facematch.errors import EmbeddingError
+from facematch.inference import dlib_session
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights import converted
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -48,13 +49,4 @@ class DlibResNetEmbedder:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        from facematch.dlib_format import CONVERTER_VERSION, read_network, resnet_graph
-        from facematch.inference import session
-
-        graph = converted(
-            "dlib-resnet",
-            lambda data: resnet_graph(read_network(data)),
-            version=CONVERTER_VERSION,
-            suffix=".onnx",
-        )
-        return session(graph)
+        return dlib_session("dlib-resnet", resnet_graph)

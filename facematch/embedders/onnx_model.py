@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import EmbeddingError, WeightsError
+from facematch.inference import session
 from facematch.types import Chips, Frame, Vectors
 
 if TYPE_CHECKING:
@@ -123,8 +124,6 @@ class OnnxEmbedder:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        from facematch.inference import session
-
         model = _read(self._path, _MOST_BYTES)
         if hashlib.sha256(model).hexdigest() != self._recipe.sha256:
             raise WeightsError(
