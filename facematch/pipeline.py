@@ -16,7 +16,7 @@ from facematch.photos import Limits, read_photo
 from facematch.quality import quality_warnings
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
-from facematch.similarity import cosines
+from facematch.similarity import cosine_pairs
 from facematch.types import (
     Chips,
     Detector,
@@ -164,7 +164,7 @@ class FaceMatcher:
         return Match(
             parent=subjects[0],
             child=subjects[1],
-            cosine=float(cosines(parent, child)[0, 0]),
+            cosine=float(cosine_pairs(parent, child)[0]),
             score=score,
             likelihood_ratio=likelihood_ratio,
             engine=Engine(self.detector.name, self.embedder.name, model.name if model else None),
