@@ -28,7 +28,7 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 _NAMED = 5  # how many bad rows a message names
 _NORM_ROWS = 4096  # rows whose norms are taken at a time, in float64
 _ROWS, _COLUMNS = 512, 2048  # of a tile, 4 MB: the fastest of those tried with 128 dimensions
-_STRIP_ROWS = 2048  # at most, of a strip as wide as the matrix it is part of
+_STRIP_ROWS = 4096  # at most, of a strip as wide as the matrix: larger repays packing the children
 _HELD = 64 * 2**20  # bytes of unit rows held at a time, of parents and of children each
 _FEW = 2**21  # cosines that are computed sooner than threads start
 
