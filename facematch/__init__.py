@@ -13,36 +13,53 @@ if TYPE_CHECKING:
     from facematch.errors import FacematchError, PhotoError
     from facematch.photos import Limits, read_photo
     from facematch.pipeline import FaceMatcher, Portrait
-    from facematch.types import Detector, Embedder, Face, Frame, Match, Photo, Subject
+    from facematch.types import (
+        Comparison,
+        Detector,
+        Embedder,
+        Face,
+        Frame,
+        Gallery,
+        Match,
+        Photo,
+        Skipped,
+        Subject,
+    )
 
 _HOMES = {
+    "Comparison": "types",
     "Detector": "types",
     "Embedder": "types",
     "Face": "types",
     "FaceMatcher": "pipeline",
     "FacematchError": "errors",
     "Frame": "types",
+    "Gallery": "types",
     "Limits": "photos",
     "Match": "types",
     "Photo": "types",
     "PhotoError": "errors",
     "Portrait": "pipeline",
+    "Skipped": "types",
     "Subject": "types",
     "read_photo": "photos",
 }
 
 __all__ = [
+    "Comparison",
     "Detector",
     "Embedder",
     "Face",
     "FaceMatcher",
     "FacematchError",
     "Frame",
+    "Gallery",
     "Limits",
     "Match",
     "Photo",
     "PhotoError",
     "Portrait",
+    "Skipped",
     "Subject",
     "read_photo",
 ]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, NoFaceError, OptionError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from facematch.pipeline import FaceMatcher, Portrait
+    from facematch.types import Gallery
 
 app = typer.Typer(
     name="facematch",
@@ -147,6 +149,94 @@ def faces(
         _save(portrait, save)
 
 
+class TableFormat(StrEnum):
+    """How many results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+TableOption = Annotated[
+    TableFormat | None,
+    typer.Option("--format", help="Default: by the ending of -o FILE; a table without one."),
+]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to stdout.")
+]
+
+
+@app.command()
+def match(
+    parents: Annotated[
+        Path, typer.Argument(metavar="PARENTS", help="A photo, or a folder of photos.")
+    ],
+    children: Annotated[
+        Path, typer.Argument(metavar="CHILDREN", help="A photo, or a folder of photos.")
+    ],
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="K", help="Of each child only the K parents most alike."),
+    ] = None,
+    format: TableOption = None,  # noqa: A002 - the option's name
+    out: Out = None,
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "dlib-resnet",
+    min_face: MinFace = None,
+) -> None:
+    """Score every child against every parent; the largest face of each photo counts.
+
+    Photos that cannot be used become rows with a reason. This is no paternity test.
+    """
+    from facematch.photos import list_photos
+    from facematch.report import NO_PATERNITY_TEST
+    from facematch.tables import RESULTS, comparison_rows, write_rows
+
+    listed = [list_photos(folder) for folder in (parents, children)]
+    kind = _format(format, out)
+    matcher = _matcher(detector, embedder, min_face)
+    galleries = [
+        matcher.gallery(_watched(photos, role))
+        for photos, role in zip(listed, ("parents", "children"), strict=True)
+    ]
+    compared = matcher.match(*galleries, top=top)
+    rows = comparison_rows(galleries[0], galleries[1], compared)
+    write_rows(rows, ["parent", "child", *RESULTS], kind, out)
+    typer.echo(NO_PATERNITY_TEST, err=True)
+    _fail_if_nothing(*galleries)
+
+
+@app.command()
+def pairs(
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="PAIRS.csv", help="With columns parent and child: paths of photos."),
+    ],
+    format: TableOption = None,  # noqa: A002 - the option's name
+    out: Out = None,
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "dlib-resnet",
+    min_face: MinFace = None,
+) -> None:
+    """Score the pairs of photos that a CSV names, a row each; other columns are carried through.
+
+    Paths are relative to the folder you are in. Each photo is read once. This is no paternity test.
+    """
+    from facematch.report import NO_PATERNITY_TEST
+    from facematch.tables import RESULTS, pair_rows, read_pairs, write_rows
+
+    columns, wanted = read_pairs(table)
+    kind = _format(format, out)
+    matcher = _matcher(detector, embedder, min_face)
+    photos = list(dict.fromkeys(row[role] for row in wanted for role in ("parent", "child")))
+    gallery = matcher.gallery(_watched(photos, "photos"))
+    rows = pair_rows(gallery, wanted, matcher.match_pairs)
+    write_rows(rows, [*columns, *RESULTS], kind, out)
+    typer.echo(NO_PATERNITY_TEST, err=True)
+    _fail_if_nothing(gallery)
+
+
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
@@ -237,6 +327,36 @@ def _matcher(detector: str, embedder: str, min_face: float | None) -> FaceMatche
     from facematch.pipeline import FaceMatcher
 
     return FaceMatcher(detector=detector, embedder=embedder, min_face=min_face)
+
+
+def _format(chosen: TableFormat | None, out: Path | None) -> str:
+    """The format asked for, or the one of the file's ending, or a table."""
+    if chosen is not None:
+        return chosen.value
+    ending = "" if out is None else out.suffix.lower().removeprefix(".")
+    if ending in {each.value for each in TableFormat}:
+        return ending
+    if out is not None:
+        raise OptionError(f"{out}: what format? Name one with --format, or end the name in .csv")
+    return TableFormat.TABLE.value
+
+
+def _watched(photos: Sequence[str], what: str) -> Iterable[str]:
+    """The photos, with a progress bar on stderr while a person watches."""
+    if not sys.stderr.isatty():
+        return photos
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(photos, description=what, console=Console(stderr=True), transient=True)
+
+
+def _fail_if_nothing(*galleries: Gallery) -> None:
+    """Say of galleries without a single face why, in one line."""
+    for gallery in galleries:
+        if not gallery.subjects and gallery.skipped:
+            first = gallery.skipped[0]
+            raise NoFaceError(first.photo, f"{first.reason}; no photo was of use")
 
 
 def _save(portrait: Portrait, folder: Path) -> None:

@@ -88,6 +88,10 @@ class WeightsError(FacematchError):
     """A weight file is missing, damaged, or not the one expected."""
 
 
+class TableError(FacematchError):
+    """A table of pairs or results cannot be read or written."""
+
+
 class EmbeddingError(FacematchError):
     """Vectors cannot be compared: wrong shape, not finite, all zeros, or from two embedders."""
 

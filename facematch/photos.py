@@ -46,6 +46,9 @@ _READERS = {
     "AVIF": "PIL.AvifImagePlugin:AvifImageFile",
     "HEIC": "pillow_heif:HeifImageFile",
 }
+_ENDINGS = (
+    ".jpg .jpeg .jpe .jfif .mpo .png .webp .tif .tiff .bmp .gif .avif .heic .heif"  # of file names
+)
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -143,6 +146,27 @@ def read_photo(
         scale=scale,
         digest=hashlib.sha256(data).hexdigest(),
     )
+
+
+def list_photos(path: str | os.PathLike[str]) -> list[str]:
+    """The photos in a folder and the folders in it, by name; any other path as it is.
+
+    In a folder the name's ending decides what is a photo; hidden files and folders are left out.
+    Raises MissingPhotoError for a folder without any.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return [os.fsdecode(path)]
+    found = [
+        str(file)
+        for file in sorted(folder.rglob("*"))
+        if file.suffix
+        and file.suffix.lower() in _ENDINGS.split()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
+    if not found:
+        raise MissingPhotoError(os.fsdecode(path), f"holds no photo: none ends in {_ENDINGS}")
+    return found
 
 
 # --- the file ---

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from facematch.align import crop_faces
-from facematch.errors import NoFaceError, OptionError
+from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import Limits, read_photo
 from facematch.quality import quality_warnings
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
-from facematch.similarity import cosine_pairs
+from facematch.similarity import cosine_matrix, cosine_pairs, unit_rows
 from facematch.types import (
     Chips,
+    Comparison,
     Detector,
     Embedder,
     Engine,
     Face,
+    Gallery,
     Match,
     Photo,
+    Pixels,
+    Scores,
+    Skipped,
     Subject,
     Vectors,
 )
@@ -34,6 +41,10 @@ PhotoLike: TypeAlias = str | os.PathLike[str] | Photo
 # The default smallest face fills 5 % of the long side; at this many pixels it has 100, which is
 # more than the detector's 80 and enough for a chip.
 _ENOUGH_PIXELS = 2000
+
+_READERS = 2  # threads that decode, and photos they keep ready: 12 MB each, as they are reduced
+_BATCH = 32  # chips embedded at a time
+_MOST_PAIRS = 2_000_000  # compared at a time: 60 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +143,88 @@ class FaceMatcher:
         subjects = [portrait.subject(at) for portrait, at in zip(portraits, chosen, strict=True)]
         return self._match(subjects, vectors, warnings)
 
+    def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+        """The faces in each photo, in order; a photo that cannot be read is Skipped.
+
+        Photos are decoded ahead in threads, as many as there are cores and no more, so that memory
+        stays bounded however many there are.
+        """
+        for photo in self._read_ahead(photos):
+            if isinstance(photo, Skipped):
+                yield photo
+                continue
+            try:
+                yield self.find_faces(photo)
+            except OptionError as error:  # too small a least face for this photo
+                yield Skipped(photo.label, "option", str(error))
+
+    def gallery(self, photos: Iterable[PhotoLike]) -> Gallery:
+        """The largest face of each photo, embedded in batches across photos.
+
+        Photos that cannot be read or show no face are in `skipped`; the rest goes on.
+        """
+        subjects: list[Subject] = []
+        warnings: list[tuple[str, ...]] = []
+        skipped: list[Skipped] = []
+        waiting: list[Pixels] = []
+        vectors: list[Vectors] = []
+        for portrait in self.faces(photos):
+            if isinstance(portrait, Skipped):
+                skipped.append(portrait)
+                continue
+            try:
+                at = portrait.face_index(None)
+            except NoFaceError as error:
+                skipped.append(_skipped(error))
+                continue
+            subjects.append(portrait.subject(at))
+            warnings.append(tuple(_face_warnings(portrait, at)))
+            waiting.append(portrait.chips[at])
+            if len(waiting) == _BATCH:
+                vectors.append(self.embedder.embed(np.stack(waiting)))
+                waiting.clear()
+        side = self.embedder.frame.size
+        last = np.stack(waiting) if waiting else np.empty((0, side, side, 3), np.uint8)
+        vectors.append(self.embedder.embed(last))
+        return Gallery(
+            tuple(subjects),
+            unit_rows(np.concatenate(vectors)),
+            self.embedder.space,
+            tuple(warnings),
+            tuple(skipped),
+        )
+
+    def match(
+        self, parents: Gallery, children: Gallery, *, top: int | None = None
+    ) -> Iterator[Comparison]:
+        """Every child against every parent, some children at a time, so that memory stays bounded.
+
+        With `top`, each child with the parents it looks most like, best first; by score, or by
+        cosine where no resemblance model fits. Raises EmbeddingError for galleries of two spaces.
+        """
+        if parents.space != children.space:
+            raise EmbeddingError(
+                f"vectors of {parents.space} and {children.space} cannot be compared: "
+                "embed both with the same embedder"
+            )
+        model = model_for(parents.space)
+        step = max(_MOST_PAIRS // max(len(parents.subjects), 1), 1)
+        for start in range(0, len(children.subjects), step):
+            some = children.vectors[start : start + step]
+            cosines = cosine_matrix(parents.vectors, some)
+            scores, ratios = _scores(model, parents.vectors, some, cosines.shape)
+            yield _comparison(start, cosines, scores, ratios, top)
+
+    def match_pairs(self, parents: Gallery, children: Gallery) -> Comparison:
+        """Row i of one gallery against row i of the other."""
+        model = model_for(parents.space)
+        cosines = cosine_pairs(parents.vectors, children.vectors)
+        scores = ratios = np.full(len(cosines), np.nan, np.float32)
+        if model is not None:
+            scores, ratios = model.compare_pairs(parents.vectors, children.vectors)
+        rows = np.arange(len(cosines))
+        return Comparison(rows, rows, cosines, scores, ratios)
+
     def find_faces(self, photo: PhotoLike) -> Portrait:
         """The faces in a photo, largest first, each with its landmarks and its chip.
 
@@ -151,6 +244,25 @@ class FaceMatcher:
         """A photo with as many pixels as the smallest face worth finding needs."""
         enough = _ENOUGH_PIXELS if self.min_face is None else None
         return read_photo(path, min_side=enough, limits=self.limits)
+
+    def _read_ahead(self, photos: Iterable[PhotoLike]) -> Iterator[Photo | Skipped]:
+        """Photos in order, a few decoded before they are asked for."""
+        ahead: deque[Future[Photo | Skipped]] = deque()
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="facematch-read") as threads:
+            for photo in photos:
+                ahead.append(threads.submit(self._read_or_skip, photo))
+                if len(ahead) > _READERS:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def _read_or_skip(self, photo: PhotoLike) -> Photo | Skipped:
+        if isinstance(photo, Photo):
+            return photo
+        try:
+            return self.read(photo)
+        except PhotoError as error:
+            return _skipped(error)
 
     def _match(
         self, subjects: Sequence[Subject], vectors: Vectors, warnings: Sequence[str]
@@ -181,6 +293,38 @@ def _resemblance(
     return float(scores[0, 0]), float(ratios[0, 0])
 
 
+def _skipped(error: PhotoError) -> Skipped:
+    return Skipped(error.photo, error.code, error.reason)
+
+
+def _scores(
+    model: ResemblanceModel | None, parents: Vectors, children: Vectors, shape: tuple[int, ...]
+) -> tuple[Scores, Scores]:
+    if model is None:
+        return np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    return model.compare(parents, children)
+
+
+def _comparison(
+    start: int, cosines: Scores, scores: Scores, ratios: Scores, top: int | None
+) -> Comparison:
+    """Pairs child by child: of each all parents in order, or the `top` of them, best first."""
+    parents, children = cosines.shape
+    order = np.tile(np.arange(parents), (children, 1))
+    if top is not None:
+        # Scores end at 99.9; beyond, the cosine goes on telling who is more alike.
+        by = np.nan_to_num(scores, nan=0.0)
+        order = np.lexsort((-cosines.T, -by.T), axis=1)[:, :top]
+    rows, columns = order.ravel(), np.repeat(np.arange(children), order.shape[1])
+    return Comparison(
+        rows.astype(np.int64),
+        columns.astype(np.int64) + start,
+        cosines[rows, columns],
+        scores[rows, columns],
+        ratios[rows, columns],
+    )
+
+
 def _area(face: Face) -> float:
     x_min, y_min, x_max, y_max = face.box
     return (x_max - x_min) * (y_max - y_min)
@@ -193,14 +337,16 @@ def _choice_warnings(portrait: Portrait, face: int | None, option: str) -> list[
     return [f"{portrait.photo.label}: {found} faces, the largest was taken; {option} chooses"]
 
 
+def _face_warnings(portrait: Portrait, at: int) -> list[str]:
+    return quality_warnings(portrait.faces[at], portrait.chips[at], scale=portrait.photo.scale)
+
+
 def _pair_warnings(portraits: Sequence[Portrait], chosen: Sequence[int]) -> list[str]:
     """What about the two chosen faces makes the score less sure."""
     warnings = [
         f"{portrait.photo.label}: {phrase}"
         for portrait, at in zip(portraits, chosen, strict=True)
-        for phrase in quality_warnings(
-            portrait.faces[at], portrait.chips[at], scale=portrait.photo.scale
-        )
+        for phrase in _face_warnings(portrait, at)
     ]
     one, other = (portrait.photo for portrait in portraits)
     if one is other or (one.digest and one.digest == other.digest):

@@ -63,7 +63,15 @@ class ResemblanceModel:
         Row i, column j is parent i against child j. Shapes: (P, D), (C, D) -> (P, C) twice.
         Raises ResemblanceError for vectors of other dimensions, or without a direction.
         """
-        away = self.distances_from_cohort(parents, children)
+        return self._judged(self.distances_from_cohort(parents, children))
+
+    def compare_pairs(
+        self, parents: Vectors, children: Vectors
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As `compare`, of parent i and child i only. Shapes: (N, D), (N, D) -> (N,) twice."""
+        return self._judged(self.distances_of_pairs(parents, children))
+
+    def _judged(self, away: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         slope, intercept, least, greatest = self.log_ratio.astype(np.float64)
         scores = np.interp(away, self.distances, self.scores)
         ratios = np.exp(np.clip(slope * away + intercept, least, greatest))
@@ -72,10 +80,26 @@ class ResemblanceModel:
     def distances_from_cohort(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """How far each pair's cosine lies above the cohort's, in standard deviations, (P, C)."""
         rows, columns = self._comparable(parents), self._comparable(children)
+        middle, spread = _cohort(columns, self.parent_mean, self.parent_covariance)
+        middle_of_row, spread_of_row = _cohort(rows, self.child_mean, self.child_covariance)
         cosines = rows @ columns.T
-        for_child = _above(cosines, columns, self.parent_mean, self.parent_covariance, axis=0)
-        for_parent = _above(cosines, rows, self.child_mean, self.child_covariance, axis=1)
-        return (for_child + for_parent) / 2
+        for_child = (cosines - middle) / spread
+        for_parent = (cosines - middle_of_row[:, np.newaxis]) / spread_of_row[:, np.newaxis]
+        return np.asarray((for_child + for_parent) / 2)
+
+    def distances_of_pairs(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
+        """As `distances_from_cohort`, of parent i and child i only, (N,)."""
+        rows, columns = self._comparable(parents), self._comparable(children)
+        if len(rows) != len(columns):
+            raise ResemblanceError(f"{len(rows)} parents and {len(columns)} children are no pairs")
+        middle, spread = _cohort(columns, self.parent_mean, self.parent_covariance)
+        middle_of_row, spread_of_row = _cohort(rows, self.child_mean, self.child_covariance)
+        cosines = np.einsum("nk,nk->n", rows, columns)
+        for_child, for_parent = (
+            (cosines - middle) / spread,
+            (cosines - middle_of_row) / spread_of_row,
+        )
+        return np.asarray((for_child + for_parent) / 2)
 
     def _comparable(self, vectors: Vectors) -> NDArray[np.float64]:
         dimensions = len(self.mean)
@@ -145,19 +169,12 @@ def models_folder() -> Path:
     return shipped if shipped.is_dir() else package.parent / "models"
 
 
-def _above(
-    cosines: NDArray[np.float64],
-    judged: NDArray[np.float64],
-    mean: Array,
-    covariance: Array,
-    *,
-    axis: int,
-) -> NDArray[np.float64]:
-    """Cosines as standard deviations above those `judged`, along `axis`, has with the cohort."""
-    expected = judged @ mean
-    spread = np.sqrt(np.einsum("nk,kl,nl->n", judged, covariance, judged))
-    above = (cosines - np.expand_dims(expected, axis)) / np.expand_dims(spread, axis)
-    return np.asarray(above, np.float64)
+def _cohort(
+    judged: NDArray[np.float64], mean: Array, covariance: Array
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of the cosines each of `judged` has with the cohort, (N,)."""
+    variance = np.einsum("nk,nk->n", judged @ covariance.astype(np.float64), judged)
+    return judged @ mean, np.sqrt(variance)
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

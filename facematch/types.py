@@ -10,6 +10,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.errors import EmbeddingError
+
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, upright
 Chips: TypeAlias = NDArray[np.uint8]  # (N, S, S, 3) RGB, aligned faces
 Vectors: TypeAlias = NDArray[np.float32]  # (N, D)
@@ -97,6 +99,58 @@ class Match:
     likelihood_ratio: float | None
     engine: Engine
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A photo that could not be used: `code` is the stable word of its PhotoError."""
+
+    photo: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gallery:
+    """Faces ready to be compared, the largest of each photo.
+
+    `vectors` (N, D) are unit rows of one embedder's `space`; `warnings[n]` is what makes scores of
+    `subjects[n]` less sure. `skipped` are the photos without a usable face. Raises EmbeddingError
+    on construction where the rows are not as many as the subjects, or not unit.
+    """
+
+    subjects: tuple[Subject, ...]
+    vectors: Vectors
+    space: str
+    warnings: tuple[tuple[str, ...], ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = self.vectors.shape
+        if len(shape) != 2 or shape[0] != len(self.subjects):
+            raise EmbeddingError(f"vectors of shape {shape} for {len(self.subjects)} subjects")
+        lengths = np.einsum("nd,nd->n", self.vectors, self.vectors, dtype=np.float64)
+        if not (np.abs(lengths - 1) < 1e-4).all():
+            raise EmbeddingError("a gallery holds unit rows: call unit_rows first")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The photos, in the order of the rows."""
+        return tuple(subject.photo for subject in self.subjects)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Some pairs of two galleries, (N,) each: who, and how alike.
+
+    `scores` and `likelihood_ratios` are NaN where no resemblance model fits the embedder.
+    """
+
+    parents: NDArray[np.int64]
+    children: NDArray[np.int64]
+    cosines: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    likelihood_ratios: NDArray[np.float32]
 
 
 class Detector(Protocol):

@@ -6,6 +6,7 @@ Its file is not in any package: `facematch models fetch yunet` installs it.
 from __future__ import annotations
 
 import math
+import threading
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class YuNetDetector:
 
     def __init__(self, weights: Path | None = None) -> None:
         self._weights = weights
+        self._lock = threading.Lock()
 
     def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
         """Faces, most confident first.
@@ -75,8 +77,9 @@ class YuNetDetector:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         scaled = cv2.resize(pixels, size, interpolation=smooth)
-        self._network.setInputSize(size)
-        _, found = self._network.detect(cv2.cvtColor(scaled, cv2.COLOR_RGB2BGR))
+        with self._lock:  # OpenCV keeps the size in the network: one photo at a time
+            self._network.setInputSize(size)
+            _, found = self._network.detect(cv2.cvtColor(scaled, cv2.COLOR_RGB2BGR))
         if found is None:
             return np.empty((0, 5))
         to_photo = [width / size[0], height / size[1]] * 2

@@ -177,10 +177,7 @@ def _distances_of_families_left_out(
 
 def distances(model: ResemblanceModel, kin: Kin, pairs: Pairs) -> Floats:
     """Each pair's distance from the cohort, in standard deviations, (N,)."""
-    return np.concatenate([
-        model.distances_from_cohort(kin.vectors[[parent]], kin.vectors[[child]])[0]
-        for parent, child in zip(pairs.parents, pairs.children, strict=True)
-    ])  # fmt: skip
+    return model.distances_of_pairs(kin.vectors[pairs.parents], kin.vectors[pairs.children])
 
 
 def _log_ratio(away: Floats, are_kin: NDArray[np.bool_]) -> Floats:
