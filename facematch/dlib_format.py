@@ -25,8 +25,9 @@ from facematch.errors import WeightsError
 Array: TypeAlias = NDArray[np.float32]
 Window: TypeAlias = tuple[int, int, int, int, int, int]
 
-CONVERTER_VERSION = 1  # raised whenever the graphs written here change
+CONVERTER_VERSION = 3  # raised whenever the graphs written here change
 
+_BLOCK = 16  # channels that onnxruntime computes together with AVX-512; 8 otherwise
 _OPSET, _IR_VERSION = 17, 8  # both understood by every onnxruntime since 1.14
 
 # Sizes of any real dlib model stay far below these; a forged file must not cost a gigabyte.
@@ -403,12 +404,53 @@ def resnet_graph(network: Network) -> bytes:
 
 def mmod_graph(network: Network) -> bytes:
     """The face detector as ONNX. Shapes: `pixels` (1, H, W, 3) uint8 -> `scores` (1, 1, h, w)."""
-    graph = _Graph("pixels", 1, None)
-    for layer in _folded(network):
+    layers = _folded(network)
+    for layer in layers:
         if layer.kind not in ("con", "relu"):
             raise WeightsError(f"a {layer.kind} layer where MMOD has none")
+    graph = _Graph("pixels", 1, None)
+    for layer in [*_with_whole_blocks(layers[:-1]), *_by_rows(layers[-1])]:
         graph.apply(layer)
     return graph.finish("scores", [1, 1, "h", "w"])
+
+
+def _with_whole_blocks(layers: list[Layer]) -> list[Layer]:
+    """The same layers with filters of zeros added, up to a multiple of 16 in each convolution.
+
+    onnxruntime keeps channels in blocks of 16 or 8; for other numbers its code is slower.
+    """
+    blocked, added = [], 0
+    for layer in layers:
+        if layer.kind == "con":
+            weights, bias = _numbers(layer)
+            more = -len(bias) % _BLOCK
+            weights = np.pad(weights, ((0, more), (0, added), (0, 0), (0, 0)))
+            layer = replace(layer, weights=_f32(weights), bias=_f32(np.pad(bias, (0, more))))
+            added = more
+        blocked.append(layer)
+    return blocked
+
+
+def _by_rows(con: Layer) -> list[Layer]:
+    """A convolution of one filter as two: each row of it as a filter of its own, then their sum.
+
+    One filter alone would leave onnxruntime's blocks of 16 empty but for one.
+    """
+    weights, bias = _numbers(con)
+    filters, channels, rows, columns = weights.shape
+    _, _, stride_y, stride_x, pad_y, pad_x = con.window
+    if filters != 1 or rows > _BLOCK or (stride_y, stride_x) != (1, 1):
+        raise WeightsError(f"a last convolution of {filters} filters; MMOD's has one")
+    across = np.zeros((_BLOCK, channels + -channels % _BLOCK, 1, columns))
+    across[:rows, :channels, 0] = weights[0].transpose(1, 0, 2)
+    down = np.zeros((1, _BLOCK, rows, 1))
+    down[0, np.arange(rows), np.arange(rows), 0] = 1
+    return [
+        Layer(
+            "con", _f32(across), np.zeros(_BLOCK, np.float32), window=(1, columns, 1, 1, 0, pad_x)
+        ),
+        Layer("con", _f32(down), _f32(bias), window=(rows, 1, 1, 1, pad_y, 0)),
+    ]
 
 
 def _folded(network: Network) -> list[Layer]:
@@ -478,8 +520,12 @@ class _Graph:
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self.at = _Tensor(source, 3, side)
+        # Pixels stay as they lie, R, G and B in turn along a row three times as long: the first
+        # convolution then takes steps of three, and nothing needs to be transposed.
         self._node("Cast", to=TensorProto.FLOAT)
-        self._node("Transpose", perm=[0, 3, 1, 2])
+        self._node("Reshape", self._constant(np.array([0, 0, 3 * side if side else -1])))
+        self._node("Unsqueeze", self._constant(np.array([1])))
+        self._interleaved = True
 
     def apply(self, layer: Layer) -> None:
         """Append one layer."""
@@ -530,6 +576,9 @@ class _Graph:
         if weights.shape[1] != self.at.channels:
             raise WeightsError("a convolution that does not fit what it is given")
         rows, columns, stride_y, stride_x, pad_y, pad_x = layer.window
+        if self._interleaved:
+            weights = weights.transpose(0, 2, 3, 1).reshape(len(bias), 1, rows, 3 * columns)
+            columns, stride_x, self._interleaved = 3 * columns, 3 * stride_x, False
         inputs = self._constant(_f32(weights)), self._constant(_f32(bias))
         strides, pads = [stride_y, stride_x], [pad_y, pad_x, pad_y, pad_x]
         self._node("Conv", *inputs, kernel_shape=[rows, columns], strides=strides, pads=pads)

@@ -157,6 +157,9 @@ def converted(name: str, convert: Callable[[bytes], bytes], *, version: int, suf
     path = folder / f"{stem}{_short_hash(content)}{suffix}"
     try:
         _write_whole(path, content)
+        for old in folder.glob(f"{name}-*"):
+            if not old.name.startswith(stem):  # by another version, or from another source
+                old.unlink(missing_ok=True)
     except OSError as error:
         _LOG.warning("%s cannot be written (%s): converting on every start", path, error.strerror)
     return content
