@@ -29,10 +29,15 @@ app = typer.Typer(
 models = typer.Typer(
     help="The weight files: list them, check them, fetch one.", no_args_is_help=True
 )
+cache_files = typer.Typer(
+    help="A cache of faces that --cache made: what it holds, and emptying it.",
+    no_args_is_help=True,
+)
 train = typer.Typer(
     help="Make the shipped models again from data (extra \\[train]).", no_args_is_help=True
 )
 app.add_typer(models, name="models")
+app.add_typer(cache_files, name="cache")
 app.add_typer(train, name="train")
 
 
@@ -167,6 +172,16 @@ Out = Annotated[
 ]
 
 
+CacheFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="FILE",
+        help="Keep what is found in photos there, and look it up: it holds face templates.",
+    ),
+]
+
+
 @app.command()
 def match(
     parents: Annotated[
@@ -181,6 +196,7 @@ def match(
     ] = None,
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
+    cache: CacheFile = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "dlib-resnet",
     min_face: MinFace = None,
@@ -197,7 +213,7 @@ def match(
     kind = _format(format, out)
     matcher = _matcher(detector, embedder, min_face)
     galleries = [
-        matcher.gallery(_watched(photos, role))
+        matcher.gallery(_watched(photos, role), cache=cache)
         for photos, role in zip(listed, ("parents", "children"), strict=True)
     ]
     compared = matcher.match(*galleries, top=top)
@@ -215,6 +231,7 @@ def pairs(
     ],
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
+    cache: CacheFile = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "dlib-resnet",
     min_face: MinFace = None,
@@ -230,7 +247,7 @@ def pairs(
     kind = _format(format, out)
     matcher = _matcher(detector, embedder, min_face)
     photos = list(dict.fromkeys(row[role] for row in wanted for role in ("parent", "child")))
-    gallery = matcher.gallery(_watched(photos, "photos"))
+    gallery = matcher.gallery(_watched(photos, "photos"), cache=cache)
     rows = pair_rows(gallery, wanted, matcher.match_pairs)
     write_rows(rows, [*columns, *RESULTS], kind, out)
     typer.echo(NO_PATERNITY_TEST, err=True)
@@ -279,6 +296,26 @@ def fetch_model(
     from facematch.weights import fetch
 
     typer.echo(fetch(name, source=source))
+
+
+CacheArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The file of --cache.")]
+
+
+@cache_files.command("info")
+def cache_info(file: CacheArgument) -> None:
+    """Say how many photos a cache knows."""
+    from facematch.cache import cache_entries
+
+    entries = cache_entries(file)
+    typer.echo(f"{file}: {entries:,} photos, {file.stat().st_size / 1e6:.1f} MB")
+
+
+@cache_files.command("clear")
+def cache_clear(file: CacheArgument) -> None:
+    """Forget every face in a cache; what was stored is overwritten."""
+    from facematch.cache import clear_cache
+
+    typer.echo(f"{file}: {clear_cache(file):,} photos forgotten")
 
 
 @train.command("resemblance")

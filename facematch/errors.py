@@ -92,6 +92,10 @@ class TableError(FacematchError):
     """A table of pairs or results cannot be read or written."""
 
 
+class CacheError(FacematchError):
+    """A file is no cache of faces, or cannot be used as one."""
+
+
 class EmbeddingError(FacematchError):
     """Vectors cannot be compared: wrong shape, not finite, all zeros, or from two embedders."""
 

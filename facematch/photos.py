@@ -169,6 +169,14 @@ def list_photos(path: str | os.PathLike[str]) -> list[str]:
     return found
 
 
+def photo_digest(path: str | os.PathLike[str], *, limits: Limits = _DEFAULT_LIMITS) -> str:
+    """The sha256 of a photo's file, in hexadecimal digits, as `Photo.digest` has it.
+
+    Raises a PhotoError where the file cannot be read or is too large.
+    """
+    return hashlib.sha256(_read_bytes(os.fsdecode(path), limits.max_bytes)).hexdigest()
+
+
 # --- the file ---
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from functools import partial
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from facematch.align import crop_faces
+from facematch.cache import FaceCache, Remembered
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.landmarks import LandmarkLocator
-from facematch.photos import Limits, read_photo
+from facematch.photos import Limits, photo_digest, read_photo
 from facematch.quality import quality_warnings
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
@@ -35,7 +42,9 @@ from facematch.types import (
     Subject,
     Vectors,
 )
+from facematch.weights import KNOWN
 
+T = TypeVar("T")
 PhotoLike: TypeAlias = str | os.PathLike[str] | Photo
 
 # The default smallest face fills 5 % of the long side; at this many pixels it has 100, which is
@@ -149,50 +158,26 @@ class FaceMatcher:
         Photos are decoded ahead in threads, as many as there are cores and no more, so that memory
         stays bounded however many there are.
         """
-        for photo in self._read_ahead(photos):
-            if isinstance(photo, Skipped):
-                yield photo
-                continue
-            try:
-                yield self.find_faces(photo)
-            except OptionError as error:  # too small a least face for this photo
-                yield Skipped(photo.label, "option", str(error))
+        for photo in _ahead(photos, self._read_or_skip):
+            yield photo if isinstance(photo, Skipped) else self._look(photo)
 
-    def gallery(self, photos: Iterable[PhotoLike]) -> Gallery:
+    def gallery(self, photos: Iterable[PhotoLike], *, cache: Path | None = None) -> Gallery:
         """The largest face of each photo, embedded in batches across photos.
 
-        Photos that cannot be read or show no face are in `skipped`; the rest goes on.
+        Photos that cannot be read or show no face are in `skipped`; the rest goes on. `cache` is a
+        file to keep what is found in, face templates included, and to look it up in. Raises
+        CacheError where that file is no cache.
         """
-        subjects: list[Subject] = []
-        warnings: list[tuple[str, ...]] = []
-        skipped: list[Skipped] = []
-        waiting: list[Pixels] = []
-        vectors: list[Vectors] = []
-        for portrait in self.faces(photos):
-            if isinstance(portrait, Skipped):
-                skipped.append(portrait)
-                continue
-            try:
-                at = portrait.face_index(None)
-            except NoFaceError as error:
-                skipped.append(_skipped(error))
-                continue
-            subjects.append(portrait.subject(at))
-            warnings.append(tuple(_face_warnings(portrait, at)))
-            waiting.append(portrait.chips[at])
-            if len(waiting) == _BATCH:
-                vectors.append(self.embedder.embed(np.stack(waiting)))
-                waiting.clear()
-        side = self.embedder.frame.size
-        last = np.stack(waiting) if waiting else np.empty((0, side, side, 3), np.uint8)
-        vectors.append(self.embedder.embed(last))
-        return Gallery(
-            tuple(subjects),
-            unit_rows(np.concatenate(vectors)),
-            self.embedder.space,
-            tuple(warnings),
-            tuple(skipped),
-        )
+        entries: list[tuple[str, Remembered | Skipped]] = []
+        known = None if cache is None else FaceCache(cache, self._identity())
+        try:
+            found = self._remembered(photos, known)
+            while batch := list(islice(found, _BATCH)):
+                entries += self._embedded(batch, known)
+        finally:
+            if known is not None:
+                known.close()
+        return self._as_gallery(entries)
 
     def match(
         self, parents: Gallery, children: Gallery, *, top: int | None = None
@@ -245,16 +230,86 @@ class FaceMatcher:
         enough = _ENOUGH_PIXELS if self.min_face is None else None
         return read_photo(path, min_side=enough, limits=self.limits)
 
-    def _read_ahead(self, photos: Iterable[PhotoLike]) -> Iterator[Photo | Skipped]:
-        """Photos in order, a few decoded before they are asked for."""
-        ahead: deque[Future[Photo | Skipped]] = deque()
-        with ThreadPoolExecutor(_READERS, thread_name_prefix="facematch-read") as threads:
-            for photo in photos:
-                ahead.append(threads.submit(self._read_or_skip, photo))
-                if len(ahead) > _READERS:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+    def _remembered(
+        self, photos: Iterable[PhotoLike], known: FaceCache | None
+    ) -> Iterator[_Found | Skipped]:
+        """Each photo's largest face, from the cache or by looking; or why there is none."""
+        for read in _ahead(photos, partial(self._recall, known=known)):
+            found = self._look(read) if isinstance(read, Photo) else read
+            yield _largest(found) if isinstance(found, Portrait) else found
+
+    def _embedded(
+        self, batch: Sequence[_Found | Skipped], known: FaceCache | None
+    ) -> list[tuple[str, Remembered | Skipped]]:
+        """A batch with its chips embedded at once, and kept where there is a cache."""
+        chips = [each.chip for each in batch if isinstance(each, _Found) and each.chip is not None]
+        vectors = iter(self.embedder.embed(np.stack(chips)) if chips else ())
+        entries: list[tuple[str, Remembered | Skipped]] = []
+        for each in batch:
+            if isinstance(each, Skipped):
+                entries.append((each.photo, each))
+                continue
+            entry = each.entry
+            if each.chip is not None:
+                entry = replace(entry, vector=next(vectors))
+            if known is not None and each.is_new and each.digest:
+                known.put(each.digest, entry)
+            entries.append((each.photo, entry))
+        return entries
+
+    def _as_gallery(self, entries: Sequence[tuple[str, Remembered | Skipped]]) -> Gallery:
+        usable, skipped = [], []
+        for photo, entry in entries:
+            if isinstance(entry, Skipped):
+                skipped.append(entry)
+            elif entry.vector is None:
+                skipped.append(Skipped(photo, NoFaceError.code, entry.reason))
+            else:
+                usable.append((photo, entry, entry.vector))
+        subjects = tuple(
+            Subject(photo, entry.box, entry.confidence, face=1, faces_found=entry.faces_found)
+            for photo, entry, _ in usable
+        )
+        side = self.embedder.frame.size
+        vectors = (
+            np.stack([vector for *_, vector in usable])
+            if usable
+            else self.embedder.embed(np.empty((0, side, side, 3), np.uint8))
+        )
+        warnings = tuple(entry.warnings for _, entry, _ in usable)
+        space = self.embedder.space
+        return Gallery(subjects, unit_rows(vectors), space, warnings, tuple(skipped))
+
+    def _identity(self) -> str:
+        """All that decides what is found in a photo: names, weights, settings, version."""
+        weights = {name: known.sha256 for name, known in KNOWN.items()}
+        identity = [
+            version("facematch"),
+            self.detector.name,
+            self.embedder.space,
+            self.min_face,
+            weights,
+        ]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+    def _look(self, photo: Photo) -> Portrait | Skipped:
+        try:
+            return self.find_faces(photo)
+        except OptionError as error:  # too small a least face for this photo
+            return Skipped(photo.label, "option", str(error))
+
+    def _recall(self, photo: PhotoLike, known: FaceCache | None) -> Photo | Skipped | _Found:
+        """What the cache knows of a photo, else the photo itself."""
+        if known is None or isinstance(photo, Photo):
+            return self._read_or_skip(photo)
+        try:
+            digest = photo_digest(photo, limits=self.limits)
+        except PhotoError as error:
+            return _skipped(error)
+        entry = known.get(digest)
+        if entry is None:
+            return self._read_or_skip(photo)
+        return _Found(os.fsdecode(photo), digest, entry)
 
     def _read_or_skip(self, photo: PhotoLike) -> Photo | Skipped:
         if isinstance(photo, Photo):
@@ -291,6 +346,45 @@ def _resemblance(
         return None, None
     scores, ratios = model.compare(parent, child)
     return float(scores[0, 0]), float(ratios[0, 0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """The largest face of a photo, looked up or just seen: then its chip waits to be embedded."""
+
+    photo: str
+    digest: str
+    entry: Remembered
+    is_new: bool = False
+    chip: Pixels | None = None
+
+
+def _largest(portrait: Portrait) -> _Found:
+    label, digest = portrait.photo.label, portrait.photo.digest
+    try:
+        at = portrait.face_index(None)
+    except NoFaceError as error:
+        return _Found(label, digest, Remembered(reason=error.reason), is_new=True)
+    subject = portrait.subject(at)
+    entry = Remembered(
+        box=subject.box,
+        confidence=subject.confidence,
+        faces_found=subject.faces_found,
+        warnings=tuple(_face_warnings(portrait, at)),
+    )
+    return _Found(label, digest, entry, is_new=True, chip=portrait.chips[at])
+
+
+def _ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Iterator[T]:
+    """What `read` gives for each photo, in order, a few of them before they are asked for."""
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="facematch-read") as threads:
+        for photo in photos:
+            waiting.append(threads.submit(read, photo))
+            if len(waiting) > _READERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _skipped(error: PhotoError) -> Skipped:

@@ -61,7 +61,7 @@ class ColourEmbedder:
 
     def embed(self, chips: Chips) -> Vectors:
         self.batches.append(len(chips))
-        flat = chips.reshape(len(chips), -1, 3).astype(np.float32)
+        flat = chips.reshape(len(chips), self.frame.size**2, 3).astype(np.float32)
         return np.concatenate([flat.mean(axis=1) + 1, flat.std(axis=1)], axis=1)
 
 

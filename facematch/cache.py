@@ -1,0 +1,170 @@
+"""What was found in photos before, in one SQLite file, so that a second run need not look again.
+
+It holds face templates, so it exists only where the user names it. Photos are known by the sha256
+of their content, never by name; an entry belongs to the engine that made it, its weights and its
+settings, and another engine does not see it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import CacheError
+from facematch.types import Box
+
+MOST_ENTRIES = 1_000_000  # some 1 GB; the longest unused go first
+_TIMEOUT = 60  # seconds to wait for another process that writes
+_APPLICATION = 0x666D6361  # marks the file as ours, in SQLite's own header
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS faces (
+        engine TEXT NOT NULL, photo TEXT NOT NULL, used INTEGER NOT NULL,
+        entry TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (engine, photo)
+    ) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Remembered:
+    """The largest face of a photo, as it was embedded; or, with `reason`, why there is none."""
+
+    box: Box = (0.0, 0.0, 0.0, 0.0)
+    confidence: float = 0.0
+    faces_found: int = 0
+    warnings: tuple[str, ...] = ()
+    vector: NDArray[np.float32] | None = None
+    reason: str = ""
+
+
+class FaceCache:
+    """Entries of one engine in a file. Threads may share it, and processes the file.
+
+    Raises CacheError where the file is not such a cache, or cannot be used.
+    """
+
+    def __init__(self, path: Path, engine: str, *, most: int = MOST_ENTRIES) -> None:
+        self._path, self._engine, self._most = path, engine, most
+        self._lock = threading.Lock()
+        self._database = _connect(path)
+        with self._used() as database:
+            (self._clock,) = database.execute("SELECT ifnull(max(used), 0) FROM faces").fetchone()
+
+    def get(self, photo: str) -> Remembered | None:
+        """What is known of the photo with that sha256, None if nothing is."""
+        with self._used() as database:
+            row = database.execute(
+                "SELECT entry, vector FROM faces WHERE engine = ? AND photo = ?",
+                (self._engine, photo),
+            ).fetchone()
+            if row is None:
+                return None
+            self._clock += 1
+            database.execute(
+                "UPDATE faces SET used = ? WHERE engine = ? AND photo = ?",
+                (self._clock, self._engine, photo),
+            )
+        return _entry(self._path, *row)
+
+    def put(self, photo: str, entry: Remembered) -> None:
+        """Keep an entry, and let go of the longest unused beyond the limit."""
+        fields = {
+            "box": entry.box,
+            "confidence": entry.confidence,
+            "faces_found": entry.faces_found,
+            "warnings": entry.warnings,
+            "reason": entry.reason,
+        }
+        vector = b"" if entry.vector is None else entry.vector.astype("<f4").tobytes()
+        with self._used() as database:
+            self._clock += 1
+            database.execute(
+                "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?)",
+                (self._engine, photo, self._clock, json.dumps(fields), vector),
+            )
+            (count,) = database.execute("SELECT count(*) FROM faces").fetchone()
+            if count > self._most:
+                database.execute(
+                    "DELETE FROM faces WHERE used <= (SELECT used FROM faces ORDER BY used "
+                    "LIMIT 1 OFFSET ?)",
+                    (count - self._most - 1,),
+                )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @contextmanager
+    def _used(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                with self._database:
+                    yield self._database
+            except sqlite3.Error as error:
+                raise CacheError(f"{self._path} cannot be used as a cache ({error})") from error
+
+
+def cache_entries(path: Path) -> int:
+    """How many photos a cache knows, of all engines. Raises CacheError where it is none."""
+    if not path.exists():
+        raise CacheError(f"{path}: there is no such cache")
+    with closing(_connect(path)) as database:
+        return int(database.execute("SELECT count(*) FROM faces").fetchone()[0])
+
+
+def clear_cache(path: Path) -> int:
+    """Forget everything; gives how many entries there were. The file stays, emptied.
+
+    Raises CacheError where it is no cache: no other file is ever emptied.
+    """
+    entries = cache_entries(path)
+    with closing(_connect(path)) as database:
+        database.execute(
+            "PRAGMA secure_delete = ON"
+        )  # templates are overwritten, not just unlinked
+        with database:
+            database.execute("DELETE FROM faces")
+        database.execute("VACUUM")
+    return entries
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        database = sqlite3.connect(path, timeout=_TIMEOUT, check_same_thread=False)
+        try:
+            (mark,) = database.execute("PRAGMA application_id").fetchone()
+            (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables and mark != _APPLICATION:
+                raise CacheError(f"{path} is another program's database: name another file")
+            database.execute(f"PRAGMA application_id = {_APPLICATION}")
+            with database:
+                database.execute(_SCHEMA)
+        except BaseException:
+            database.close()
+            raise
+    except sqlite3.Error as error:
+        raise CacheError(f"{path} is no cache, or cannot be used as one ({error})") from error
+    return database
+
+
+def _entry(path: Path, text: str, vector: bytes) -> Remembered:
+    try:
+        fields = json.loads(text)
+        x_min, y_min, x_max, y_max = fields["box"]
+        return Remembered(
+            box=(x_min, y_min, x_max, y_max),
+            confidence=float(fields["confidence"]),
+            faces_found=int(fields["faces_found"]),
+            warnings=tuple(map(str, fields["warnings"])),
+            vector=np.frombuffer(vector, "<f4").astype(np.float32) if vector else None,
+            reason=str(fields["reason"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CacheError(f"{path} is damaged ({error!r}): clear it") from error
