@@ -27,6 +27,7 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: warnings would go to stderr
+    # Threads are left to onnxruntime: one a core, each pinned to its own, which is fastest.
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class

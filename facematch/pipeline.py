@@ -161,6 +161,19 @@ class FaceMatcher:
         for photo in _ahead(photos, self._read_or_skip):
             yield photo if isinstance(photo, Skipped) else self._look(photo)
 
+    def embed(self, portraits: Iterable[Portrait]) -> Vectors:
+        """A vector for every face of every portrait, in order, embedded in batches.
+
+        Shapes: N faces in all -> (N, D) float32, not unit. N may be 0.
+        """
+        side = self.embedder.frame.size
+        none = np.empty((0, side, side, 3), np.uint8)
+        chips = (chip for portrait in portraits for chip in portrait.chips)
+        vectors = [self.embedder.embed(none)]
+        while batch := list(islice(chips, _BATCH)):
+            vectors.append(self.embedder.embed(np.stack(batch)))
+        return np.concatenate(vectors)
+
     def gallery(self, photos: Iterable[PhotoLike], *, cache: Path | None = None) -> Gallery:
         """The largest face of each photo, embedded in batches across photos.
 
@@ -270,12 +283,7 @@ class FaceMatcher:
             Subject(photo, entry.box, entry.confidence, face=1, faces_found=entry.faces_found)
             for photo, entry, _ in usable
         )
-        side = self.embedder.frame.size
-        vectors = (
-            np.stack([vector for *_, vector in usable])
-            if usable
-            else self.embedder.embed(np.empty((0, side, side, 3), np.uint8))
-        )
+        vectors = np.stack([vector for *_, vector in usable]) if usable else self.embed([])
         warnings = tuple(entry.warnings for _, entry, _ in usable)
         space = self.embedder.space
         return Gallery(subjects, unit_rows(vectors), space, warnings, tuple(skipped))

@@ -8,7 +8,6 @@ one core, however many the product used.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import EmbeddingError
+from facematch.threads import cores
 from facematch.types import Scores, Vectors
 
 Indices: TypeAlias = NDArray[np.int64]
@@ -264,22 +264,16 @@ def _run(work: Callable[[int], None], starts: Iterable[int], *, size: int) -> No
         return
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_cores()) as threads:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as threads:
         for _ in threads.map(work, starts):
             pass
 
 
 def _even_parts(rows: int, most: int) -> int:
     """Rows a part, at most `most`, so that every core gets as many parts as the others."""
-    cores = _cores()
-    rounds = max(math.ceil(rows / (cores * most)), 1)
-    return max(math.ceil(rows / (cores * rounds)), 1)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    threads = cores()
+    rounds = max(math.ceil(rows / (threads * most)), 1)
+    return max(math.ceil(rows / (threads * rounds)), 1)
 
 
 def _comparable(parents: Floats, children: Floats) -> tuple[Floats, Floats]:

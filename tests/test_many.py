@@ -89,6 +89,15 @@ def test_chips_are_embedded_in_batches_across_photos() -> None:
     assert gallery.vectors.shape == (70, 6)
 
 
+def test_every_face_of_every_photo_is_embedded_in_order() -> None:
+    mine = own((10, 10, 60, 60), (20, 20, 50, 50))
+    portraits = [mine.find_faces(photo) for photo in photos(3)]
+    vectors = mine.embed(portraits)
+    chips = np.concatenate([portrait.chips for portrait in portraits])
+    np.testing.assert_array_equal(vectors, mine.embedder.embed(chips))
+    assert mine.embed([]).shape == (0, 6)
+
+
 def test_photos_are_taken_no_faster_than_they_are_used() -> None:
     taken = 0
 
