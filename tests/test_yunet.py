@@ -69,6 +69,46 @@ def test_too_small_a_least_face_is_refused(detector: YuNetDetector) -> None:
         detector.detect(np.zeros((1000, 1000, 3), np.uint8), min_face=1)
 
 
+def test_a_network_that_is_no_yunet_is_refused(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "relu.onnx")
+    with pytest.raises(WeightsError, match=r"relu\.onnx is no YuNet that OpenCV can run"):
+        YuNetDetector(tmp_path / "relu.onnx").detect(noise(90, 90))
+
+
+def test_opencv_is_as_talkative_after_the_weights_are_read_as_before(
+    detector: YuNetDetector, tmp_path: Path
+) -> None:
+    import cv2
+
+    log = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5, and where OpenCV 4 keeps it
+    before = log.getLogLevel()
+    assert detector.detect(noise(90, 90)) == []
+    assert log.getLogLevel() == before
+    with pytest.raises(WeightsError, match="cannot be read"):
+        YuNetDetector(tmp_path).detect(noise(90, 90))
+    assert log.getLogLevel() == before
+
+
+def test_opencv_4_which_has_no_module_for_logging_is_silenced_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import cv2
+
+    levels: list[int] = []
+    monkeypatch.delattr(cv2.utils, "logging", raising=False)
+    monkeypatch.setattr(cv2, "getLogLevel", lambda: 3, raising=False)
+    monkeypatch.setattr(cv2, "setLogLevel", levels.append, raising=False)
+    path = shared_file("models", "face_detection_yunet_2023mar.onnx")
+    assert YuNetDetector(path).detect(noise(90, 90)) == []
+    assert levels == [0, 3]
+
+
 def test_it_is_not_there_until_it_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,5 +121,5 @@ def test_a_file_that_is_missing_or_no_network_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"none\.onnx cannot be read"):
         YuNetDetector(tmp_path / "none.onnx").detect(noise(90, 90))
     (tmp_path / "wrong.onnx").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match=r"wrong\.onnx is no network that OpenCV can run"):
+    with pytest.raises(WeightsError, match=r"wrong\.onnx is no YuNet that OpenCV can run"):
         YuNetDetector(tmp_path / "wrong.onnx").detect(noise(90, 90))

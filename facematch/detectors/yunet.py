@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,10 @@ _MOST_PIXELS = 100_000_000
 
 _LEAST_CONFIDENCE = 0.6  # sharp faces from the front have 0.9; below 0.6 hands and knees begin
 _OVERLAP = 0.3  # of the union; what overlaps more is one face
+_INSIDE = 0.7  # share of a box; cheeks of close-ups reach 0.9, neighbours' faces 0.4
 _MOST_FACES = 5000
+_LEAST_SIDE = 64  # pixels; of 32 rows or less OpenCV 4.10 reads memory that nobody wrote
+_TRIAL = 320  # pixels: the side of the picture that a network must take
 
 # MMOD's square box from YuNet's: its side and the way to its middle, in units of the geometric
 # mean of YuNet's width and height. Medians over 184 faces of the photographs beside the project;
@@ -77,9 +82,10 @@ class YuNetDetector:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         scaled = cv2.resize(pixels, size, interpolation=smooth)
+        picture = _padded(np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2BGR), np.uint8))
         with self._lock:  # OpenCV keeps the size in the network: one photo at a time
-            self._network.setInputSize(size)
-            _, found = self._network.detect(cv2.cvtColor(scaled, cv2.COLOR_RGB2BGR))
+            self._network.setInputSize(picture.shape[1::-1])
+            _, found = self._network.detect(picture)
         if found is None:
             return np.empty((0, 5))
         to_photo = [width / size[0], height / size[1]] * 2
@@ -89,26 +95,52 @@ class YuNetDetector:
     def _network(self) -> cv2.FaceDetectorYN:
         import cv2
 
-        if self._weights is None:
-            model = read_weights("yunet")
-        else:
-            try:
-                model = self._weights.read_bytes()
-            except OSError as error:
-                raise WeightsError(f"{self._weights} cannot be read ({error.strerror})") from error
+        model = read_weights("yunet") if self._weights is None else _read(self._weights)
         # From bytes: OpenCV opens no path with other than ASCII characters on Windows.
         buffer, nothing = np.frombuffer(model, np.uint8), np.empty(0, np.uint8)
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it remarks on its own
+        size = (_TRIAL, _TRIAL)
         try:
-            return cv2.FaceDetectorYN.create(
-                "onnx", buffer, nothing, (320, 320), _LEAST_CONFIDENCE, _OVERLAP, _MOST_FACES
-            )
+            with _silence():
+                network = cv2.FaceDetectorYN.create(
+                    "onnx", buffer, nothing, size, _LEAST_CONFIDENCE, _OVERLAP, _MOST_FACES
+                )
+                # OpenCV opens any network; that it is no YuNet shows when it runs.
+                network.detect(np.zeros((*size, 3), np.uint8))
         except cv2.error as error:
             where = self._weights or "yunet"
-            raise WeightsError(f"{where} is no network that OpenCV can run ({error})") from error
-        finally:
-            cv2.utils.logging.setLogLevel(level)
+            why = " ".join(str(error).split())
+            raise WeightsError(f"{where} is no YuNet that OpenCV can run ({why})") from error
+        return network
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep OpenCV from remarking on its own engine, on stderr."""
+    import cv2
+
+    # OpenCV 4 has no module for it: the same two functions are in cv2 itself.
+    log: Any = getattr(cv2.utils, "logging", cv2)
+    level = log.getLogLevel()
+    log.setLogLevel(0)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)
+
+
+def _read(weights: Path) -> bytes:
+    try:
+        return weights.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{weights} cannot be read ({error.strerror})") from error
+
+
+def _padded(picture: Pixels) -> Pixels:
+    """The picture, black added below and on the right where it has fewer than 64 pixels."""
+    import cv2
+
+    below, right = (max(_LEAST_SIDE - side, 0) for side in picture.shape[:2])
+    return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_CONSTANT))
 
 
 def _merged(found: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,7 +151,17 @@ def _merged(found: NDArray[np.float64]) -> NDArray[np.float64]:
         found[:, :4].tolist(), found[:, 4].tolist(), _LEAST_CONFIDENCE, _OVERLAP
     )
     faces = found[np.asarray(kept, np.intp)]
-    return np.asarray(faces[np.argsort(-faces[:, 4], kind="stable")])
+    faces = faces[np.argsort(-faces[:, 4], kind="stable")]
+    inside = np.tril(_shares_inside(faces), -1).max(axis=1, initial=0)
+    return np.asarray(faces[inside <= _INSIDE])
+
+
+def _shares_inside(faces: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`shares[i, j]` is the part of box i that lies inside box j. Shapes: (N, 5) -> (N, N)."""
+    low, high = faces[:, :2], faces[:, :2] + faces[:, 2:4]
+    sides = np.minimum(high[:, np.newaxis], high) - np.maximum(low[:, np.newaxis], low)
+    areas = faces[:, 2:4].prod(axis=1)
+    return np.asarray(sides.clip(0).prod(axis=2) / areas[:, np.newaxis])
 
 
 def _square(box: NDArray[np.float64]) -> Box:

@@ -40,6 +40,15 @@ _BATCH = 32  # chips a run
 _MOST_BYTES = 2**30  # of the ONNX file
 _MOST_TOML = 2**16
 _SIDES = (16, 1024)
+_EXAMPLE = "facematch/embedders/onnx_model.py has an example"
+_WHICH_POINTS = (
+    "must be the outer and inner corner of the right eye, of the left eye, and the base of the "
+    "nose, the right eye being the one on the right of the chip"
+)
+_TWO_FILES = (
+    "an ONNX embedder is two files, PATH.onnx and PATH.toml, which says how its chips are cut; "
+    + _EXAMPLE
+)
 
 # Where the landmarks fall in a chip of 112 pixels that ArcFace's five points (eyes, tip of the
 # nose, corners of the mouth) align: the medians over 47 faces seen from the front, among the
@@ -64,12 +73,15 @@ class Recipe:
 class OnnxEmbedder:
     """Embeds chips with the network in an ONNX file. Only the TOML is read when it is built.
 
-    Raises WeightsError, which names the file and the key, for a TOML that is missing or wrong.
+    Raises WeightsError, which names the file and the key, for a TOML that is missing or wrong, or
+    where the ONNX file is missing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._recipe = read_recipe(path.with_suffix(".toml"))
+        if not path.is_file():  # now, rather than when the photos have been searched
+            raise WeightsError(f"{path} is not there, though {path.stem}.toml is: {_TWO_FILES}")
         self.name = self._recipe.name
 
     @property
@@ -119,8 +131,7 @@ class OnnxEmbedder:
     @property
     def _batch_size(self) -> int:
         """The number of chips the graph is fixed to, if it is."""
-        fixed = self._session.get_inputs()[0].shape[0]
-        return fixed if isinstance(fixed, int) and fixed == 1 else _BATCH
+        return 1 if self._session.get_inputs()[0].shape[:1] == [1] else _BATCH
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
@@ -129,6 +140,11 @@ class OnnxEmbedder:
             raise WeightsError(
                 f"{self._path} is not the file that {self._path.with_suffix('.toml').name} names: "
                 "its sha256 differs"
+            )
+        if _has_external_data(model):
+            raise WeightsError(
+                f"{self._path} keeps weights in other files, which its sha256 does not cover: "
+                "save it as one file, with onnx.save(onnx.load(path), one_file)"
             )
         return session(model)
 
@@ -163,11 +179,42 @@ def read_recipe(path: Path) -> Recipe:
     )
 
 
+def _has_external_data(model: bytes) -> bool:
+    """Whether a graph refers to weights outside; onnxruntime looks for them in the folder it is in.
+
+    Functions and graphs within nodes hold constants too, so every message is looked at.
+    Raises WeightsError where the bytes are no ONNX graph.
+    """
+    if b"location" not in model:  # the key that every such reference has
+        return False
+    import onnx
+
+    try:
+        return _refers_outside(onnx.load_model_from_string(model))
+    except Exception as error:  # protobuf's, which onnx has no name for
+        raise WeightsError(f"no ONNX graph that onnx can read ({error})") from error
+
+
+def _refers_outside(message: Any) -> bool:
+    if message.DESCRIPTOR.name == "TensorProto":
+        return bool(message.external_data)
+    values = [value for field, value in message.ListFields() if field.message_type]
+    return any(_refers_outside(part) for value in values for part in _parts(value))
+
+
+def _parts(value: Any) -> Any:
+    """The messages in a protobuf field, be it one or repeated."""
+    return [value] if hasattr(value, "ListFields") else value
+
+
 def _template(path: Path, values: dict[str, Any], size: int) -> NDArray[np.float32]:
     if "template" in values:
         template = _numbers(path, values, "template", (5, 2))
         if (template < 0).any() or (template > size).any():
             _refuse(path, "template", f"must lie inside the chip, from 0 to {size}")
+        right_outer, right_inner, left_outer, left_inner, _ = template[:, 0]
+        if not left_outer < left_inner < right_inner < right_outer:  # ArcFace's own five, often
+            _refuse(path, "template", _WHICH_POINTS)
         return template
     _choice(path, values, "frame", ("arcface",))
     return np.array(_ARCFACE, np.float32) * np.float32(size / _ARCFACE_SIZE)
@@ -191,18 +238,17 @@ def _numbers(
 ) -> NDArray[np.float32]:
     wanted = " x ".join(str(side) for side in shape)
     try:
-        numbers = np.array(values.get(key), np.float32)
-    except (TypeError, ValueError):
+        numbers = np.array(values.get(key))
+    except ValueError:  # rows of different lengths
         _refuse(path, key, f"must be {wanted} numbers")
-    if numbers.shape != shape or not np.isfinite(numbers).all():
+    # numpy would make numbers of texts and of true.
+    if numbers.shape != shape or numbers.dtype.kind not in "if" or not np.isfinite(numbers).all():
         _refuse(path, key, f"must be {wanted} numbers")
-    return numbers
+    return numbers.astype(np.float32)
 
 
 def _refuse(path: Path, key: str, reason: str) -> NoReturn:
-    raise WeightsError(
-        f"{path}: `{key}` {reason}; facematch/embedders/onnx_model.py has an example"
-    )
+    raise WeightsError(f"{path}: `{key}` {reason}; {_EXAMPLE}")
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -210,10 +256,7 @@ def _read(path: Path, most: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be read ({error.strerror}): an ONNX embedder is two files, PATH.onnx "
-            "and PATH.toml, which says how its chips are cut"
-        ) from error
+        raise WeightsError(f"{path} cannot be read ({error.strerror}): {_TWO_FILES}") from error
     if len(data) > most:
         raise WeightsError(f"{path} has more than {most:,} bytes")
     return data
