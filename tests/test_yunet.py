@@ -7,7 +7,7 @@ import pytest
 from conftest import SAMPLES, SHARED, noise, shared_file
 
 from facematch.detectors.mmod import MmodDetector
-from facematch.detectors.yunet import YuNetDetector
+from facematch.detectors.yunet import YuNetDetector, _merged
 from facematch.errors import OptionError, WeightsError
 from facematch.photos import read_photo
 from facematch.types import Box
@@ -29,8 +29,9 @@ def test_it_finds_every_face_of_the_photographs_that_mmod_finds(detector: YuNetD
     mmod, found, missed = MmodDetector(), 0, 0
     for path in PHOTOS[::4]:
         pixels = read_photo(path).pixels
-        ours = [middle(face.box) for face in detector.detect(pixels)]
-        for face in mmod.detect(pixels):
+        least = 0.07 * max(pixels.shape)
+        ours = [middle(face.box) for face in detector.detect(pixels, min_face=least)]
+        for face in mmod.detect(pixels, min_face=least):
             x, y = middle(face.box)
             side = face.box[2] - face.box[0]
             near = any(np.hypot(x - one, y - other) < side / 2 for one, other in ours)
@@ -62,6 +63,31 @@ def test_a_smaller_least_face_finds_smaller_faces(detector: YuNetDetector) -> No
     photo[700:740, 900:940] = cv2.resize(face, (40, 40), interpolation=cv2.INTER_AREA)
     assert detector.detect(photo) == []
     assert len(detector.detect(photo, min_face=25)) == 1
+
+
+def test_a_box_inside_a_surer_one_is_no_face_of_its_own() -> None:
+    whole, cheek, beside = (0, 0, 100, 100, 0.95), (45, 45, 50, 50, 0.7), (70, 0, 100, 100, 0.8)
+    np.testing.assert_array_equal(_merged(np.array([cheek, whole, beside])), [whole, beside])
+
+
+def test_two_faces_that_overlap_a_little_are_both_kept_whichever_is_surer() -> None:
+    boxes = (80, 0, 40, 40), (0, 0, 100, 100)  # half of the small one lies inside the large one
+    for first, second in (boxes, boxes[::-1]):
+        surer, other = (*first, 0.9), (*second, 0.8)
+        np.testing.assert_array_equal(_merged(np.array([other, surer])), [surer, other])
+
+
+def test_a_close_up_is_one_face_however_large(detector: YuNetDetector) -> None:
+    import cv2
+
+    face = read_photo(SAMPLES / "mother.png").pixels[150:420, 90:350]
+    large = np.asarray(cv2.resize(face, (4300, 4500), interpolation=cv2.INTER_CUBIC), np.uint8)
+    assert len(detector.detect(large, min_face=60)) == 1
+
+
+def test_a_strip_of_a_few_rows_or_columns_has_no_faces(detector: YuNetDetector) -> None:
+    for shape in ((2, 640), (3, 640), (16, 640), (640, 2)):  # OpenCV 4.10 found some, of NaN
+        assert detector.detect(noise(*shape), min_face=20) == []
 
 
 def test_too_small_a_least_face_is_refused(detector: YuNetDetector) -> None:

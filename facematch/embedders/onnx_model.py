@@ -52,7 +52,9 @@ _TWO_FILES = (
 
 # Where the landmarks fall in a chip of 112 pixels that ArcFace's five points (eyes, tip of the
 # nose, corners of the mouth) align: the medians over 47 faces seen from the front, among the
-# photographs beside the project, whose ArcFace points YuNet located.
+# photographs beside the project, whose ArcFace points YuNet located. MobileFaceNet's TAR at FAR 1 %
+# over 1,024 pairs of Families In the Wild is then 0.81, as with chips cut at YuNet's points, 0.82,
+# or with medians over 267 of those faces, 0.82, whose outer corners are 2 to 3 pixels further out.
 _ARCFACE_SIZE = 112
 _ARCFACE = ((80.46, 53.21), (66.76, 53.56), (32.44, 53.36), (45.76, 53.68), (56.67, 79.99))
 
