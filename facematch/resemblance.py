@@ -1,7 +1,8 @@
 """From two embeddings to a mini-me score and a likelihood ratio.
 
 A linear map first damps what varies between photos of one person and between members of one family
-(within-class whitening, Hatch & Stolcke 2006). The cosine of a pair is then seen against a cohort,
+(within-class whitening, Hatch & Stolcke 2006), and lets those directions count for most along which
+parents and their children agree. The cosine of a pair is then seen against a cohort,
 of which only mean and covariance are kept: how far does it lie above the cosines this child has
 with people in the parent's role, and this parent with people in the child's role, in standard
 deviations? Both are averaged, as in the symmetric score normalisation of speaker verification
@@ -12,9 +13,11 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,12 @@ from facematch.types import Scores, Vectors
 
 KIND = "whitened-cosine-1"  # a model of another kind needs other code than this
 _MOST_BYTES = 64 * 2**20
+# What zipfile and numpy raise for damaged archives, found by damaging some: RuntimeError for an
+# entry encrypted or packed in an unknown way, MemoryError for a shape that is not true.
+_DAMAGE = (
+    ValueError, TypeError, OSError, EOFError, KeyError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error, TokenError,
+)  # fmt: skip
 
 Array = NDArray[np.float32]
 
@@ -129,18 +138,7 @@ def model_as_bytes(model: ResemblanceModel) -> bytes:
 
 def open_model(data: bytes) -> ResemblanceModel:
     """The model in such an .npz. Raises ResemblanceError where it is none, or of another kind."""
-    if len(data) > _MOST_BYTES:
-        raise ResemblanceError(
-            f"a model of {len(data):,} bytes; at most {_MOST_BYTES:,} make sense"
-        )
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as entries:
-            if sum(entry.file_size for entry in entries.infolist()) > _MOST_BYTES:
-                raise ResemblanceError("a model that unpacks to more than makes sense")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            values = {name: arrays[name] for name in arrays}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise ResemblanceError(f"no archive of a resemblance model ({error})") from error
+    values = _unpacked(data)
     kind = str(values.pop("kind", "unknown"))
     if kind != KIND:
         raise ResemblanceError(
@@ -151,6 +149,21 @@ def open_model(data: bytes) -> ResemblanceModel:
         raise ResemblanceError(f"a model that lacks {', '.join(sorted(names ^ values.keys()))}")
     name, space = str(values.pop("name")), str(values.pop("space"))
     return ResemblanceModel(name, space, **values)
+
+
+def _unpacked(data: bytes) -> dict[str, Any]:
+    if len(data) > _MOST_BYTES:
+        raise ResemblanceError(
+            f"a model of {len(data):,} bytes; at most {_MOST_BYTES:,} make sense"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as entries:
+            if sum(entry.file_size for entry in entries.infolist()) > _MOST_BYTES:
+                raise ResemblanceError("a model that unpacks to more than makes sense")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays}
+    except _DAMAGE as error:
+        raise ResemblanceError(f"no archive of a resemblance model ({error})") from error
 
 
 @cache
@@ -172,8 +185,15 @@ def models_folder() -> Path:
 def _cohort(
     judged: NDArray[np.float64], mean: Array, covariance: Array
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of the cosines each of `judged` has with the cohort, (N,)."""
+    """Mean and standard deviation of the cosines each of `judged` has with the cohort, (N,).
+
+    Raises ResemblanceError where they do not vary.
+    """
     variance = np.einsum("nk,nk->n", judged @ covariance.astype(np.float64), judged)
+    if not (variance > 0).all():
+        raise ResemblanceError(
+            "a vector that is equally like everyone in the cohort: embed it again"
+        )
     return judged @ mean, np.sqrt(variance)
 
 
@@ -186,7 +206,7 @@ def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check(model: ResemblanceModel) -> None:
-    dimensions, kept, knots = len(model.mean), model.transform.shape[-1], len(model.distances)
+    dimensions, kept, knots = model.mean.size, model.parent_mean.size, model.distances.size
     shapes = {
         "mean": (dimensions,), "transform": (dimensions, kept), "parent_mean": (kept,),
         "parent_covariance": (kept, kept), "child_mean": (kept,),
@@ -197,6 +217,8 @@ def _check(model: ResemblanceModel) -> None:
         array = getattr(model, name)
         if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
             raise ResemblanceError(f"a model whose {name} is not {shape} finite float32")
+    if not dimensions or not kept:
+        raise ResemblanceError("a model without dimensions")
     rising = all(
         len(knot) > 1 and (np.diff(knot) >= 0).all() and knot[0] < knot[-1]
         for knot in (model.distances, model.scores)

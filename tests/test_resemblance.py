@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,9 @@ def changed(**values: Any) -> bytes:
         (changed(kind=None), "a model of kind 'unknown'"),
         (changed(scores=None), "a model that lacks scores"),
         (changed(mean=np.zeros(7, np.float32)), "a model whose transform is not"),
+        (changed(mean=np.float32(1)), "a model whose mean is not"),
+        (changed(transform=np.float32(1)), "a model whose transform is not"),
+        (changed(distances=np.float32(1)), "a model whose distances is not"),
         (changed(mean=np.full(128, np.nan, np.float32)), "a model whose mean is not"),
         (changed(scores=shipped().scores[::-1].copy()), "scores do not rise"),
         (changed(scores=shipped().scores * 2), "scores do not rise"),
@@ -146,6 +150,59 @@ def changed(**values: Any) -> bytes:
 def test_a_damaged_model_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(ResemblanceError, match=message):
         open_model(data)
+
+
+def compressed() -> bytes:
+    archive = io.BytesIO()
+    with np.load(io.BytesIO(changed())) as arrays:
+        np.savez_compressed(archive, **arrays)
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize("data", [changed(), compressed()], ids=["stored", "compressed"])
+def test_a_model_with_a_wrong_byte_is_refused_or_unharmed(data: bytes) -> None:
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(io.BytesIO(data)) as entries:
+        starts = [entry.header_offset for entry in entries.infolist()]
+    anywhere, headers = rng.integers(0, len(data), 30), rng.choice(starts, 120)
+    headers += rng.integers(0, 150, len(headers))
+    directory = rng.integers(len(data) - 1000, len(data), 60)
+    for at in [*anywhere, *headers, *directory]:
+        damaged = bytearray(data)
+        damaged[at] ^= rng.integers(1, 256)
+        try:
+            model = open_model(bytes(damaged))
+        except ResemblanceError:
+            continue
+        assert model_as_bytes(model) == model_as_bytes(shipped())
+
+
+def test_a_shape_that_is_not_true_is_refused() -> None:
+    data = bytearray(changed())
+    for shape in (b"(999999999999999,)", b"(-1,)"):
+        lying = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(data)) as entries,
+            zipfile.ZipFile(lying, "w") as others,
+        ):
+            for name in entries.namelist():
+                content = entries.read(name)
+                if name == "mean.npy":
+                    padding = b" " * (len(shape) - len(b"(128,)"))
+                    content = content.replace(b"(128,)", shape).replace(padding + b"\n", b"\n")
+                others.writestr(name, content)
+        with pytest.raises(ResemblanceError, match="no archive of a resemblance model"):
+            open_model(lying.getvalue())
+
+
+def test_a_vector_on_which_the_cohort_does_not_vary_is_refused() -> None:
+    flat = np.zeros_like(shipped().parent_covariance)
+    flat[0, 0] = 1
+    transform = np.eye(128, len(flat), dtype=np.float32)
+    model = replace(shipped(), mean=shipped().mean * 0, transform=transform, parent_covariance=flat)
+    child = np.eye(128, dtype=np.float32)[1:2]
+    with pytest.raises(ResemblanceError, match="equally like everyone in the cohort"):
+        model.compare(faces(1), child)
 
 
 def test_a_model_too_large_to_make_sense_is_not_unpacked() -> None:
