@@ -124,7 +124,8 @@ class OnnxEmbedder:
                 None, {self._session.get_inputs()[0].name: np.ascontiguousarray(inputs)}
             )[0]
         except Exception as error:  # onnxruntime's errors share no base class
-            raise EmbeddingError(f"{self._path} does not take such chips ({error})") from error
+            why = " ".join(str(error).split())  # onnxruntime writes several lines
+            raise EmbeddingError(f"{self._path} does not take such chips ({why})") from error
         vectors = np.asarray(vectors)
         if vectors.ndim != 2 or len(vectors) != len(chips):
             raise EmbeddingError(f"{self._path} gives {vectors.shape} for {len(chips)} chips")
@@ -143,12 +144,15 @@ class OnnxEmbedder:
                 f"{self._path} is not the file that {self._path.with_suffix('.toml').name} names: "
                 "its sha256 differs"
             )
-        if _has_external_data(model):
-            raise WeightsError(
-                f"{self._path} keeps weights in other files, which its sha256 does not cover: "
-                "save it as one file, with onnx.save(onnx.load(path), one_file)"
-            )
-        return session(model)
+        try:
+            if not _has_external_data(model):
+                return session(model)
+        except WeightsError as error:  # it knows the bytes only, not whose they are
+            raise WeightsError(f"{self._path}: {' '.join(str(error).split())}") from error
+        raise WeightsError(
+            f"{self._path} keeps weights in other files, which its sha256 does not cover: "
+            "save it as one file, with onnx.save(onnx.load(path), one_file)"
+        )
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -169,8 +173,11 @@ def read_recipe(path: Path) -> Recipe:
     std = _numbers(path, values, "std", (3,))
     if (std <= 0).any():
         _refuse(path, "std", "must be above 0")
+    name = _value(path, values, "name", str, "text")
+    if not name.strip():
+        _refuse(path, "name", "must be text")
     return Recipe(
-        name=_value(path, values, "name", str, "text"),
+        name=name,
         frame=Frame(size, _template(path, values, size)),
         mean=_numbers(path, values, "mean", (3,)),
         std=std,
