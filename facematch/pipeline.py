@@ -166,8 +166,7 @@ class FaceMatcher:
 
         Shapes: N faces in all -> (N, D) float32, not unit. N may be 0.
         """
-        side = self.embedder.frame.size
-        none = np.empty((0, side, side, 3), np.uint8)
+        none = np.empty((0, *self.embedder.frame.shape), np.uint8)
         chips = (chip for portrait in portraits for chip in portrait.chips)
         vectors = [self.embedder.embed(none)]
         while batch := list(islice(chips, _BATCH)):

@@ -57,6 +57,17 @@ class Frame:
     size: int
     template: Points
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one chip."""
+        return self.size, self.size, 3
+
+    def check(self, chips: Chips) -> None:
+        """Raise EmbeddingError unless these are chips of this frame, (N, S, S, 3) uint8."""
+        if chips.dtype != np.uint8 or chips.shape[1:] != self.shape:
+            wanted = f"(N, {self.size}, {self.size}, 3) uint8"
+            raise EmbeddingError(f"chips must be {wanted}, not {chips.shape} {chips.dtype}")
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

@@ -19,6 +19,7 @@ from typing import Literal
 from facematch.errors import WeightsError
 
 _LOG = logging.getLogger(__name__)
+_MOST_BYTES = 64 * 2**20  # of a weight file; the largest has 22 MB
 _FETCH_TIMEOUT = 30  # seconds without a byte
 _CONVERTED_LIMIT = 512 * 2**20  # bytes; the largest converted file has 22 MB
 
@@ -109,6 +110,22 @@ def read_weights(name: str) -> bytes:
     return data
 
 
+def read_file(path: Path, most: int, *, advice: str = "") -> bytes:
+    """The bytes of a file of at most `most`.
+
+    Raises WeightsError, which ends in the advice, where it cannot be read; or where it has more.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        more = f": {advice}" if advice else ""
+        raise WeightsError(f"{path} cannot be read ({error.strerror}){more}") from error
+    if len(data) > most:
+        raise WeightsError(f"{path} has more than {most:,} bytes")
+    return data
+
+
 def state(name: str) -> State:
     """Whether a weight file is there and is the right one; reads it whole."""
     try:
@@ -127,8 +144,7 @@ def fetch(name: str, *, source: Path | None = None) -> Path:
     weights = weight_file(name)
     if weights.url is None:
         raise WeightsError(f"{name} comes with the package {weights.package}: {_advice(weights)}")
-    most = weights.size + 1  # one byte more than there should be is enough to tell them apart
-    data = _download(weights.url, most) if source is None else _read_source(source, most)
+    data = _download(weights) if source is None else read_file(source, _MOST_BYTES)
     if hashlib.sha256(data).hexdigest() != weights.sha256:
         where = source or weights.url
         raise WeightsError(f"{where} is not the {weights.file} that facematch knows (sha256)")
@@ -197,22 +213,16 @@ def _advice(weights: WeightFile) -> str:
     )
 
 
-def _download(url: str, most: int) -> bytes:
+def _download(weights: WeightFile) -> bytes:
     from urllib.request import urlopen
 
+    url = str(weights.url)
+    most = weights.size + 1  # one byte more than there should be is enough to tell them apart
     try:
         with urlopen(url, timeout=_FETCH_TIMEOUT) as answer:  # noqa: S310 - an address of KNOWN
             return bytes(answer.read(most))
     except OSError as error:  # URLError, timeouts and broken connections are all of this kind
         raise WeightsError(f"{url} cannot be fetched ({error})") from error
-
-
-def _read_source(source: Path, most: int) -> bytes:
-    try:
-        with source.open("rb") as file:
-            return file.read(most)
-    except OSError as error:
-        raise WeightsError(f"{source} cannot be read ({error.strerror})") from error
 
 
 def _checked(path: Path, short_hash: str) -> bytes | None:

@@ -8,7 +8,6 @@ dlib/dnn/loss.h), so that the same faces are found.
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.dlib_format import mmod_graph
-from facematch.errors import OptionError
 from facematch.inference import dlib_session
+from facematch.search import check_size, smallest_face
 from facematch.types import Box, Face, Pixels
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
 Rect: TypeAlias = tuple[int, int, int, int]  # left, top, width, height
 
-WINDOW = 80  # pixels: the side of the faces the network was trained on
-SMALLEST_SHARE = 0.05  # of the long side: the default smallest face
+_WINDOW = 80  # pixels: the side of the faces the network was trained on
 _MOST_PIXELS = 100_000_000  # searched at the base level; takes a minute
 
 _LEVEL = 5 / 6
@@ -52,9 +50,7 @@ class MmodDetector:
         Raises OptionError where so small a `min_face` would make the photo too large to search.
         """
         height, width = pixels.shape[:2]
-        if min_face is None:
-            min_face = SMALLEST_SHARE * max(height, width)
-        base = _scaled(pixels, WINDOW / min_face)
+        base = _scaled(pixels, _WINDOW / smallest_face(pixels, min_face))
         levels, size = pyramid_layout(base.shape[1], base.shape[0])
         scores = self._scores(_pyramid(base, levels, size))
         to_photo = np.array([width / base.shape[1], height / base.shape[0]] * 2)
@@ -141,14 +137,9 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
     """The base level: a face of the smallest size is 80 pixels wide there."""
     import cv2
 
+    check_size(pixels, scale, _MOST_PIXELS, _WINDOW)
     height, width = pixels.shape[:2]
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    if size[0] * size[1] > _MOST_PIXELS:
-        least = WINDOW / math.sqrt(_MOST_PIXELS / (width * height))
-        raise OptionError(
-            f"so small a face is too much to search for in {width}x{height} pixels: "
-            f"try --min-face {math.ceil(least)} or more"
-        )
     if size == (width, height):
         return pixels
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -195,7 +186,7 @@ def _candidates(
     low, high = rects[:, :2], rects[:, :2] + rects[:, 2:] - 1
     nearest = np.clip(centres[:, np.newaxis], low, high)
     level = np.argmin(np.linalg.norm(nearest - centres[:, np.newaxis], axis=2), axis=1)
-    half = (WINDOW - 1) / 2
+    half = (_WINDOW - 1) / 2
     corners = (centres - low[level])[:, np.newaxis] + np.array([[-half] * 2, [half] * 2])
     grown = (1 / _LEVEL) ** level[:, np.newaxis]
     boxes = corners.reshape(-1, 4) * grown + _SHIFT / (1 / _LEVEL - 1) * (grown - 1)
@@ -221,7 +212,7 @@ def _suppressed(
 def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     inner = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]) + 1
     outer = np.maximum(one[2:], other[2:]) - np.minimum(one[:2], other[:2]) + 1
-    return float(inner.clip(0).prod() / outer.prod()) if (inner > 0).all() else 0.0
+    return float(inner.prod() / outer.prod()) if (inner > 0).all() else 0.0
 
 
 def _in_photo(box: NDArray[np.float64], scale: NDArray[np.float64]) -> Box:

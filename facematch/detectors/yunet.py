@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import OptionError, WeightsError
+from facematch.errors import WeightsError
+from facematch.search import check_size, smallest_face
 from facematch.types import Box, Face, Pixels
-from facematch.weights import read_weights
+from facematch.weights import read_file, read_weights
 
 if TYPE_CHECKING:
     import cv2
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 # On the photographs beside the project, YuNet finds every face of 20 pixels that MMOD finds (71),
 # of 16 pixels 69, of 14 pixels 66, of 10 pixels 39.
 _SMALLEST = 20  # pixels: what `min_face` is scaled to
-_SMALLEST_SHARE = 0.05  # of the long side: the default smallest face
 _LARGEST_SIDE = 640  # pixels of a photo that one pass finds all faces in, up to its whole size
 _COARSER = 0.25  # the next pass, for larger faces; two passes see the same middle sizes
 _MOST_PIXELS = 25_000_000  # searched at once; takes 2.3 GB
@@ -35,6 +35,7 @@ _LEAST_CONFIDENCE = 0.6  # sharp faces from the front have 0.9; below 0.6 hands 
 _OVERLAP = 0.3  # of the union; what overlaps more is one face
 _INSIDE = 0.7  # share of a box; cheeks of close-ups reach 0.9, neighbours' faces 0.4
 _MOST_FACES = 5000
+_MOST_BYTES = 2**24  # of a YuNet file; the known one has 0.2 MB
 _LEAST_SIDE = 64  # pixels; of 32 rows or less OpenCV 4.10 reads memory that nobody wrote
 _TRIAL = 320  # pixels: the side of the picture that a network must take
 
@@ -61,18 +62,10 @@ class YuNetDetector:
         Raises WeightsError where YuNet is not installed, OptionError where so small a `min_face`
         would make the photo too large to search.
         """
-        height, width = pixels.shape[:2]
-        if min_face is None:
-            min_face = _SMALLEST_SHARE * max(height, width)
-        scale = _SMALLEST / min_face
-        if height * width * scale**2 > _MOST_PIXELS:
-            least = _SMALLEST / math.sqrt(_MOST_PIXELS / (width * height))
-            raise OptionError(
-                f"so small a face is too much to search for in {width}x{height} pixels: "
-                f"try --min-face {math.ceil(least)} or more"
-            )
+        scale = _SMALLEST / smallest_face(pixels, min_face)
+        check_size(pixels, scale, _MOST_PIXELS, _SMALLEST)
         found = [self._pass(pixels, scale)]
-        while max(height, width) * scale > _LARGEST_SIDE:
+        while max(pixels.shape[:2]) * scale > _LARGEST_SIDE:
             scale *= _COARSER
             found.append(self._pass(pixels, scale))
         return [Face(_square(row[:4]), float(row[4])) for row in _merged(np.concatenate(found))]
@@ -98,7 +91,11 @@ class YuNetDetector:
     def _network(self) -> cv2.FaceDetectorYN:
         import cv2
 
-        model = read_weights("yunet") if self._weights is None else _read(self._weights)
+        model = (
+            read_weights("yunet")
+            if self._weights is None
+            else read_file(self._weights, _MOST_BYTES)
+        )
         # From bytes: OpenCV opens no path with other than ASCII characters on Windows.
         buffer, nothing = np.frombuffer(model, np.uint8), np.empty(0, np.uint8)
         size = (_TRIAL, _TRIAL)
@@ -129,13 +126,6 @@ def _silence() -> Iterator[None]:
         yield
     finally:
         log.setLogLevel(level)
-
-
-def _read(weights: Path) -> bytes:
-    try:
-        return weights.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{weights} cannot be read ({error.strerror})") from error
 
 
 def _padded(picture: Pixels) -> Pixels:

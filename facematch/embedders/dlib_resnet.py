@@ -9,7 +9,6 @@ import numpy as np
 
 from facematch.align import dlib_frame
 from facematch.dlib_format import resnet_graph
-from facematch.errors import EmbeddingError
 from facematch.inference import dlib_session
 from facematch.types import Chips, Frame, Vectors
 
@@ -36,11 +35,7 @@ class DlibResNetEmbedder:
 
         Raises EmbeddingError for chips of any other shape or type.
         """
-        side = self.frame.size
-        if chips.dtype != np.uint8 or chips.shape[1:] != (side, side, 3):
-            raise EmbeddingError(
-                f"chips must be (N, {side}, {side}, 3) uint8, not {chips.shape} {chips.dtype}"
-            )
+        self.frame.check(chips)
         vectors = np.empty((len(chips), _DIMENSIONS), np.float32)
         for start in range(0, len(chips), _BATCH):
             batch = chips[start : start + _BATCH]

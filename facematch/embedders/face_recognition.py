@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from facematch.align import dlib_frame
-from facematch.errors import EmbeddingError
 from facematch.extras import face_recognition_api
 from facematch.types import Chips, Frame, Vectors
 
@@ -33,11 +32,7 @@ class FaceRecognitionEmbedder:
         Raises EmbeddingError for chips of any other shape or type, MissingExtraError where the
         package is not installed.
         """
-        side = self.frame.size
-        if chips.dtype != np.uint8 or chips.shape[1:] != (side, side, 3):
-            raise EmbeddingError(
-                f"chips must be (N, {side}, {side}, 3) uint8, not {chips.shape} {chips.dtype}"
-            )
+        self.frame.check(chips)
         vectors = [
             self._encoder.compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips
         ]

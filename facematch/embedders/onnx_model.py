@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from facematch.errors import EmbeddingError, WeightsError
 from facematch.inference import session
 from facematch.types import Chips, Frame, Vectors
+from facematch.weights import read_file
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -102,15 +103,11 @@ class OnnxEmbedder:
         Raises EmbeddingError for chips of any other shape or type, or where the network takes or
         gives another; WeightsError where the file is not the one that the TOML names.
         """
-        side = self.frame.size
-        if chips.dtype != np.uint8 or chips.shape[1:] != (side, side, 3):
-            raise EmbeddingError(
-                f"chips must be (N, {side}, {side}, 3) uint8, not {chips.shape} {chips.dtype}"
-            )
+        self.frame.check(chips)
         step = self._batch_size
         batches = [self._run(chips[at : at + step]) for at in range(0, len(chips), step)]
         if not batches:
-            return self._run(np.zeros((1, side, side, 3), np.uint8))[:0]
+            return self._run(np.zeros((1, *self.frame.shape), np.uint8))[:0]
         return np.concatenate(batches)
 
     def _run(self, chips: Chips) -> Vectors:
@@ -138,7 +135,7 @@ class OnnxEmbedder:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        model = _read(self._path, _MOST_BYTES)
+        model = read_file(self._path, _MOST_BYTES, advice=_TWO_FILES)
         if hashlib.sha256(model).hexdigest() != self._recipe.sha256:
             raise WeightsError(
                 f"{self._path} is not the file that {self._path.with_suffix('.toml').name} names: "
@@ -161,7 +158,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises WeightsError naming the file and the key that is missing or wrong.
     """
     try:
-        values = tomllib.loads(_read(path, _MOST_TOML).decode())
+        values = tomllib.loads(read_file(path, _MOST_TOML, advice=_TWO_FILES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path} is no TOML ({error})") from error
     size = _value(path, values, "size", int, "a number of pixels, such as 112")
@@ -258,14 +255,3 @@ def _numbers(
 
 def _refuse(path: Path, key: str, reason: str) -> NoReturn:
     raise WeightsError(f"{path}: `{key}` {reason}; {_EXAMPLE}")
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}): {_TWO_FILES}") from error
-    if len(data) > most:
-        raise WeightsError(f"{path} has more than {most:,} bytes")
-    return data

@@ -1,0 +1,36 @@
+"""What every detector keeps to: how small a face may be, and how large a photo to search."""
+
+from __future__ import annotations
+
+import math
+
+from facematch.errors import OptionError
+from facematch.types import Pixels
+
+_SMALLEST_SHARE = 0.05  # of the long side: the default smallest face
+
+
+def smallest_face(pixels: Pixels, min_face: float | None) -> float:
+    """The side in pixels of the smallest face worth finding: `min_face`, or 5 % of the long side.
+
+    Raises OptionError unless it is above 0.
+    """
+    if min_face is None:
+        return float(_SMALLEST_SHARE * max(pixels.shape[:2]))
+    if not min_face > 0:
+        raise OptionError(f"the smallest face cannot have {min_face} pixels: try 20 or more")
+    return min_face
+
+
+def check_size(pixels: Pixels, scale: float, most: int, window: int) -> None:
+    """Raise OptionError where the photo, scaled, has more than `most` pixels to search.
+
+    `window` is the side in pixels of the smallest face that the detector finds unscaled.
+    """
+    height, width = pixels.shape[:2]
+    if height * width * scale**2 > most:
+        least = window / math.sqrt(most / (width * height))
+        raise OptionError(
+            f"so small a face is too much to search for in {width}x{height} pixels: "
+            f"try --min-face {math.ceil(least)} or more"
+        )
