@@ -28,8 +28,10 @@ _SCHEMA = """
     CREATE TABLE IF NOT EXISTS faces (
         engine TEXT NOT NULL, photo TEXT NOT NULL, used INTEGER NOT NULL,
         entry TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (engine, photo)
-    ) WITHOUT ROWID
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS by_use ON faces (used)
 """
+_COUNTED_EVERY = 1000  # entries put: other processes put some too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +56,10 @@ class FaceCache:
         self._path, self._engine, self._most = path, engine, most
         self._lock = threading.Lock()
         self._database = _connect(path)
+        self._touched: dict[str, int] = {}  # when an entry was last used, not yet written
         with self._used() as database:
             (self._clock,) = database.execute("SELECT ifnull(max(used), 0) FROM faces").fetchone()
+            self._room = self._counted(database)
 
     def get(self, photo: str) -> Remembered | None:
         """What is known of the photo with that sha256, None if nothing is."""
@@ -67,10 +71,7 @@ class FaceCache:
             if row is None:
                 return None
             self._clock += 1
-            database.execute(
-                "UPDATE faces SET used = ? WHERE engine = ? AND photo = ?",
-                (self._clock, self._engine, photo),
-            )
+            self._touched[photo] = self._clock
         return _entry(self._path, *row)
 
     def put(self, photo: str, entry: Remembered) -> None:
@@ -89,17 +90,38 @@ class FaceCache:
                 "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?)",
                 (self._engine, photo, self._clock, json.dumps(fields), vector),
             )
-            (count,) = database.execute("SELECT count(*) FROM faces").fetchone()
-            if count > self._most:
-                database.execute(
-                    "DELETE FROM faces WHERE used <= (SELECT used FROM faces ORDER BY used "
-                    "LIMIT 1 OFFSET ?)",
-                    (count - self._most - 1,),
-                )
+            self._room -= 1
+            if self._room < 0:
+                self._write_touched(database)
+                self._room = self._counted(database)
 
     def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        """Write when entries were last used, and close the file."""
+        try:
+            with self._used() as database:
+                self._write_touched(database)
+        finally:
+            self._database.close()
+
+    def _counted(self, database: sqlite3.Connection) -> int:
+        """How many entries may be put before they are counted again; too many are let go of."""
+        (count,) = database.execute("SELECT count(*) FROM faces").fetchone()
+        if count > self._most:
+            kept = self._most - self._most // 100  # room for a while: counting takes long
+            database.execute(
+                "DELETE FROM faces WHERE used <= "
+                "(SELECT used FROM faces ORDER BY used LIMIT 1 OFFSET ?)",
+                (count - kept - 1,),
+            )
+            count = kept
+        return min(self._most - int(count), _COUNTED_EVERY)
+
+    def _write_touched(self, database: sqlite3.Connection) -> None:
+        database.executemany(
+            "UPDATE faces SET used = ? WHERE engine = ? AND photo = ?",
+            [(used, self._engine, photo) for photo, used in self._touched.items()],
+        )
+        self._touched.clear()
 
     @contextmanager
     def _used(self) -> Iterator[sqlite3.Connection]:
@@ -143,9 +165,9 @@ def _connect(path: Path) -> sqlite3.Connection:
             (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if tables and mark != _APPLICATION:
                 raise CacheError(f"{path} is another program's database: name another file")
-            database.execute(f"PRAGMA application_id = {_APPLICATION}")
-            with database:
-                database.execute(_SCHEMA)
+            if not tables:
+                database.execute(f"PRAGMA application_id = {_APPLICATION}")
+                database.executescript(_SCHEMA)
         except BaseException:
             database.close()
             raise
