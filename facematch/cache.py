@@ -8,18 +8,21 @@ settings, and another engine does not see it.
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import CacheError
 from facematch.types import Box
+
+if TYPE_CHECKING:
+    import sqlite3
 
 MOST_ENTRIES = 1_000_000  # some 1 GB; the longest unused go first
 _TIMEOUT = 60  # seconds to wait for another process that writes
@@ -125,6 +128,8 @@ class FaceCache:
 
     @contextmanager
     def _used(self) -> Iterator[sqlite3.Connection]:
+        import sqlite3
+
         with self._lock:
             try:
                 with self._database:
@@ -158,6 +163,8 @@ def clear_cache(path: Path) -> int:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
     try:
         database = sqlite3.connect(path, timeout=_TIMEOUT, check_same_thread=False)
         try:

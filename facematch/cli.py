@@ -327,7 +327,7 @@ def train_resemblance(
     out: Annotated[Path, typer.Option(help="Where to write the model and its card.")],
     seed: Annotated[int, typer.Option(help="Which families are held back.")] = 0,
 ) -> None:
-    """Fit the resemblance model on Families In the Wild; takes about five minutes."""
+    """Fit the resemblance model on Families In the Wild; takes some minutes."""
     from facematch.training.resemblance import train
 
     train(data, out, seed=seed, report=lambda line: typer.echo(line, err=True))

@@ -59,7 +59,6 @@ class Network:
     means: tuple[float, float, float]
     layers: tuple[Layer, ...]
     window: int = 0  # side of the detection window, MMOD only
-    nms_iou: float = 0.0  # boxes that overlap more are one face, MMOD only
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +139,9 @@ class Reader:
         if version != 2:
             raise WeightsError(f"tensor version {version}; only 2 is known")
         shape = tuple(self.count(1 << 24) for _ in range(4))
-        size = 1
-        for side in shape:
-            size *= side
-        return np.frombuffer(self.take(4 * size), "<f4").reshape(shape).astype(np.float32)
+        return (
+            np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape).astype(np.float32)
+        )
 
     def matrix(self) -> Array:
         """A dense column matrix of packed floats, flat. dlib writes its sizes as negatives."""
@@ -163,20 +161,20 @@ def read_network(data: bytes) -> Network:
     """
     reader = Reader(data)
     reader.integer()  # version of the loss layer
-    window, nms_iou = _read_loss(reader)
+    window = _read_loss(reader)
     length = reader.integer()
     while length in (1, 2, 3):  # versions of the layers that enclose the input, not a name's length
         length = reader.integer()
     means = _read_input(reader, reader.take(length).decode("latin-1"))
-    return Network(means, tuple(_read_layers(reader)), window, nms_iou)
+    return Network(means, tuple(_read_layers(reader)), window)
 
 
-def _read_loss(reader: Reader) -> tuple[int, float]:
-    """Window side and overlap limit of MMOD; zeros for the metric loss, which has neither."""
+def _read_loss(reader: Reader) -> int:
+    """Window side of MMOD; 0 for the metric loss, which has none."""
     name = reader.string()
     if name.startswith("loss_metric_"):
         reader.real(), reader.real()  # margin and distance threshold: for training
-        return 0, 0.0
+        return 0
     if name != "loss_mmod_":
         raise WeightsError(f"unknown loss layer {name!r}")
     version = reader.integer()
@@ -185,12 +183,12 @@ def _read_loss(reader: Reader) -> tuple[int, float]:
     width, height = reader.count(), reader.count()
     if width != height or width == 0:
         raise WeightsError(f"a {width}x{height} detection window; only squares are known")
-    training = [reader.real() for _ in range(3)]
-    nms_iou, covered = reader.real(), reader.real()
-    ignored = [reader.real() for _ in range(2)]
-    if covered != 1.0 or not all(0 <= value <= 1 for value in (nms_iou, *training, *ignored)):
+    shares = [reader.real() for _ in range(4)]  # the last says how far two faces may overlap
+    covered = reader.real()
+    shares += [reader.real() for _ in range(2)]
+    if covered != 1.0 or not all(0 <= value <= 1 for value in shares):
         raise WeightsError("MMOD overlap rules of an unknown kind")
-    return width, nms_iou
+    return width
 
 
 def _read_input(reader: Reader, name: str) -> tuple[float, float, float]:

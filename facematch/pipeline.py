@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -51,7 +50,7 @@ PhotoLike: TypeAlias = str | os.PathLike[str] | Photo
 # more than the detector's 80 and enough for a chip.
 _ENOUGH_PIXELS = 2000
 
-_READERS = 2  # threads that decode, and photos they keep ready: 12 MB each, as they are reduced
+_READERS = 2  # threads that decode, and photos they keep ready, reduced: 12 MB each, mostly
 _BATCH = 32  # chips embedded at a time
 _MOST_PAIRS = 2_000_000  # compared at a time: 60 MB
 
@@ -155,8 +154,8 @@ class FaceMatcher:
     def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order; a photo that cannot be read is Skipped.
 
-        Photos are decoded ahead in threads, as many as there are cores and no more, so that memory
-        stays bounded however many there are.
+        Two threads decode ahead, two photos each and no more, so that memory stays bounded however
+        many there are.
         """
         for photo in _ahead(photos, self._read_or_skip):
             yield photo if isinstance(photo, Skipped) else self._look(photo)
@@ -199,26 +198,28 @@ class FaceMatcher:
         With `top`, each child with the parents it looks most like, best first; by score, or by
         cosine where no resemblance model fits. Raises EmbeddingError for galleries of two spaces.
         """
-        if parents.space != children.space:
-            raise EmbeddingError(
-                f"vectors of {parents.space} and {children.space} cannot be compared: "
-                "embed both with the same embedder"
-            )
-        model = model_for(parents.space)
+        model = _model_for(parents, children)
         step = max(_MOST_PAIRS // max(len(parents.subjects), 1), 1)
         for start in range(0, len(children.subjects), step):
             some = children.vectors[start : start + step]
             cosines = cosine_matrix(parents.vectors, some)
-            scores, ratios = _scores(model, parents.vectors, some, cosines.shape)
+            scores, ratios = (
+                _unknown(cosines.shape) if model is None else model.compare(parents.vectors, some)
+            )
             yield _comparison(start, cosines, scores, ratios, top)
 
     def match_pairs(self, parents: Gallery, children: Gallery) -> Comparison:
-        """Row i of one gallery against row i of the other."""
-        model = model_for(parents.space)
+        """Row i of one gallery against row i of the other.
+
+        Raises EmbeddingError for galleries of two spaces, or of different lengths.
+        """
+        model = _model_for(parents, children)
         cosines = cosine_pairs(parents.vectors, children.vectors)
-        scores = ratios = np.full(len(cosines), np.nan, np.float32)
-        if model is not None:
-            scores, ratios = model.compare_pairs(parents.vectors, children.vectors)
+        scores, ratios = (
+            _unknown(cosines.shape)
+            if model is None
+            else model.compare_pairs(parents.vectors, children.vectors)
+        )
         rows = np.arange(len(cosines))
         return Comparison(rows, rows, cosines, scores, ratios)
 
@@ -289,6 +290,8 @@ class FaceMatcher:
 
     def _identity(self) -> str:
         """All that decides what is found in a photo: names, weights, settings, version."""
+        from importlib.metadata import version
+
         weights = {name: known.sha256 for name, known in KNOWN.items()}
         identity = [
             version("facematch"),
@@ -331,8 +334,11 @@ class FaceMatcher:
     ) -> Match:
         parent, child = vectors[:1], vectors[1:]
         model = model_for(self.embedder.space)
-        score, likelihood_ratio = _resemblance(model, parent, child)
-        if model is None:
+        score = likelihood_ratio = None
+        if model is not None:
+            scores, ratios = model.compare_pairs(parent, child)
+            score, likelihood_ratio = float(scores[0]), float(ratios[0])
+        else:
             nothing = f"no resemblance model fits {self.embedder.name}: only the cosine is known"
             warnings = [*warnings, nothing]
         return Match(
@@ -344,15 +350,6 @@ class FaceMatcher:
             engine=Engine(self.detector.name, self.embedder.name, model.name if model else None),
             warnings=tuple(dict.fromkeys(warnings)),  # of one photo given twice, once
         )
-
-
-def _resemblance(
-    model: ResemblanceModel | None, parent: Vectors, child: Vectors
-) -> tuple[float | None, float | None]:
-    if model is None:
-        return None, None
-    scores, ratios = model.compare(parent, child)
-    return float(scores[0, 0]), float(ratios[0, 0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -398,12 +395,18 @@ def _skipped(error: PhotoError) -> Skipped:
     return Skipped(error.photo, error.code, error.reason)
 
 
-def _scores(
-    model: ResemblanceModel | None, parents: Vectors, children: Vectors, shape: tuple[int, ...]
-) -> tuple[Scores, Scores]:
-    if model is None:
-        return np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
-    return model.compare(parents, children)
+def _model_for(parents: Gallery, children: Gallery) -> ResemblanceModel | None:
+    if parents.space != children.space:
+        raise EmbeddingError(
+            f"vectors of {parents.space} and {children.space} cannot be compared: "
+            "embed both with the same embedder"
+        )
+    return model_for(parents.space)
+
+
+def _unknown(shape: tuple[int, ...]) -> tuple[Scores, Scores]:
+    """Scores and likelihood ratios where no resemblance model fits."""
+    return np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
 
 
 def _comparison(

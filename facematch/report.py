@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
-from facematch.types import Box, Match, Subject
+from facematch.types import DIGITS, Box, Match, Subject
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,8 +25,7 @@ def match_as_json(match: Match) -> str:
     fields = asdict(match)
     for who in ("parent", "child"):
         fields[who] = _subject_fields(getattr(match, who))
-    # float32 knows seven digits; the likelihood ratio is not known to four.
-    for name, digits in (("cosine", 6), ("score", 3), ("likelihood_ratio", 4)):
+    for name, digits in DIGITS.items():
         fields[name] = None if fields[name] is None else round(fields[name], digits)
     return _json(fields)
 

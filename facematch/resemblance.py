@@ -72,15 +72,16 @@ class ResemblanceModel:
         Row i, column j is parent i against child j. Shapes: (P, D), (C, D) -> (P, C) twice.
         Raises ResemblanceError for vectors of other dimensions, or without a direction.
         """
-        return self._judged(self.distances_from_cohort(parents, children))
+        return self.judge(self.distances_from_cohort(parents, children))
 
     def compare_pairs(
         self, parents: Vectors, children: Vectors
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As `compare`, of parent i and child i only. Shapes: (N, D), (N, D) -> (N,) twice."""
-        return self._judged(self.distances_of_pairs(parents, children))
+        return self.judge(self.distances_of_pairs(parents, children))
 
-    def _judged(self, away: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def judge(self, away: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The scores and likelihood ratios of such distances from the cohort."""
         slope, intercept, least, greatest = self.log_ratio.astype(np.float64)
         scores = np.interp(away, self.distances, self.scores)
         ratios = np.exp(np.clip(slope * away + intercept, least, greatest))
@@ -89,26 +90,24 @@ class ResemblanceModel:
     def distances_from_cohort(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """How far each pair's cosine lies above the cohort's, in standard deviations, (P, C)."""
         rows, columns = self._comparable(parents), self._comparable(children)
-        middle, spread = _cohort(columns, self.parent_mean, self.parent_covariance)
-        middle_of_row, spread_of_row = _cohort(rows, self.child_mean, self.child_covariance)
-        cosines = rows @ columns.T
-        for_child = (cosines - middle) / spread
-        for_parent = (cosines - middle_of_row[:, np.newaxis]) / spread_of_row[:, np.newaxis]
-        return np.asarray((for_child + for_parent) / 2)
+        for_parents, for_children = self._cohorts(rows, columns)
+        return _away(rows @ columns.T, for_parents[..., np.newaxis], for_children)
 
     def distances_of_pairs(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """As `distances_from_cohort`, of parent i and child i only, (N,)."""
         rows, columns = self._comparable(parents), self._comparable(children)
         if len(rows) != len(columns):
             raise ResemblanceError(f"{len(rows)} parents and {len(columns)} children are no pairs")
-        middle, spread = _cohort(columns, self.parent_mean, self.parent_covariance)
-        middle_of_row, spread_of_row = _cohort(rows, self.child_mean, self.child_covariance)
-        cosines = np.einsum("nk,nk->n", rows, columns)
-        for_child, for_parent = (
-            (cosines - middle) / spread,
-            (cosines - middle_of_row) / spread_of_row,
+        return _away(np.einsum("nk,nk->n", rows, columns), *self._cohorts(rows, columns))
+
+    def _cohorts(
+        self, rows: NDArray[np.float64], columns: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What each parent's cosines with people in the child's role are like, and the reverse."""
+        return (
+            _cohort(rows, self.child_mean, self.child_covariance),
+            _cohort(columns, self.parent_mean, self.parent_covariance),
         )
-        return np.asarray((for_child + for_parent) / 2)
 
     def _comparable(self, vectors: Vectors) -> NDArray[np.float64]:
         dimensions = len(self.mean)
@@ -125,7 +124,7 @@ def comparable(vectors: Vectors, mean: Array, transform: Array) -> NDArray[np.fl
 
     Raises ResemblanceError where a vector is all zeros or not finite.
     """
-    return _unit((_unit(vectors.astype(np.float64)) - mean) @ transform)
+    return unit((unit(vectors) - mean) @ transform)
 
 
 def model_as_bytes(model: ResemblanceModel) -> bytes:
@@ -182,10 +181,16 @@ def models_folder() -> Path:
     return shipped if shipped.is_dir() else package.parent / "models"
 
 
-def _cohort(
-    judged: NDArray[np.float64], mean: Array, covariance: Array
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of the cosines each of `judged` has with the cohort, (N,).
+def _away(
+    cosines: NDArray[np.float64], parents: NDArray[np.float64], children: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Standard deviations above the mean, each (2, ...), of both cohorts, averaged."""
+    above = (cosines - children[0]) / children[1] + (cosines - parents[0]) / parents[1]
+    return np.asarray(above / 2)
+
+
+def _cohort(judged: NDArray[np.float64], mean: Array, covariance: Array) -> NDArray[np.float64]:
+    """Mean and standard deviation of the cosines each of `judged` has with the cohort, (2, N).
 
     Raises ResemblanceError where they do not vary.
     """
@@ -194,10 +199,15 @@ def _cohort(
         raise ResemblanceError(
             "a vector that is equally like everyone in the cohort: embed it again"
         )
-    return judged @ mean, np.sqrt(variance)
+    return np.stack([judged @ mean, np.sqrt(variance)])
 
 
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Rows of length 1, in float64. Shapes: (N, D) -> (N, D).
+
+    Raises ResemblanceError where a row is all zeros or not finite.
+    """
+    rows = vectors.astype(np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if bad.size:

@@ -60,9 +60,12 @@ def cosine_matrix(parents: Floats, children: Floats) -> Scores:
     Raises EmbeddingError where a row has no direction or the dimensions differ.
     """
     rows, columns = _comparable(parents, children)
-    scores = np.empty((len(rows), len(columns)), np.float32)
-    units = unit_rows(columns).T
+    return _matrix(rows, unit_rows(columns).T)
 
+
+def _matrix(rows: Floats, units: Vectors) -> Scores:
+    """Cosines of rows (P, D) with unit columns (D, C)."""
+    scores = np.empty((len(rows), units.shape[1]), np.float32)
     strip = _even_parts(len(rows), _STRIP_ROWS)
 
     def fill(start: int) -> None:
@@ -99,11 +102,11 @@ def cosine_blocks(
     """
     rows, columns = _comparable(parents, children)
     step = max(memory // (4 * max(len(columns), 1)), 1)
-    units = unit_rows(columns)
+    units = unit_rows(columns).T
     return (
         (
             slice(start, min(start + step, len(rows))),
-            cosine_matrix(rows[start : start + step], units),
+            _matrix(rows[start : start + step], units),
         )
         for start in range(0, len(rows), step)
     )

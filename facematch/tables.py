@@ -15,12 +15,11 @@ from typing import Any, TextIO, TypeAlias
 import numpy as np
 
 from facematch.errors import MissingExtraError, TableError
-from facematch.types import Comparison, Gallery, Skipped
+from facematch.types import DIGITS, Comparison, Gallery, Skipped
 
 Row: TypeAlias = dict[str, Any]
 
 RESULTS = ("cosine", "score", "likelihood_ratio", "warnings", "reason")
-_DIGITS = {"cosine": 6, "score": 3, "likelihood_ratio": 4}
 _FORMATS = {"cosine": ".3f", "score": ".1f", "likelihood_ratio": ".2g"}  # of a table
 _SHOWN = 50  # rows of a table
 _BATCH = 50_000  # rows of Parquet written at a time
@@ -31,6 +30,7 @@ def comparison_rows(
 ) -> Iterator[Row]:
     """A row a pair, then a row for each photo that could not be used, with the reason."""
     parent_labels, child_labels = parents.labels, children.labels
+    of_parents, of_children = _warnings(parents), _warnings(children)
     for comparison in comparisons:
         columns = (
             comparison.parents,
@@ -41,7 +41,7 @@ def comparison_rows(
         )
         for parent, child, *values in zip(*(column.tolist() for column in columns), strict=True):
             who = {"parent": parent_labels[parent], "child": child_labels[child]}
-            warnings = [*_warnings(parents, parent), *_warnings(children, child)]
+            warnings = [*of_parents[parent], *of_children[child]]
             yield who | result(*values, warnings=warnings)
     for role, gallery in (("parent", parents), ("child", children)):
         for skipped in gallery.skipped:
@@ -59,13 +59,14 @@ def pair_rows(
     compared = match_pairs(*sides)
     columns = (compared.cosines, compared.scores, compared.likelihood_ratios)
     results = zip(*(column.tolist() for column in columns), strict=True)
+    warned = _warnings(gallery)
     for row in wanted:
         places = [at.get(row[role]) for role in ("parent", "child")]
         if None in places:
             missing = [skipped[row[role]] for role in ("parent", "child") if row[role] in skipped]
             yield row | failure(*missing)
         else:
-            warnings = [text for place in places for text in _warnings(gallery, place or 0)]
+            warnings = [text for place in places for text in warned[place or 0]]
             yield row | result(*next(results), warnings=warnings)
 
 
@@ -75,7 +76,7 @@ def result(
     """What is known of a pair; a score that is not a number is None."""
     values = {"cosine": cosine, "score": score, "likelihood_ratio": likelihood_ratio}
     known: Row = {
-        name: None if math.isnan(value) else round(value, _DIGITS[name])
+        name: None if math.isnan(value) else round(value, DIGITS[name])
         for name, value in values.items()
     }
     return known | {"warnings": "; ".join(dict.fromkeys(warnings)) or None, "reason": None}
@@ -194,21 +195,12 @@ def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None
         raise MissingExtraError(
             "Parquet needs pyarrow: run `pip install 'facematch[parquet]'`"
         ) from error
-    numbers = dict.fromkeys(_DIGITS, pa.float64())
+    numbers = dict.fromkeys(DIGITS, pa.float64())
     schema = pa.schema([(column, numbers.get(column, pa.string())) for column in columns])
     with parquet.ParquetWriter(out, schema) as writer:
-        for batch in _batches(rows):
+        rows = iter(rows)
+        while batch := list(islice(rows, _BATCH)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
-
-
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    yield batch
 
 
 def _picked(gallery: Gallery, rows: Sequence[int]) -> Gallery:
@@ -219,8 +211,10 @@ def _picked(gallery: Gallery, rows: Sequence[int]) -> Gallery:
     )
 
 
-def _warnings(gallery: Gallery, at: int) -> list[str]:
-    if not gallery.warnings:
-        return []
-    label = gallery.subjects[at].photo
-    return [f"{label}: {phrase}" for phrase in gallery.warnings[at]]
+def _warnings(gallery: Gallery) -> list[list[str]]:
+    """Of each photo, what makes its scores less sure, with its label."""
+    phrases = gallery.warnings or [()] * len(gallery.subjects)
+    return [
+        [f"{label}: {phrase}" for phrase in each]
+        for label, each in zip(gallery.labels, phrases, strict=True)
+    ]

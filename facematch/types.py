@@ -164,6 +164,10 @@ class Comparison:
     likelihood_ratios: NDArray[np.float32]
 
 
+# What programs are given: float32 knows seven digits, the likelihood ratio is not known to four.
+DIGITS = {"cosine": 6, "score": 3, "likelihood_ratio": 4}
+
+
 class Detector(Protocol):
     """Finds faces. A detector is built without reading weights; the first `detect` reads them."""
 

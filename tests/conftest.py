@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facematch.align import dlib_frame
+from facematch.training.kin import Kin
 from facematch.types import Chips, Face, Frame, Pixels, Vectors
 
 REPOSITORY = Path(__file__).parent.parent
@@ -63,6 +64,21 @@ class ColourEmbedder:
         self.batches.append(len(chips))
         flat = chips.reshape(len(chips), self.frame.size**2, 3).astype(np.float32)
         return np.concatenate([flat.mean(axis=1) + 1, flat.std(axis=1)], axis=1)
+
+
+def families_of_four(photos: NDArray[np.float64]) -> Kin:
+    """Families of two parents and two children, four photos each, from their vectors in order."""
+    count = len(photos) // 16
+    first = 4 * np.arange(count)
+    pairs = [(parent, child) for parent in (0, 1) for child in (2, 3)]
+    return Kin(
+        vectors=photos.astype(np.float32),
+        person=np.arange(4 * count).repeat(4),
+        family=np.arange(count).repeat(4),
+        parents=np.concatenate([first + parent for parent, _ in pairs]),
+        children=np.concatenate([first + child for _, child in pairs]),
+        relations=np.repeat(["fs", "fd", "ms", "md"], count),
+    )
 
 
 def noise(height: int, width: int, seed: int = 0) -> Pixels:

@@ -86,10 +86,9 @@ def test_what_goes_wrong_is_one_line_and_an_exit_status(
 
 
 def test_a_photo_without_a_face_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    Image.fromarray(noise(300, 400)).save(tmp_path / "noise.png")
-    for arguments in (["faces", tmp_path / "noise.png"], ["score", tmp_path / "noise.png"] * 1):
-        if arguments[0] == "score":
-            arguments = [*arguments, "samples/son.png"]
+    photo = tmp_path / "noise.png"
+    Image.fromarray(noise(300, 400)).save(photo)
+    for arguments in (["faces", photo], ["score", photo, "samples/son.png"]):
         result = run(*arguments)
         assert result.returncode == 1
         assert "no face found (400x300): try --min-face 10, or crop closer" in result.stderr

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import families_of_four
 
 from facematch.errors import FacematchError
 from facematch.training import resemblance
@@ -26,16 +27,7 @@ def made_up_families(
     children[..., :along] += likeness * parents.mean(axis=1, keepdims=True)[..., :along]
     people = np.concatenate([parents, children], axis=1).reshape(-1, SIZE)
     photos = people.repeat(4, axis=0) + rng.normal(0, 0.6, (16 * count, SIZE))
-    first = 4 * np.arange(count)
-    pairs = [(parent, child) for parent in (0, 1) for child in (2, 3)]
-    return Kin(
-        vectors=(photos + 5).astype(np.float32),
-        person=np.arange(4 * count).repeat(4),
-        family=np.arange(count).repeat(4),
-        parents=np.concatenate([first + parent for parent, _ in pairs]),
-        children=np.concatenate([first + child for _, child in pairs]),
-        relations=np.repeat(["fs", "fd", "ms", "md"], count),
-    )
+    return families_of_four(photos + 5)
 
 
 def auc_among_strangers(weights: bool, monkeypatch: pytest.MonkeyPatch) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
+from conftest import SAMPLES, families_of_four
 from PIL import Image
 
 from facematch.errors import FacematchError, MissingExtraError
@@ -32,16 +32,7 @@ def made_up_families(count: int, seed: int = 0) -> Kin:
     people = np.concatenate([parents, children], axis=1).reshape(-1, SIZE)
     loud = np.where(np.arange(SIZE) < 6, 5, 1)
     photos = people.repeat(4, axis=0) + NOISE * loud * rng.normal(size=(16 * count, SIZE))
-    first = 4 * np.arange(count)
-    pairs = [(parent, child) for parent in (0, 1) for child in (2, 3)]
-    return Kin(
-        vectors=(photos + 5).astype(np.float32),
-        person=np.arange(4 * count).repeat(4),
-        family=np.arange(count).repeat(4),
-        parents=np.concatenate([first + parent for parent, _ in pairs]),
-        children=np.concatenate([first + child for _, child in pairs]),
-        relations=np.repeat(["fs", "fd", "ms", "md"], count),
-    )
+    return families_of_four(photos + 5)
 
 
 def test_no_family_is_in_two_parts() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.resemblance import unit
 from facematch.types import Vectors
 
 Indices = NDArray[np.intp]  # (N,)
@@ -61,12 +62,6 @@ class Pairs:
     kin: NDArray[np.bool_]
     relations: NDArray[np.str_]
     family: Indices
-
-
-def unit(vectors: Vectors) -> NDArray[np.float64]:
-    """Rows of length 1. Shapes: (N, D) -> (N, D)."""
-    rows = vectors.astype(np.float64)
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def split_families(kin: Kin, share: float, rng: np.random.Generator) -> tuple[Indices, Indices]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from facematch.embedders.dlib_resnet import DlibResNetEmbedder
 from facematch.errors import FacematchError, MissingExtraError
-from facematch.resemblance import ResemblanceModel, comparable, model_as_bytes
+from facematch.resemblance import ResemblanceModel, comparable, model_as_bytes, unit
 from facematch.training.fiw import read_fiw
-from facematch.training.kin import Indices, Kin, Pairs, draw_pairs, folds, split_families, unit
+from facematch.training.kin import Indices, Kin, Pairs, draw_pairs, folds, split_families
 
 HELD_BACK = 0.3  # of the families
 PAIRS = 8  # photo pairs drawn of each relation, and as many of strangers
@@ -243,7 +243,7 @@ def measure(
     test = kin.of_families(held_back)
     pairs = draw_pairs(test, PAIRS, rng)
     away = distances(model, test, pairs)
-    scores = np.interp(away, model.distances, model.scores)
+    scores, ratios = model.judge(away)
     aucs = {
         "this model": _auc_interval(away, pairs, rng),
         "cosine": _auc_interval(_cosine(unit(test.vectors), pairs), pairs, rng),
@@ -259,7 +259,7 @@ def measure(
         shrinkage=shrinkage,
         auc=aucs,
         deciles=tuple((strangers / strangers.sum()).tolist()),
-        cost=_cost(model, away, pairs.kin),
+        cost=_cost(ratios, pairs.kin),
     )
 
 
@@ -309,11 +309,10 @@ def _colour_scores(
     return np.asarray(fitted.decision_function(differences(test, held_back)))
 
 
-def _cost(model: ResemblanceModel, away: Floats, are_kin: NDArray[np.bool_]) -> float:
+def _cost(ratios: NDArray[np.float32], are_kin: NDArray[np.bool_]) -> float:
     """Cllr (Brümmer & du Preez 2006), in bits: what the likelihood ratios cost on these pairs."""
-    slope, intercept, least, greatest = model.log_ratio.astype(np.float64)
-    logs = np.clip(slope * away + intercept, least, greatest)
-    misses, alarms = np.log2(1 + np.exp(-logs[are_kin])), np.log2(1 + np.exp(logs[~are_kin]))
+    wide = ratios.astype(np.float64)
+    misses, alarms = np.log2(1 + 1 / wide[are_kin]), np.log2(1 + wide[~are_kin])
     return float((misses.mean() + alarms.mean()) / 2)
 
 
