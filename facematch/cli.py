@@ -16,6 +16,7 @@ from facematch.errors import FacematchError, NoFaceError, OptionError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from facematch.evaluation.protocols import Protocol
     from facematch.pipeline import FaceMatcher, Portrait
     from facematch.types import Gallery
 
@@ -56,7 +57,7 @@ EmbedderName = Annotated[
     str,
     typer.Option(
         "--embedder",
-        help="dlib-resnet, face-recognition, or an ONNX file with a TOML beside it.",
+        help="kin, dlib-resnet, face-recognition, or an ONNX file with a TOML beside it.",
         rich_help_panel="Engine",
     ),
 ]
@@ -103,9 +104,17 @@ def score(
     child: Annotated[Path, typer.Argument(metavar="CHILD", help="A photo of the child.")],
     parent_face: FaceNumber = None,
     child_face: FaceNumber = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="How likely they are parent and child before anyone looks, above 0 and below 1; "
+            "then how likely they are afterwards is printed too.",
+        ),
+    ] = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
     detector: DetectorName = "mmod",
-    embedder: EmbedderName = "dlib-resnet",
+    embedder: EmbedderName = "kin",
     min_face: MinFace = None,
 ) -> None:
     """Score how much the child in one photo looks like the parent in another.
@@ -114,13 +123,15 @@ def score(
     """
     from facematch.report import NO_PATERNITY_TEST, match_as_json, match_table
 
+    if prior is not None and not 0 < prior < 1:
+        raise OptionError(f"--prior {prior}: a share above 0 and below 1 is needed, 0.5 say")
     matcher = _matcher(detector, embedder, min_face)
     match = matcher.score(parent, child, parent_face=parent_face, child_face=child_face)
     if format is Format.JSON:
-        typer.echo(match_as_json(match))
+        typer.echo(match_as_json(match, prior))
         typer.echo(NO_PATERNITY_TEST, err=True)
         return
-    _print(match_table(match))
+    _print(match_table(match, prior))
     for warning in match.warnings:
         typer.secho(f"warning: {warning}", fg="yellow")
     typer.echo(NO_PATERNITY_TEST)
@@ -138,7 +149,7 @@ def faces(
     ] = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
     detector: DetectorName = "mmod",
-    embedder: EmbedderName = "dlib-resnet",
+    embedder: EmbedderName = "kin",
     min_face: MinFace = None,
 ) -> None:
     """Show the faces found in a photo, largest first."""
@@ -194,14 +205,19 @@ def match(
         int | None,
         typer.Option(min=1, metavar="K", help="Of each child only the K parents most alike."),
     ] = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="A folder in PARENTS or CHILDREN is one person.")
+    ] = False,
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
     cache: CacheFile = None,
     detector: DetectorName = "mmod",
-    embedder: EmbedderName = "dlib-resnet",
+    embedder: EmbedderName = "kin",
     min_face: MinFace = None,
 ) -> None:
     """Score every child against every parent; the largest face of each photo counts.
+
+    With --people each folder within PARENTS or CHILDREN is one person, whose photos are averaged.
 
     Photos that cannot be used become rows with a reason. This is no paternity test.
     """
@@ -216,6 +232,12 @@ def match(
         matcher.gallery(_watched(photos, role), cache=cache)
         for photos, role in zip(listed, ("parents", "children"), strict=True)
     ]
+    if people:
+        roots = (parents, children)
+        galleries = [
+            gallery.by_person([_person(root, photo) for photo in gallery.labels])
+            for root, gallery in zip(roots, galleries, strict=True)
+        ]
     compared = matcher.match(*galleries, top=top)
     rows = comparison_rows(galleries[0], galleries[1], compared)
     write_rows(rows, ["parent", "child", *RESULTS], kind, out)
@@ -233,7 +255,7 @@ def pairs(
     out: Out = None,
     cache: CacheFile = None,
     detector: DetectorName = "mmod",
-    embedder: EmbedderName = "dlib-resnet",
+    embedder: EmbedderName = "kin",
     min_face: MinFace = None,
 ) -> None:
     """Score the pairs of photos that a CSV names, a row each; other columns are carried through.
@@ -318,19 +340,129 @@ def cache_clear(file: CacheArgument) -> None:
     typer.echo(f"{file}: {clear_cache(file):,} photos forgotten")
 
 
+class ProtocolName(StrEnum):
+    """What `evaluate` can measure by."""
+
+    KINFACEW = "kinfacew"
+    RFIW = "rfiw"
+    FIW = "fiw"
+    TRI = "tri"
+    TSKINFACE = "tskinface"
+    LFW = "lfw"
+    PAIRS = "pairs"
+
+
+@app.command()
+def evaluate(
+    protocol: Annotated[ProtocolName, typer.Argument(help="The data set's protocol.")],
+    table: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CSV]", help="pairs: with columns parent, child and kin (1 or 0)."),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="The folder of the data set; for fiw its archive too.")
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(metavar="LIST", help="rfiw, lfw: the list of pairs.")
+    ] = None,
+    triples: Annotated[
+        Path | None, typer.Option(metavar="LIST", help="tri: father, mother and child.")
+    ] = None,
+    relations: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="fiw: who is whose kin.")
+    ] = None,
+    families: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="fiw: names the only families to take.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw ROC and reliability there.")
+    ] = None,
+    format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            help="Default: whole for crops aligned as FIW's, whole-tight for KinFaceW's and "
+            "TSKinFace's, mmod for photos.",
+            rich_help_panel="Engine",
+        ),
+    ] = None,
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    r"""Measure an engine by a published protocol (extra \[evaluate]).
+
+    Beside each figure stand colours alone, without any face model, and the untuned cosine.
+    """
+    from facematch.evaluation.measure import evaluate as measure
+    from facematch.evaluation.report import enrolled_line, evaluation_as_json, evaluation_table
+    from facematch.registry import load_embedder
+
+    chosen, usual = _protocol(protocol, table, root, pairs or triples, relations, families)
+    matcher = _matcher(detector or usual, embedder, min_face)
+    found = measure(chosen, matcher, load_embedder("dlib-resnet"))
+    if plots is not None:
+        from facematch.evaluation.plots import draw
+
+        for path in draw(found, plots):
+            typer.echo(path, err=True)
+    if format is Format.JSON:
+        typer.echo(evaluation_as_json(found))
+    else:
+        typer.echo(enrolled_line(found))
+        _print(evaluation_table(found))
+
+
+FiwData = Annotated[
+    Path, typer.Option(help="A folder with fiw-train.zip and fiw-train-relations.csv.")
+]
+OutFolder = Annotated[Path, typer.Option(help="Where to write what is made.")]
+HeldBack = Annotated[
+    Path | None,
+    typer.Option(help="Names families to leave out and measure on. Default: models/held-back.txt."),
+]
+Seed = Annotated[int, typer.Option(help="Another seed draws other pairs.")]
+
+
 @train.command("resemblance")
 def train_resemblance(
-    data: Annotated[
-        Path,
-        typer.Option(help="A folder with fiw-train.zip and fiw-train-relations.csv."),
-    ],
-    out: Annotated[Path, typer.Option(help="Where to write the model and its card.")],
-    seed: Annotated[int, typer.Option(help="Which families are held back.")] = 0,
+    data: FiwData,
+    out: OutFolder,
+    embedder: EmbedderName = "kin",
+    held_back: HeldBack = None,
+    seed: Seed = 0,
 ) -> None:
-    """Fit the resemblance model on Families In the Wild; takes some minutes."""
-    from facematch.training.resemblance import train
+    """Fit an embedder's resemblance model on Families In the Wild; takes some minutes.
 
-    train(data, out, seed=seed, report=lambda line: typer.echo(line, err=True))
+    Writes the model, and a card with what it scores on the families held back.
+    """
+    from facematch.evaluation.card import write_model
+    from facematch.registry import load_embedder
+    from facematch.training.resemblance import train_resemblance as fit
+
+    chosen, families = load_embedder(embedder), _held_back(held_back)
+    model = fit(data, chosen, families.read_text(encoding="utf-8").split(), seed=seed, report=_say)
+    write_model(model, chosen, data, families, out, seed=seed)
+
+
+@train.command("embedder")
+def train_embedder(
+    data: FiwData, out: OutFolder, held_back: HeldBack = None, seed: Seed = 0
+) -> None:
+    """Tune the embedder `kin` on Families In the Wild; takes half an hour on two cores."""
+    import hashlib
+    from dataclasses import asdict
+
+    from facematch.dlib_format import tail_archive
+    from facematch.training.embedder import train_embedder as tune
+
+    names = _held_back(held_back).read_text(encoding="utf-8").split()
+    tail, evidence = tune(data, names, seed=seed, report=_say)
+    content = tail_archive(tail, asdict(evidence))
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "kin-1-embedder.npz"
+    path.write_bytes(content)
+    typer.echo(f"{path}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
+    typer.echo("write both into facematch/weights.py, then run `train resemblance`", err=True)
 
 
 def main() -> None:
@@ -360,10 +492,66 @@ def _quiet_libraries() -> None:
         warnings.simplefilter("ignore")
 
 
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _held_back(chosen: Path | None) -> Path:
+    from facematch.weights import models_folder
+
+    path = models_folder() / "held-back.txt" if chosen is None else chosen
+    if not path.is_file():
+        raise OptionError(f"{path} is not there: it names the families to hold back")
+    return path
+
+
+def _person(root: Path, photo: str) -> str:
+    """The folder within `root` that a photo lies in; the photo itself where it lies in none."""
+    parts = Path(photo).relative_to(root).parts if root.is_dir() else ()
+    return parts[0] if len(parts) > 1 else photo
+
+
 def _matcher(detector: str, embedder: str, min_face: float | None) -> FaceMatcher:
     from facematch.pipeline import FaceMatcher
 
     return FaceMatcher(detector=detector, embedder=embedder, min_face=min_face)
+
+
+def _protocol(
+    name: ProtocolName,
+    table: Path | None,
+    root: Path | None,
+    pairs: Path | None,
+    relations: Path | None,
+    families: Path | None,
+) -> tuple[Protocol, str]:
+    """The protocol, and the detector for pictures of its kind."""
+    from facematch.evaluation import protocols
+
+    def given(path: Path | None, option: str) -> Path:
+        if path is None:
+            raise OptionError(f"`evaluate {name.value}` needs {option}")
+        return path
+
+    match name:
+        case ProtocolName.KINFACEW:
+            return protocols.read_kinfacew(given(root, "--root DIR")), "whole-tight"
+        case ProtocolName.RFIW:
+            lists = given(pairs, "--pairs LIST")
+            return protocols.read_rfiw(given(root, "--root DIR"), lists), "whole"
+        case ProtocolName.TRI:
+            lists = given(pairs, "--triples LIST")
+            return protocols.read_rfiw(given(root, "--root DIR"), lists, parents=2), "whole"
+        case ProtocolName.FIW:
+            whose = given(relations, "--relations CSV")
+            return protocols.read_fiw(given(root, "--root DIR"), whose, families), "whole"
+        case ProtocolName.TSKINFACE:
+            return protocols.read_tskinface(given(root, "--root DIR")), "whole-tight"
+        case ProtocolName.LFW:
+            lists = given(pairs, "--pairs pairs.txt")
+            return protocols.read_lfw(given(root, "--root DIR"), lists), "mmod"
+        case ProtocolName.PAIRS:
+            return protocols.read_labelled_pairs(given(table, "a CSV")), "mmod"
 
 
 def _format(chosen: TableFormat | None, out: Path | None) -> str:
@@ -409,4 +597,6 @@ def _save(portrait: Portrait, folder: Path) -> None:
 def _print(table: Table) -> None:
     from rich.console import Console
 
-    Console(highlight=False).print(table)
+    # In a pipe nobody's window is too narrow.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    Console(highlight=False, width=width).print(table)

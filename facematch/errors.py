@@ -12,6 +12,9 @@ FacematchError
 ├── UnknownBackendError      no back-end of that name
 ├── MissingExtraError        a back-end needs a package that is not installed
 ├── WeightsError             a weight file is missing, damaged or not the one expected
+├── TableError               a table of pairs or results cannot be read or written
+├── CacheError               a file is no cache of faces
+├── ProtocolError            a data set's list cannot be read, or must not judge this engine
 ├── EmbeddingError           vectors that cannot be compared
 └── ResemblanceError         no resemblance model fits these vectors
 """
@@ -94,6 +97,10 @@ class TableError(FacematchError):
 
 class CacheError(FacematchError):
     """A file is no cache of faces, or cannot be used as one."""
+
+
+class ProtocolError(FacematchError):
+    """A data set's list cannot be read, or holds people that the engine was fitted on."""
 
 
 class EmbeddingError(FacematchError):

@@ -12,11 +12,14 @@ from facematch.types import Detector, Embedder
 DETECTORS = {
     "face-recognition": "facematch.detectors.face_recognition:FaceRecognitionDetector",
     "mmod": "facematch.detectors.mmod:MmodDetector",
+    "whole": "facematch.detectors.whole:aligned",
+    "whole-tight": "facematch.detectors.whole:tight",
     "yunet": "facematch.detectors.yunet:YuNetDetector",
 }
 EMBEDDERS = {
     "dlib-resnet": "facematch.embedders.dlib_resnet:DlibResNetEmbedder",
     "face-recognition": "facematch.embedders.face_recognition:FaceRecognitionEmbedder",
+    "kin": "facematch.embedders.kin:KinEmbedder",
 }
 
 

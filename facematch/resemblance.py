@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from facematch.errors import ResemblanceError
 from facematch.types import Scores, Vectors
+from facematch.weights import models_folder
 
-KIND = "whitened-cosine-1"  # a model of another kind needs other code than this
+KIND = "whitened-cosine-2"  # a model of another kind needs other code than this
 _MOST_BYTES = 64 * 2**20
 # What zipfile and numpy raise for damaged archives, found by damaging some: RuntimeError for an
 # entry encrypted or packed in an unknown way, MemoryError for a shape that is not true.
@@ -36,23 +37,29 @@ _DAMAGE = (
 )  # fmt: skip
 
 Array = NDArray[np.float32]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResemblanceModel:
-    """What was fitted; D dimensions of the embedder, K kept, Q knots.
+    """What was fitted; D dimensions of the embedder, K kept, Q knots, F families.
+
+    `families` (F,) names those that took part: no figure measured on them means anything.
 
     `mean` (D,) and `transform` (D, K) make a vector comparable. `parent_mean`, `child_mean` (K,)
     and `parent_covariance`, `child_covariance` (K, K) describe the cohort in each role. A pair's
     distance from the cohort, in standard deviations, becomes a score between the knots
     `distances` (Q,) and `scores` (Q,). `log_ratio` (4,) holds slope, intercept, least and greatest
-    natural logarithm of the likelihood ratio.
+    natural logarithm of the likelihood ratio; `log_ratio_draws` (B, 2) slope and intercept as they
+    came of other draws of families. `averaging` (4,) holds mean and variance of distances of
+    strangers where endlessly many photos of each are averaged, and what one photo adds to both.
 
     Raises ResemblanceError where the arrays do not fit one another or are not finite.
     """
 
     name: str
     space: str
+    families: NDArray[np.str_]
     mean: Array
     transform: Array
     parent_mean: Array
@@ -62,23 +69,41 @@ class ResemblanceModel:
     distances: Array
     scores: Array
     log_ratio: Array
+    log_ratio_draws: Array
+    averaging: Array
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def compare(self, parents: Vectors, children: Vectors) -> tuple[Scores, Scores]:
+    def compare(
+        self,
+        parents: Vectors,
+        children: Vectors,
+        photos: tuple[Counts, Counts] | None = None,
+    ) -> tuple[Scores, Scores]:
         """The mini-me scores, 0 to 100, and the likelihood ratios of each parent and child.
 
-        Row i, column j is parent i against child j. Shapes: (P, D), (C, D) -> (P, C) twice.
-        Raises ResemblanceError for vectors of other dimensions, or without a direction.
+        Row i, column j is parent i against child j. `photos` are how many each vector is the mean
+        of, (P,) and (C,), one where left out. Shapes: (P, D), (C, D) -> (P, C) twice. Raises
+        ResemblanceError for vectors of other dimensions, or without a direction.
         """
-        return self.judge(self.distances_from_cohort(parents, children))
+        away = self.distances_from_cohort(parents, children)
+        if photos is None:
+            return self.judge(away)
+        inverse = (1 / photos[0][:, np.newaxis] + 1 / photos[1]) / 2
+        return self.judge(self.as_of_single_photos(away, inverse))
 
     def compare_pairs(
-        self, parents: Vectors, children: Vectors
+        self,
+        parents: Vectors,
+        children: Vectors,
+        photos: tuple[Counts, Counts] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As `compare`, of parent i and child i only. Shapes: (N, D), (N, D) -> (N,) twice."""
-        return self.judge(self.distances_of_pairs(parents, children))
+        away = self.distances_of_pairs(parents, children)
+        if photos is None:
+            return self.judge(away)
+        return self.judge(self.as_of_single_photos(away, (1 / photos[0] + 1 / photos[1]) / 2))
 
     def judge(self, away: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The scores and likelihood ratios of such distances from the cohort."""
@@ -86,6 +111,29 @@ class ResemblanceModel:
         scores = np.interp(away, self.distances, self.scores)
         ratios = np.exp(np.clip(slope * away + intercept, least, greatest))
         return scores.astype(np.float32), ratios.astype(np.float32)
+
+    def ratio_interval(self, away: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Where 95 % of the likelihood ratios lie that other families would have given.
+
+        Shapes: distances (N,) -> (N, 2). It says nothing of other photos of the same people.
+        """
+        least, greatest = self.log_ratio[2:]
+        slopes, intercepts = self.log_ratio_draws.T.astype(np.float64)
+        logs = np.clip(away[:, np.newaxis] * slopes + intercepts, least, greatest)
+        ends = np.quantile(logs, [0.025, 0.975], axis=1).T
+        return np.asarray(np.exp(ends), np.float32)
+
+    def as_of_single_photos(
+        self, away: NDArray[np.float64], inverse: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Distances of people averaged over photos, made such that `judge` holds for them.
+
+        `inverse` is the mean of one over the number of photos of either side, and has the shape of
+        `away`. Averaging moves strangers' distances and narrows them; this moves them back.
+        """
+        mean, added, variance, more = self.averaging.astype(np.float64)
+        narrowed = np.sqrt((variance + more * inverse) / (variance + more))
+        return np.asarray((away - mean - added * inverse) / narrowed + mean + added)
 
     def distances_from_cohort(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """How far each pair's cosine lies above the cohort's, in standard deviations, (P, C)."""
@@ -174,13 +222,6 @@ def model_for(space: str) -> ResemblanceModel | None:
     return open_model(path.read_bytes())
 
 
-def models_folder() -> Path:
-    """Where the shipped models lie: in the package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    shipped = package / "models"
-    return shipped if shipped.is_dir() else package.parent / "models"
-
-
 def _away(
     cosines: NDArray[np.float64], parents: NDArray[np.float64], children: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -221,12 +262,15 @@ def _check(model: ResemblanceModel) -> None:
         "mean": (dimensions,), "transform": (dimensions, kept), "parent_mean": (kept,),
         "parent_covariance": (kept, kept), "child_mean": (kept,),
         "child_covariance": (kept, kept), "distances": (knots,), "scores": (knots,),
-        "log_ratio": (4,),
+        "log_ratio": (4,), "log_ratio_draws": (len(model.log_ratio_draws), 2),
+        "averaging": (4,),
     }  # fmt: skip
     for name, shape in shapes.items():
         array = getattr(model, name)
         if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
             raise ResemblanceError(f"a model whose {name} is not {shape} finite float32")
+    if model.families.ndim != 1 or model.families.dtype.kind != "U":
+        raise ResemblanceError("a model whose families are no names")
     if not dimensions or not kept:
         raise ResemblanceError("a model without dimensions")
     rising = all(
@@ -239,5 +283,7 @@ def _check(model: ResemblanceModel) -> None:
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         if values[-1] <= 0 or values[0] < -1e-6 * values[-1]:
             raise ResemblanceError("a model whose cohort does not vary, or less than not at all")
+    if model.averaging[2] <= 0 or model.averaging[2:].sum() <= 0:
+        raise ResemblanceError("a model whose strangers do not vary")
     if model.log_ratio[0] <= 0 or model.log_ratio[2] > model.log_ratio[3]:
         raise ResemblanceError("a model whose likelihood ratio does not rise with the score")

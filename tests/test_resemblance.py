@@ -227,3 +227,38 @@ def test_the_models_folder_is_found_beside_the_package_or_in_it() -> None:
         resemblance.models_folder().parent,
         resemblance.models_folder().parent / "facematch",
     }
+
+
+def test_the_interval_holds_the_likelihood_ratio_and_stays_within_its_bounds() -> None:
+    model = shipped()
+    away = np.linspace(-4, 6, 21)
+    _, ratios = model.judge(away)
+    intervals = model.ratio_interval(away)
+    assert intervals.shape == (21, 2)
+    assert (intervals[:, 0] <= ratios * 1.001).all()
+    assert (ratios <= intervals[:, 1] * 1.001).all()
+    least, greatest = np.exp(model.log_ratio[2:])
+    assert intervals.min() >= least * 0.999
+    assert intervals.max() <= greatest * 1.001
+    assert model.ratio_interval(away[:0]).shape == (0, 2)
+
+
+def test_single_photos_are_judged_as_they_are_and_averages_moved_and_widened() -> None:
+    model = replace(shipped(), averaging=np.array([1, -1, 0.25, 0.75], np.float32))
+    away = np.array([-1.0, 0.0, 2.0])
+    np.testing.assert_allclose(model.as_of_single_photos(away, np.ones(3)), away, atol=1e-6)
+    # Endlessly many photos: strangers' mean is 1 and their spread a half, of single ones 0 and 1.
+    many = model.as_of_single_photos(away, np.zeros(3))
+    np.testing.assert_allclose(many, 2 * (away - 1), atol=1e-6)
+    ones = np.ones(4, np.int64), np.ones(5, np.int64)
+    for one, other in zip(
+        model.compare(faces(4), faces(5, 1)),
+        model.compare(faces(4), faces(5, 1), ones),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+def test_how_strangers_vary_must_make_sense() -> None:
+    with pytest.raises(ResemblanceError, match="whose strangers do not vary"):
+        replace(shipped(), averaging=np.array([0, 0, 1, -2], np.float32))

@@ -10,6 +10,7 @@ from facematch.training.kin import Kin, draw_pairs
 
 pytest.importorskip("sklearn", reason="scikit-learn is of the extra [train]")
 
+NAMES = np.array(["F0001"])
 SIZE, INHERITED = 24, 8  # dimensions of the made-up embeddings; the first come from the parents
 
 
@@ -36,7 +37,7 @@ def auc_among_strangers(weights: bool, monkeypatch: pytest.MonkeyPatch) -> float
     with monkeypatch.context() as patch:
         if not weights:
             patch.setattr(resemblance, "_agreement", lambda kin, people, seen: np.eye(SIZE))
-        model, _ = resemblance.fit_resemblance(made_up_families(100), "made-up", rng)
+        model = resemblance.fit_resemblance(made_up_families(100), "made-up", NAMES, rng)
     unseen = made_up_families(100, seed=1)
     pairs = draw_pairs(unseen, 4, np.random.default_rng(1))
     return resemblance.auc(resemblance.distances(model, unseen, pairs), pairs.kin)
@@ -51,7 +52,7 @@ def test_directions_in_which_children_are_like_parents_count_for_more(
 
 def test_scores_of_strangers_are_flat_for_families_not_fitted() -> None:
     rng = np.random.default_rng(0)
-    model, _ = resemblance.fit_resemblance(made_up_families(100), "made-up", rng)
+    model = resemblance.fit_resemblance(made_up_families(100), "made-up", NAMES, rng)
     unseen = made_up_families(100, seed=1)
     pairs = draw_pairs(unseen, 8, rng)
     scores, ratios = model.compare_pairs(
@@ -63,10 +64,10 @@ def test_scores_of_strangers_are_flat_for_families_not_fitted() -> None:
 
 
 def test_the_same_families_give_the_same_map_whatever_the_signs() -> None:
-    mean, columns = resemblance._kin_map(made_up_families(40), 0.3)
+    mean, columns = resemblance.kin_map(made_up_families(40), 0.3)
     signs = np.where(np.arange(columns.shape[1]) % 2, -1, 1)
     np.testing.assert_array_equal(resemblance._signed(columns * signs), columns)
-    again = resemblance._kin_map(made_up_families(40), 0.3)
+    again = resemblance.kin_map(made_up_families(40), 0.3)
     np.testing.assert_array_equal(again[0], mean)
     np.testing.assert_array_equal(again[1], columns)
     assert columns.shape[1] <= SIZE
@@ -75,4 +76,4 @@ def test_the_same_families_give_the_same_map_whatever_the_signs() -> None:
 def test_children_in_everything_unlike_their_parents_give_no_model() -> None:
     kin = made_up_families(80, likeness=-1.5, along=SIZE)
     with pytest.raises(FacematchError, match="have nothing in common"):
-        resemblance._kin_map(kin, 0.3)
+        resemblance.kin_map(kin, 0.3)

@@ -1,7 +1,7 @@
-"""Families In the Wild, its training part: from the archive to vectors, nothing kept on disk.
+"""Families In the Wild: who is shown, who is whose kin, and the pictures; nothing kept on disk.
 
-`fiw-train.zip` holds faces of 112x112 pixels, aligned already, as FAMILY/MEMBER/photo.jpg;
-`fiw-train-relations.csv` says who is whose parent (columns family, a, b, a_is, a_sex, b_sex).
+Faces are aligned already, as FAMILY/MEMBER/photo.jpg in a folder or in `fiw-train.zip`;
+`fiw-train-relations.csv` says who is whose kin (columns family, a, b, a_is, a_sex, b_sex).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,112 +19,148 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.align import crop_faces
+from facematch.detectors.whole import aligned
 from facematch.errors import FacematchError
 from facematch.landmarks import LandmarkLocator
 from facematch.training.kin import Kin
-from facematch.types import Embedder, Face, Pixels
+from facematch.types import Embedder, Frame, Photo, Pixels
 
 ARCHIVE, RELATIONS = "fiw-train.zip", "fiw-train-relations.csv"
-# The median box that the MMOD detector finds in 150 of these crops; they are aligned alike.
-BOX = (12.25, 22.75, 94.25, 104.75)
+PARENT_CHILD = ("fs", "fd", "ms", "md")
 _BATCH = 64
 _MOST_BYTES = 2**20  # of one face; the largest has 10 kB
-_SIDE = 112
 _NAME = re.compile(r"(F\d+)/(MID\d+)/[^/]+\.jpg")
+_PHOTOGRAPH = re.compile(r"(P\d+)_face")
+_ROLES = {"parent": {"m": "f", "f": "m"}, "grandparent": {"m": "gf", "f": "gm"}}
+_CHILDREN = {"parent": {"m": "s", "f": "d"}, "grandparent": {"m": "gs", "f": "gd"}}
+_SIBLINGS = {("m", "m"): "bb", ("f", "f"): "ss", ("m", "f"): "sibs", ("f", "m"): "sibs"}
+
+
+def family_of(name: str) -> str:
+    """The family in FAMILY/MEMBER/photo.jpg."""
+    return name.split("/")[0]
+
+
+def photograph_of(name: str) -> str | None:
+    """Which photograph a face was cut from, as far as its name tells: FAMILY/P00001."""
+    found = _PHOTOGRAPH.search(name)
+    return f"{family_of(name)}/{found[1]}" if found else None
+
+
+def list_faces(root: Path) -> list[str]:
+    """All faces below a folder or in an archive, by name.
+
+    Raises FacematchError where it cannot be read or holds none.
+    """
+    if root.is_dir():
+        found = [path.relative_to(root).as_posix() for path in root.glob("*/*/*.jpg")]
+    else:
+        with _archive(root) as entries:
+            found = [
+                entry.filename for entry in entries.infolist() if entry.file_size < _MOST_BYTES
+            ]
+    names = sorted(name for name in found if _NAME.fullmatch(name))
+    if not names:
+        raise FacematchError(f"{root} holds no face named FAMILY/MEMBER/photo.jpg")
+    return names
+
+
+def open_faces(archive: Path, names: Sequence[str]) -> Iterator[Photo]:
+    """The faces of an archive, one after another. Raises FacematchError where one is none."""
+    with _archive(archive) as entries:
+        for name in names:
+            yield Photo(name, _decoded(name, entries.read(name)))
+
+
+def read_relations(root: Path, relations: Path) -> tuple[list[str], Kin]:
+    """The names of all faces, and who they are to each other; vectors of no dimensions.
+
+    Relations are those of parents and children (fs, fd, ms, md), of siblings (bb, ss, sibs, the
+    brother first) and of grandparents (gfgs and so on). Raises FacematchError where the files
+    cannot be read, or no parent and child have photos.
+    """
+    names = list_faces(root)
+    members = [(each[1], each[2]) for name in names if (each := _NAME.fullmatch(name))]
+    people = {member: number for number, member in enumerate(dict.fromkeys(members))}
+    families = {family: at for at, family in enumerate(sorted({each for each, _ in people}))}
+    found = _relations(relations, people)
+    if not any(relation in PARENT_CHILD for _, _, relation in found):
+        raise FacematchError(f"{relations} names no parent and child with photos")
+    one, other, kinds = zip(*found, strict=True)
+    return names, Kin(
+        vectors=np.empty((len(names), 0), np.float32),
+        person=np.array([people[member] for member in members], np.intp),
+        family=np.array([families[family] for family, _ in people], np.intp),
+        parents=np.array(one, np.intp),
+        children=np.array(other, np.intp),
+        relations=np.array(kinds),
+    )
 
 
 def read_fiw(
-    data: Path, embedder: Embedder, report: Callable[[str], None]
-) -> tuple[Kin, NDArray[np.float64]]:
-    """Everyone's photos embedded, and the colours of each: see `colours`.
+    data: Path, embedder: Embedder, left_out: Collection[str], report: Callable[[str], None]
+) -> tuple[Kin, NDArray[np.str_]]:
+    """Everyone in `data`/fiw-train.zip embedded, but for the families left out; and all families.
 
-    Raises FacematchError where the files are not there or hold no such data.
+    Gives the photos' vectors (N, D) and who they show, and the names (F,) of what `Kin.family`
+    numbers. Raises FacematchError where the files are not there or hold no such data.
     """
-    members, vectors, shades = [], [], []
+    names, kin = read_relations(data / ARCHIVE, data / RELATIONS)
+    families = np.array(sorted({family_of(name) for name in names}))
+    wanted = np.flatnonzero(~np.isin(families, list(left_out)))
+    shown = np.flatnonzero(np.isin(kin.family[kin.person], wanted))
+    photos = open_faces(data / ARCHIVE, [names[at] for at in shown])
     locator = LandmarkLocator()
-    faces = _faces(data / ARCHIVE)
-    while batch := list(islice(faces, _BATCH)):
-        pictures = [pixels for _, pixels in batch]
-        chips = [
-            crop_faces(pixels, [Face(BOX, 1.0, locator.locate(pixels, [BOX])[0])], embedder.frame)
-            for pixels in pictures
-        ]
-        vectors.append(embedder.embed(np.concatenate(chips)))
-        shades.append(np.array([colours(pixels) for pixels in pictures]))
-        members += [member for member, _ in batch]
+    vectors = [embedder.embed(np.empty((0, *embedder.frame.shape), np.uint8))]
+    while batch := list(islice(photos, _BATCH)):
+        chips = [cut_chip(photo.pixels, locator, embedder.frame) for photo in batch]
+        vectors.append(embedder.embed(np.stack(chips)))
         if len(vectors) % 50 == 0:
-            report(f"{len(members):,} faces embedded")
-    people = {member: number for number, member in enumerate(dict.fromkeys(members))}
-    families = {family: number for number, family in enumerate(sorted({f for f, _ in people}))}
-    parents, children, relations = _relations(data / RELATIONS, people)
-    kin = Kin(
-        vectors=np.concatenate(vectors),
-        person=np.array([people[member] for member in members], np.intp),
-        family=np.array([families[family] for family, _ in people], np.intp),
-        parents=parents,
-        children=children,
-        relations=relations,
-    )
-    return kin, np.concatenate(shades)
+            report(f"{_BATCH * (len(vectors) - 1):,} of {len(shown):,} faces embedded")
+    return replace(kin.of_families(wanted), vectors=np.concatenate(vectors)), families
 
 
-def colours(pixels: Pixels) -> NDArray[np.float64]:
-    """Mean and standard deviation of each channel, RGB and Lab: all a colour test sees, (12,).
-
-    Pairs cut from one photograph share its light; what these numbers find of kinship, a face
-    model may have found in the same way.
-    """
-    import cv2
-
-    lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
-    channels = np.concatenate([pixels, lab], axis=2).reshape(-1, 6).astype(np.float64)
-    return np.concatenate([channels.mean(axis=0), channels.std(axis=0)])
+def cut_chip(pixels: Pixels, locator: LandmarkLocator, frame: Frame) -> Pixels:
+    """The chip of an aligned face, its box where FIW's faces are."""
+    (face,) = aligned().detect(pixels)
+    landmarks = locator.locate(pixels, [face.box])[0]
+    return np.asarray(crop_faces(pixels, [replace(face, landmarks=landmarks)], frame)[0])
 
 
-def _faces(archive: Path) -> Iterator[tuple[tuple[str, str], Pixels]]:
-    """Family and member, and the picture, in the order of the names."""
+def _archive(path: Path) -> zipfile.ZipFile:
     try:
-        with zipfile.ZipFile(archive) as entries:
-            named = [(_NAME.fullmatch(entry.filename), entry) for entry in entries.infolist()]
-            known = [
-                (name, entry) for name, entry in named if name and entry.file_size < _MOST_BYTES
-            ]
-            for name, entry in sorted(known, key=lambda each: each[1].filename):
-                yield (name[1], name[2]), _decoded(entries.read(entry))
+        return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise FacematchError(f"{archive} cannot be read ({error}): see SOURCES.md") from error
-    if not known:
-        raise FacematchError(f"{archive} holds no face named FAMILY/MEMBER/photo.jpg")
+        raise FacematchError(f"{path} cannot be read ({error}): see SOURCES.md") from error
 
 
-def _decoded(data: bytes) -> Pixels:
+def _decoded(name: str, data: bytes) -> Pixels:
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        if image.size != (_SIDE, _SIDE):
-            raise FacematchError(f"a face of {image.size} pixels; FIW's have {_SIDE}x{_SIDE}")
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            if max(image.size) > 1024:
+                raise FacematchError(f"{name}: {image.size} pixels; aligned faces have fewer")
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError) as error:
+        raise FacematchError(f"{name} is no JPEG ({error})") from error
 
 
-def _relations(
-    path: Path, people: dict[tuple[str, str], int]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.str_]]:
-    """Parents, children, and which of fs, fd, ms, md they are; those with photos of both."""
+def _relations(path: Path, people: dict[tuple[str, str], int]) -> list[tuple[int, int, str]]:
+    """The older, the younger, and what they are, of all who have photos."""
+    found = []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["a_is"] == "parent"]
-            found = [
-                (
-                    people[row["family"], row["a"]],
-                    people[row["family"], row["b"]],
-                    {"m": "f", "f": "m"}[row["a_sex"]] + {"m": "s", "f": "d"}[row["b_sex"]],
-                )
-                for row in rows
-                if (row["family"], row["a"]) in people and (row["family"], row["b"]) in people
-            ]
+            for row in csv.DictReader(file):
+                one, other = (people.get((row["family"], row[who])) for who in ("a", "b"))
+                kind, sexes = row["a_is"], (row["a_sex"], row["b_sex"])
+                if one is None or other is None:
+                    continue
+                if kind in _ROLES:
+                    found.append((one, other, _ROLES[kind][sexes[0]] + _CHILDREN[kind][sexes[1]]))
+                elif kind == "sibling":
+                    pair = (other, one) if sexes == ("f", "m") else (one, other)
+                    found.append((*pair, _SIBLINGS[sexes]))
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise FacematchError(f"{path} cannot be read ({error!r}): see SOURCES.md") from error
-    if not found:
-        raise FacematchError(f"{path} names no parent and child with photos")
-    parents, children, relations = zip(*found, strict=True)
-    return np.array(parents, np.intp), np.array(children, np.intp), np.array(relations)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ Indices = NDArray[np.intp]  # (N,)
 class Kin:
     """N photos of M people: `vectors` (N, D), `person` (N,) and `family` (M,) in numbers.
 
-    `parents`, `children` (K,): person `parents[k]` is a parent of person `children[k]`.
-    `relations` (K,): "fs", "fd", "ms" or "md", father's or mother's son or daughter.
+    `parents`, `children` (K,): person `parents[k]` is the parent of person `children[k]`, or, where
+    `relations` (K,) says so, the grandparent, brother or sister: see fiw.py.
     """
 
     vectors: Vectors
@@ -40,6 +40,16 @@ class Kin:
             self.parents[pairs],
             self.children[pairs],
             self.relations[pairs],
+        )
+
+    def of_relations(self, relations: Sequence[str]) -> Kin:
+        """The same people and photos, with these relations only."""
+        kept = np.isin(self.relations, relations)
+        return replace(
+            self,
+            parents=self.parents[kept],
+            children=self.children[kept],
+            relations=self.relations[kept],
         )
 
     def person_means(self) -> tuple[Indices, NDArray[np.float64]]:
@@ -103,6 +113,23 @@ def draw_pairs(kin: Kin, per_relation: int, rng: np.random.Generator) -> Pairs:
         relations=np.concatenate([kin.relations[relations], kin.relations[relations[known]]]),
         family=kin.family[parents],
     )
+
+
+def averaged(
+    kin: Kin, photos: Indices, count: int, rng: np.random.Generator
+) -> tuple[Vectors, NDArray[np.float64]]:
+    """Each photo averaged with others of the same person, `count` in all or as many as there are.
+
+    Gives unit vectors (N, D), and one over the number of photos of each (N,).
+    """
+    of = _photos_of(kin)
+    means, inverse = [], []
+    for photo in photos.tolist():
+        others = of[int(kin.person[photo])]
+        drawn = rng.permutation(others[others != photo])[: count - 1]
+        means.append(kin.vectors[[photo, *drawn]].mean(axis=0))
+        inverse.append(1 / (1 + len(drawn)))
+    return unit(np.array(means)).astype(np.float32), np.array(inverse)
 
 
 def _photos_of(kin: Kin) -> dict[int, Indices]:

@@ -1,121 +1,219 @@
-"""Fits the resemblance model, measures it on families held back, and writes its card."""
+"""Fits the resemblance model: what makes vectors of relatives comparable, and what cosines mean."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedders.dlib_resnet import DlibResNetEmbedder
-from facematch.errors import FacematchError, MissingExtraError
-from facematch.resemblance import ResemblanceModel, comparable, model_as_bytes, unit
-from facematch.training.fiw import read_fiw
-from facematch.training.kin import Indices, Kin, Pairs, draw_pairs, folds, split_families
+from facematch.embedders.kin import KinEmbedder
+from facematch.errors import FacematchError
+from facematch.metrics import auc, require_sklearn
+from facematch.resemblance import ResemblanceModel, comparable, unit
+from facematch.training.fiw import PARENT_CHILD, read_fiw
+from facematch.training.kin import Indices, Kin, Pairs, averaged, draw_pairs, folds
+from facematch.types import Embedder
 
-HELD_BACK = 0.3  # of the families
+COUNTS = (1, 3, 10)  # photos of each person that are averaged
 PAIRS = 8  # photo pairs drawn of each relation, and as many of strangers
 SHRINKAGES = (0.1, 0.3, 0.6, 0.9)
-# The power of the weights in `_kin_map`: of 0, 0.1, 0.15, 0.2, 0.25, 0.3 and 0.5 the best, in
+# The power of the weights in `kin_map`: of 0, 0.1, 0.15, 0.2, 0.25, 0.3 and 0.5 the best, in
 # cross-validation over the families fitted (ROC AUC 0.781 for 0, 0.796 for 0.2, 0.766 for 0.5).
 _POWER = 0.2
 _FOLDS = 5
 _FEWEST = 4 * _FOLDS  # families to fit: every fold needs some strangers
 _KNOTS = np.concatenate([[0.1, 0.5], np.arange(1, 100, 2), [99.5, 99.9]])  # per cent
-_RATIO_SHARE = 0.02  # of the pairs of either kind; beyond, the likelihood ratio stays as it is
-_RESAMPLES = 1000
+# Of the pairs of either kind; beyond, the likelihood ratio stays as it is. On families left out its
+# cost lies 0.020 bits above the least for 2 %, 0.011 for 1 % and 0.010 for 0.5 %.
+_RATIO_SHARE = 0.01
+_RESAMPLES = 200
 
 # For a model that only measures distances, before it is known what they mean.
 _NO_KNOTS = _KNOTS - 50
 _NO_RATIO = np.array([1.0, 0.0, 0.0, 0.0])
+_NOT_AVERAGED = np.array([0.0, 0.0, 1.0, 0.0])
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What was measured on the families held back; every AUC with its 95 % interval."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Pairs (N,) judged by what was fitted on other families: this tells what a distance means.
 
-    families_fitted: int
-    families_held_back: int
-    pairs: int  # of each kind
-    shrinkage: float
-    auc: dict[str, tuple[float, float, float]]  # by method; "fs" and so on are the model's
-    deciles: tuple[float, ...]  # share of strangers whose score lies in 0-10, 10-20, ...
-    cost: float  # Cllr in bits: 0 is perfect, 1 is knowing nothing
-
-
-def train(
-    data: Path, out: Path, *, seed: int = 0, report: Callable[[str], None] = lambda _: None
-) -> Figures:
-    """Fit on `data` (see fiw.py), write `out`/dlib-resnet.npz and its card; gives the figures.
-
-    Raises FacematchError where the data cannot be read, MissingExtraError without scikit-learn.
+    `away` are distances from the cohort, in standard deviations; `are_kin` says which pairs are
+    parent and child; `family` numbers the parent's, for resampling. `count` is how many photos of
+    each person were to be averaged, `inverse` the mean of one over how many were.
     """
-    _require_sklearn()
-    embedder = DlibResNetEmbedder()
-    kin, colours = read_fiw(data, embedder, report)
+
+    away: Floats
+    are_kin: NDArray[np.bool_]
+    family: Indices
+    count: Indices
+    inverse: Floats
+
+    def of_single_photos(self) -> Evidence:
+        """The pairs of one photo each."""
+        chosen = self.count == 1
+        return Evidence(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def joined(parts: Sequence[Evidence]) -> Evidence:
+    """All of it in one."""
+    columns = ([getattr(part, field.name) for part in parts] for field in fields(Evidence))
+    return Evidence(*(np.concatenate(column) for column in columns))
+
+
+def judged(
+    model: ResemblanceModel, kin: Kin, families: Indices, rng: np.random.Generator
+) -> Evidence:
+    """Pairs drawn of some families, and how far from the cohort the model finds them."""
+    left_out = kin.of_families(families)
+    parts = []
+    for count in COUNTS:
+        pairs = draw_pairs(left_out, PAIRS, rng)
+        parents, fewer = averaged(left_out, pairs.parents, count, rng)
+        children, few = averaged(left_out, pairs.children, count, rng)
+        away = model.distances_of_pairs(parents, children)
+        counts = np.full(len(away), count)
+        parts.append(Evidence(away, pairs.kin, pairs.family, counts, (fewer + few) / 2))
+    return joined(parts)
+
+
+def train_resemblance(
+    data: Path,
+    embedder: Embedder,
+    held_back: Collection[str],
+    *,
+    seed: int = 0,
+    report: Callable[[str], None] = lambda _: None,
+) -> ResemblanceModel:
+    """The model fitted on `data` (see fiw.py) without the families held back.
+
+    Raises FacematchError where the data cannot be read or is too little, MissingExtraError without
+    scikit-learn.
+    """
+    require_sklearn("train")
+    kin, families = read_fiw(data, embedder, held_back, report)
+    names = families[np.unique(kin.family[kin.person])]
     rng = np.random.default_rng(seed)
-    fit, held_back = split_families(kin, HELD_BACK, rng)
-    model, shrinkage = fit_resemblance(kin.of_families(fit), embedder.space, rng)
-    figures = measure(model, kin, colours, (fit, held_back), shrinkage, rng)
-    out.mkdir(parents=True, exist_ok=True)
-    content = model_as_bytes(model)
-    (out / f"{embedder.space}.npz").write_bytes(content)
-    card = card_of(model, figures, hashlib.sha256(content).hexdigest(), seed)
-    (out / f"{embedder.space}.md").write_text(card, encoding="utf-8")
-    report(card)
-    return figures
+    if isinstance(embedder, KinEmbedder):
+        return fit_calibration(kin, embedder.space, names, Evidence(**embedder.evidence()), rng)
+    return fit_resemblance(kin, embedder.space, names, rng)
 
 
 def fit_resemblance(
-    kin: Kin, space: str, rng: np.random.Generator
-) -> tuple[ResemblanceModel, float]:
-    """The model for these families, and the shrinkage that cross-validation chose.
+    kin: Kin, space: str, names: NDArray[np.str_], rng: np.random.Generator
+) -> ResemblanceModel:
+    """The model of an embedder that saw none of these families; `names` are theirs.
 
-    Raises FacematchError for fewer than 20 families.
+    Its map is fitted too, with the shrinkage that cross-validation chooses. Raises FacematchError
+    for fewer than 20 families, MissingExtraError without scikit-learn.
     """
+    require_sklearn("train")
+    kin = kin.of_relations(PARENT_CHILD)
     families = len(np.unique(kin.family[kin.person]))
     if families < _FEWEST:
         raise FacematchError(f"{families} families to fit; at least {_FEWEST} are needed")
     shrinkage = _best_shrinkage(kin, rng)
-    away, are_kin = _distances_of_families_left_out(kin, shrinkage, rng)
-    knots = np.quantile(away[~are_kin], _KNOTS / 100)
-    log_ratio = _log_ratio(away, are_kin)
-    return _model(kin, space, _kin_map(kin, shrinkage), knots, log_ratio), shrinkage
+    evidence = _evidence_of_families_left_out(kin, shrinkage, rng)
+    model = cohort_model(kin, space, kin_map(kin, shrinkage))
+    return _calibrated(model, names, evidence, rng)
 
 
-def _model(
+def fit_calibration(
     kin: Kin,
     space: str,
-    kin_map: tuple[Floats, Floats],
-    knots: Floats = _NO_KNOTS,
-    log_ratio: Floats = _NO_RATIO,
+    names: NDArray[np.str_],
+    evidence: Evidence,
+    rng: np.random.Generator,
 ) -> ResemblanceModel:
-    """All parts together, the cohort in each role among them."""
-    mean, transform = (_f32(part) for part in kin_map)
+    """The model of an embedder that was tuned on these families: its vectors are comparable."""
+    require_sklearn("train")
+    return _calibrated(cohort_model(kin.of_relations(PARENT_CHILD), space), names, evidence, rng)
+
+
+def cohort_model(
+    kin: Kin, space: str, comparison: tuple[Floats, Floats] | None = None
+) -> ResemblanceModel:
+    """A model that measures distances from the cohort; what they mean is not in it yet.
+
+    `comparison` is what `kin_map` gives; without it vectors are comparable as they are.
+    """
+    dimensions = kin.vectors.shape[1]
+    if comparison is None:
+        comparison = np.zeros(dimensions), np.eye(dimensions)
+    mean, transform = (_f32(part) for part in comparison)
     people, centres = kin.person_means()
     seen = comparable(_f32(centres), mean, transform)
     parent, child = (seen[np.isin(people, role)] for role in (kin.parents, kin.children))
     return ResemblanceModel(
-        name=f"{space}-kin-1",
+        name=f"{space}-resemblance",
         space=space,
+        families=np.array([], np.str_),
         mean=mean,
         transform=transform,
         parent_mean=_f32(parent.mean(axis=0)),
         parent_covariance=_f32(np.cov(parent, rowvar=False)),
         child_mean=_f32(child.mean(axis=0)),
         child_covariance=_f32(np.cov(child, rowvar=False)),
-        distances=_f32(knots),
+        distances=_f32(_NO_KNOTS),
         scores=_f32(_KNOTS),
-        log_ratio=_f32(log_ratio),
+        log_ratio=_f32(_NO_RATIO),
+        log_ratio_draws=_f32(_NO_RATIO[np.newaxis, :2]),
+        averaging=_f32(_NOT_AVERAGED),
     )
 
 
-def _kin_map(kin: Kin, shrinkage: float) -> tuple[Floats, Floats]:
+def _calibrated(
+    model: ResemblanceModel,
+    names: NDArray[np.str_],
+    evidence: Evidence,
+    rng: np.random.Generator,
+) -> ResemblanceModel:
+    """The model with the scores and likelihood ratios that the evidence gives."""
+    single = evidence.of_single_photos()
+    away, are_kin = single.away, single.are_kin
+    slope, intercept = _log_ratio(away, are_kin)
+    # Past what the last of kin and of strangers reach there are too few pairs to say more.
+    least = slope * np.quantile(away[are_kin], _RATIO_SHARE) + intercept
+    greatest = slope * np.quantile(away[~are_kin], 1 - _RATIO_SHARE) + intercept
+    return replace(
+        model,
+        families=names,
+        distances=_f32(np.quantile(away[~are_kin], _KNOTS / 100)),
+        log_ratio=_f32(np.array([slope, intercept, least, greatest])),
+        log_ratio_draws=_f32(_resampled(single, rng)),
+        averaging=_f32(_averaging(evidence)),
+    )
+
+
+def _averaging(evidence: Evidence) -> Floats:
+    """How strangers' distances change as more photos of each are averaged, (4,).
+
+    Their mean and variance for endlessly many photos, and what one photo each adds to both.
+    """
+    away, inverse = (each[~evidence.are_kin] for each in (evidence.away, evidence.inverse))
+    added, mean = np.polyfit(inverse, away, 1)
+    more, variance = np.polyfit(inverse, (away - mean - added * inverse) ** 2, 1)
+    if variance <= 0 or variance + more <= 0:
+        raise FacematchError("strangers' distances that do not vary: too few families")
+    return np.array([mean, added, variance, more])
+
+
+def _resampled(evidence: Evidence, rng: np.random.Generator) -> Floats:
+    """Slope and intercept as other families would have given them, (B, 2)."""
+    names, member = np.unique(evidence.family, return_inverse=True)
+    drawn = []
+    for _ in range(_RESAMPLES):
+        counts = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))[member]
+        drawn.append(_log_ratio(evidence.away, evidence.are_kin, counts.astype(np.float64)))
+    return np.array(drawn)
+
+
+def kin_map(kin: Kin, shrinkage: float) -> tuple[Floats, Floats]:
     """The mean (D,) of all people, and the map (D, K) that makes relatives comparable.
 
     What varies within people and families is made white. Each direction is then weighted by how far
@@ -181,7 +279,7 @@ def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:
     def score(shrinkage: float) -> float:
         aucs = []
         for (rest, part), pairs in zip(splits, drawn, strict=True):
-            mean, transform = _kin_map(kin.of_families(rest), shrinkage)
+            mean, transform = kin_map(kin.of_families(rest), shrinkage)
             left_out = kin.of_families(part)
             seen = comparable(left_out.vectors, _f32(mean), _f32(transform))
             aucs.append(auc(_cosine(seen, pairs), pairs.kin))
@@ -190,22 +288,16 @@ def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:
     return max(SHRINKAGES, key=score)
 
 
-def _distances_of_families_left_out(
+def _evidence_of_families_left_out(
     kin: Kin, shrinkage: float, rng: np.random.Generator
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Distances of pairs from a cohort, by maps and cohorts that never saw their families.
-
-    These say what a distance means for families that the model will not have seen either.
-    """
-    away, are_kin = [], []
+) -> Evidence:
+    """Pairs judged by maps and cohorts that never saw their families."""
+    parts = []
     for rest, part in folds(np.unique(kin.family[kin.person]), _FOLDS, rng):
         fitted = kin.of_families(rest)
-        model = _model(fitted, "", _kin_map(fitted, shrinkage))
-        left_out = kin.of_families(part)
-        pairs = draw_pairs(left_out, PAIRS, rng)
-        away.append(distances(model, left_out, pairs))
-        are_kin.append(pairs.kin)
-    return np.concatenate(away), np.concatenate(are_kin)
+        model = cohort_model(fitted, "", kin_map(fitted, shrinkage))
+        parts.append(judged(model, kin, part, rng))
+    return joined(parts)
 
 
 def distances(model: ResemblanceModel, kin: Kin, pairs: Pairs) -> Floats:
@@ -213,174 +305,20 @@ def distances(model: ResemblanceModel, kin: Kin, pairs: Pairs) -> Floats:
     return model.distances_of_pairs(kin.vectors[pairs.parents], kin.vectors[pairs.children])
 
 
-def _log_ratio(away: Floats, are_kin: NDArray[np.bool_]) -> Floats:
-    """Slope and intercept of the logarithm of the likelihood ratio, and its bounds.
+def _log_ratio(
+    away: Floats, are_kin: NDArray[np.bool_], weights: Floats | None = None
+) -> tuple[float, float]:
+    """Slope and intercept of the natural logarithm of the likelihood ratio.
 
-    Logistic regression gives the odds in this sample; half of it is kin, so its prior odds are
-    taken off. The bounds are what the last 2 % of kin and of strangers reach: past these there are
-    too few pairs to say more.
+    Logistic regression gives the odds in this sample; its prior odds are taken off.
     """
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=1e6).fit(away[:, np.newaxis], are_kin)
-    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    intercept -= np.log(are_kin.mean() / (1 - are_kin.mean()))
-    least = slope * np.quantile(away[are_kin], _RATIO_SHARE) + intercept
-    greatest = slope * np.quantile(away[~are_kin], 1 - _RATIO_SHARE) + intercept
-    return np.array([slope, intercept, least, greatest])
-
-
-def measure(
-    model: ResemblanceModel,
-    kin: Kin,
-    colours: Floats,
-    parts: tuple[Indices, Indices],
-    shrinkage: float,
-    rng: np.random.Generator,
-) -> Figures:
-    """The figures on the families held back; `parts` are those fitted and those held back."""
-    fit, held_back = parts
-    test = kin.of_families(held_back)
-    pairs = draw_pairs(test, PAIRS, rng)
-    away = distances(model, test, pairs)
-    scores, ratios = model.judge(away)
-    aucs = {
-        "this model": _auc_interval(away, pairs, rng),
-        "cosine": _auc_interval(_cosine(unit(test.vectors), pairs), pairs, rng),
-        "colours only": _auc_interval(_colour_scores(kin, colours, parts, pairs, rng), pairs, rng),
-    }
-    for relation in np.unique(pairs.relations).tolist():
-        aucs[relation] = _auc_interval(away, pairs, rng, pairs.relations == relation)
-    strangers, _ = np.histogram(scores[~pairs.kin], np.arange(0, 101, 10))
-    return Figures(
-        families_fitted=len(fit),
-        families_held_back=len(held_back),
-        pairs=int(pairs.kin.sum()),
-        shrinkage=shrinkage,
-        auc=aucs,
-        deciles=tuple((strangers / strangers.sum()).tolist()),
-        cost=_cost(ratios, pairs.kin),
-    )
-
-
-def auc(values: Floats, are_kin: NDArray[np.bool_]) -> float:
-    """How often a pair of kin has the greater value than a pair of strangers: the ROC AUC."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(are_kin, values))
-
-
-def _auc_interval(
-    values: Floats, pairs: Pairs, rng: np.random.Generator, of: NDArray[np.bool_] | None = None
-) -> tuple[float, float, float]:
-    """The AUC and its 95 % interval, by drawing families with replacement."""
-    chosen = np.flatnonzero(np.ones(len(values), bool) if of is None else of)
-    values, kin, family = values[chosen], pairs.kin[chosen], pairs.family[chosen]
-    rows = [np.flatnonzero(family == each) for each in np.unique(family)]
-    drawn = []
-    for _ in range(_RESAMPLES):
-        sample = np.concatenate([rows[at] for at in rng.integers(0, len(rows), len(rows))])
-        if 0 < kin[sample].sum() < len(sample):
-            drawn.append(auc(values[sample], kin[sample]))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return auc(values, kin), float(low), float(high)
-
-
-def _colour_scores(
-    kin: Kin,
-    colours: Floats,
-    parts: tuple[Indices, Indices],
-    held_back: Pairs,
-    rng: np.random.Generator,
-) -> Floats:
-    """What logistic regression on differences in colour makes of the pairs held back."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    def differences(families: Indices, pairs: Pairs) -> Floats:
-        shown = colours[np.isin(kin.family[kin.person], families)]
-        return np.abs(shown[pairs.parents] - shown[pairs.children])
-
-    fit, test = parts
-    pairs = draw_pairs(kin.of_families(fit), PAIRS, rng)
-    fitted = make_pipeline(StandardScaler(), LogisticRegression())
-    fitted.fit(differences(fit, pairs), pairs.kin)
-    return np.asarray(fitted.decision_function(differences(test, held_back)))
-
-
-def _cost(ratios: NDArray[np.float32], are_kin: NDArray[np.bool_]) -> float:
-    """Cllr (Brümmer & du Preez 2006), in bits: what the likelihood ratios cost on these pairs."""
-    wide = ratios.astype(np.float64)
-    misses, alarms = np.log2(1 + 1 / wide[are_kin]), np.log2(1 + wide[~are_kin])
-    return float((misses.mean() + alarms.mean()) / 2)
-
-
-def card_of(model: ResemblanceModel, figures: Figures, sha256: str, seed: int) -> str:
-    """The model's card, in Markdown."""
-    rows = "\n".join(
-        f"| {_METHODS.get(name, name)} | {value:.3f} | {low:.3f} to {high:.3f} |"
-        for name, (value, low, high) in figures.auc.items()
-    )
-    shares = " ".join(f"{share:.1%}" for share in figures.deciles)
-    least, greatest = np.exp(model.log_ratio[2:].astype(np.float64))
-    return _CARD.format(
-        name=model.name, space=model.space, sha256=sha256, seed=seed, rows=rows, shares=shares,
-        least=least, greatest=greatest, figures=figures,
-        dimensions=model.transform.shape[0], kept=model.transform.shape[1],
-    )  # fmt: skip
-
-
-_METHODS = {
-    "cosine": "plain cosine of the embeddings",
-    "colours only": "colours only, no face model",
-    "fs": "this model, fathers and sons",
-    "fd": "this model, fathers and daughters",
-    "ms": "this model, mothers and sons",
-    "md": "this model, mothers and daughters",
-}
-
-_CARD = """# {name}
-
-Turns two embeddings of `{space}` into a mini-me score and a likelihood ratio.
-`{space}.npz`, sha256 {sha256}.
-
-## Made by
-
-    facematch train resemblance --data DIR --out models --seed {seed}
-
-from Families In the Wild (Robinson et al. 2018), the training part: faces of public figures and
-their families, aligned at 112x112, for research use. DIR holds `fiw-train.zip` and
-`fiw-train-relations.csv`. {figures.families_fitted} families fitted the model,
-{figures.families_held_back} others were held back: everything below was measured on those.
-Shrinkage {figures.shrinkage}, chosen by cross-validation over the fitted families;
-{kept} of {dimensions} directions kept. Made again elsewhere, the arrays may differ by rounding, and
-then the sha256 does too.
-
-## Measured on the families held back
-
-{figures.pairs:,} pairs of photos, one of a parent and one of the child, against as many of a parent
-and a child of another family, of the same sexes. ROC AUC with its 95 % interval over families:
-
-| method | ROC AUC | 95 % |
-|---|---|---|
-{rows}
-
-Scores of strangers, share in each tenth from 0-10 to 90-100 (flat would be 10 % each):
-{shares}
-
-Likelihood ratios run from {least:.2f} to {greatest:.1f}: past these the data holds too few pairs
-to say more. Their cost (Cllr) is {figures.cost:.3f} bits: 0 would be perfect, 1 is knowing nothing.
-
-## What it is not for
-
-It is no paternity test. An AUC of this size means that many strangers look more alike than many
-parents and children do. The families are of public figures, known in a few countries;
-ages at the time of the photos are not known, so a child here may be any age, and adult
-children are common. Pairs cut from one photograph share light and colours, which the baseline
-"colours only" makes visible. No person's face or embedding is in the file: only means, covariances,
-a linear map and quantiles.
-"""
+    counts = np.ones(len(away)) if weights is None else weights
+    fitted = LogisticRegression(C=1e6).fit(away[:, np.newaxis], are_kin, sample_weight=counts)
+    share = counts[are_kin].sum() / counts.sum()
+    prior = np.log(share / (1 - share))
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0] - prior)
 
 
 def _f32(values: Floats) -> NDArray[np.float32]:
@@ -389,12 +327,3 @@ def _f32(values: Floats) -> NDArray[np.float32]:
 
 def _cosine(seen: Floats, pairs: Pairs) -> Floats:
     return np.asarray(np.einsum("nk,nk->n", seen[pairs.parents], seen[pairs.children]))
-
-
-def _require_sklearn() -> None:
-    try:
-        import sklearn  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise MissingExtraError(
-            "training needs scikit-learn: run `pip install 'facematch[train]'`"
-        ) from error

@@ -1,0 +1,298 @@
+"""Runs a protocol: every photo once through the engine, then figures, beside those of baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.align import crop_faces
+from facematch.colours import around, colours
+from facematch.errors import ProtocolError
+from facematch.evaluation.protocols import Protocol, Trial, refuse_fitted
+from facematch.metrics import (
+    accuracy,
+    auc,
+    auc_interval,
+    cllr,
+    distance_from_flat,
+    least_cllr,
+    require_sklearn,
+    true_accepts,
+)
+from facematch.pipeline import FaceMatcher, Portrait
+from facematch.resemblance import ResemblanceModel, model_for
+from facematch.similarity import cosine_pairs, unit_rows
+from facematch.training.fiw import PARENT_CHILD, open_faces
+from facematch.types import Chips, Embedder, Photo, Skipped, Vectors
+
+Floats = NDArray[np.float64]
+
+_BATCH = 32  # faces embedded at a time
+_NOT_TYPED = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well some values tell kin from strangers; None where it cannot be said.
+
+    `tar_at_far` is the share of kin above what so small a share of strangers reaches. `cllr`,
+    `cllr_min` and `score_ks` (distance of strangers' scores from flat) need a resemblance model.
+    """
+
+    kin: int
+    strangers: int
+    auc: float | None
+    auc_interval: tuple[float, float] | None
+    accuracy: float | None
+    tar_at_far: dict[str, float | None]
+    cllr: float | None = None
+    cllr_min: float | None = None
+    score_ks: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came of a protocol.
+
+    `figures` are over parents and children; over everyone where a protocol has no such relations.
+    `all_relations` are over grandparents and siblings too. The baselines are measured on the same
+    trials: colours without any face model, and the plain cosine of the untuned embedder.
+    """
+
+    protocol: str
+    engine: dict[str, str | None]
+    photos: int
+    failure_to_enrol: float
+    trials_lost: int
+    figures: Figures
+    all_relations: Figures
+    per_relation: dict[str, Figures]
+    colour_only: Figures
+    untuned_cosine: Figures
+    other_photographs: Figures | None
+    curves: Curves = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """What is drawn: of each judged trial (N,) the values by method, and whether it is kin."""
+
+    kin: NDArray[np.bool_]
+    values: dict[str, Floats]
+    scores: Floats | None
+    log_ratios: Floats | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Enrolled:
+    """Every usable photo's vectors by the engine and by the untuned embedder, and its colours."""
+
+    row: dict[str, int]
+    vectors: Vectors
+    untuned: Vectors
+    colours: Floats
+
+
+def evaluate(
+    protocol: Protocol,
+    matcher: FaceMatcher,
+    untuned: Embedder,
+    *,
+    model: ResemblanceModel | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """The figures of a protocol for an engine; photos without a face are counted and left out.
+
+    `model` is the resemblance model, by default the one shipped for the embedder.
+
+    Raises ProtocolError where the engine was fitted on people of the protocol, or no trial is left;
+    MissingExtraError without scikit-learn.
+    """
+    require_sklearn()
+    model = model_for(matcher.embedder.space) if model is None else model
+    if model is not None:
+        refuse_fitted(protocol, model.families)
+    enrolled = _enrol(protocol, matcher, untuned)
+    trials = [trial for trial in protocol.trials if _is_enrolled(trial, enrolled)]
+    if not trials:
+        raise ProtocolError(f"{protocol.name}: no trial has a face in each of its photos")
+    judged = _Judged(trials, enrolled, model, np.random.default_rng(seed))
+    photos = len(protocol.photos())
+    typed = np.isin(judged.relations, PARENT_CHILD)
+    main = typed if typed.any() else np.ones(len(trials), bool)
+    apart = np.array([not trial.shares_photograph for trial in trials])
+    return Evaluation(
+        protocol=protocol.name,
+        engine={
+            "detector": matcher.detector.name,
+            "embedder": matcher.embedder.name,
+            "resemblance": None if model is None else model.name,
+        },
+        photos=photos,
+        failure_to_enrol=1 - len(enrolled.row) / photos,
+        trials_lost=len(protocol.trials) - len(trials),
+        figures=judged.figures(main),
+        all_relations=judged.figures(np.ones(len(trials), bool)),
+        per_relation={
+            name: judged.figures(judged.relations == name)
+            for name in np.unique(judged.relations).tolist()
+        },
+        colour_only=judged.figures(main, "colours only"),
+        untuned_cosine=judged.figures(main, "untuned cosine"),
+        other_photographs=None if apart.all() else judged.figures(main & apart),
+        curves=judged.curves(main),
+    )
+
+
+class _Judged:
+    """Trials with what each method makes of them; `figures` are those of some of them."""
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        enrolled: _Enrolled,
+        model: ResemblanceModel | None,
+        rng: np.random.Generator,
+    ) -> None:
+        self._rng, self._model = rng, model
+        self.kin = np.array([trial.kin for trial in trials])
+        self.relations = np.array([trial.relation for trial in trials])
+        self._families = np.array([trial.family for trial in trials])
+        self._folds = np.array([trial.fold for trial in trials], np.intp)
+        # Trials of two parents are judged by the mean of both.
+        sides = range(len(trials[0].parents))
+        parents = [
+            np.array([enrolled.row[trial.parents[side]] for trial in trials]) for side in sides
+        ]
+        children = np.array([enrolled.row[trial.child] for trial in trials])
+        self._values = {
+            "this engine": _mean(
+                _alike(model, enrolled.vectors[rows], enrolled.vectors[children])
+                for rows in parents
+            ),
+            "untuned cosine": _mean(
+                _alike(None, enrolled.untuned[rows], enrolled.untuned[children]) for rows in parents
+            ),
+            "colours only": _mean(
+                self._by_colours(np.abs(enrolled.colours[rows] - enrolled.colours[children]))
+                for rows in parents
+            ),
+        }
+        self._scores: Floats | None = None
+        self._log_ratios: Floats | None = None
+        if model is not None and len(parents) == 1:  # a pair of parents is not calibrated
+            scores, ratios = model.judge(self._values["this engine"])
+            self._scores, self._log_ratios = scores.astype(np.float64), np.log(ratios, dtype=float)
+
+    def figures(self, of: NDArray[np.bool_], method: str = "this engine") -> Figures:
+        """The figures of some trials (N,) by one method."""
+        values, kin = self._values[method][of], self.kin[of]
+        found = Figures(
+            kin=int(kin.sum()),
+            strangers=int((~kin).sum()),
+            auc=_known(auc(values, kin)),
+            auc_interval=_known_interval(auc_interval(values, kin, self._families[of], self._rng)),
+            accuracy=_known(accuracy(values, kin, self._folds[of])),
+            tar_at_far={far: _known(tar) for far, tar in true_accepts(values, kin).items()},
+        )
+        if method != "this engine" or self._scores is None or self._log_ratios is None:
+            return found
+        return replace(
+            found,
+            cllr=_known(cllr(self._log_ratios[of], kin)),
+            cllr_min=_known(least_cllr(values, kin)),
+            score_ks=_known(distance_from_flat(self._scores[of][~kin])),
+        )
+
+    def curves(self, of: NDArray[np.bool_]) -> Curves:
+        """What is drawn of some trials (N,)."""
+        return Curves(
+            kin=self.kin[of],
+            values={name: values[of] for name, values in self._values.items()},
+            scores=None if self._scores is None else self._scores[of],
+            log_ratios=None if self._log_ratios is None else self._log_ratios[of],
+        )
+
+    def _by_colours(self, differences: Floats) -> Floats:
+        """What logistic regression, fitted on the other folds, makes of differences in colour."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        values = np.zeros(len(differences))
+        for fold in np.unique(self._folds):
+            fit, test = self._folds != fold, self._folds == fold
+            if len(np.unique(self.kin[fit])) == 2:
+                fitted = make_pipeline(StandardScaler(), LogisticRegression())
+                fitted.fit(differences[fit], self.kin[fit])
+                values[test] = fitted.decision_function(differences[test])
+        return values
+
+
+def _alike(model: ResemblanceModel | None, parents: Vectors, children: Vectors) -> Floats:
+    """Distances from the cohort, or cosines where no model fits."""
+    if model is None:
+        return cosine_pairs(parents, children).astype(np.float64)
+    return model.distances_of_pairs(parents, children)
+
+
+def _mean(values: Iterable[Floats]) -> Floats:
+    return np.asarray(np.mean(list(values), axis=0))
+
+
+def _enrol(protocol: Protocol, matcher: FaceMatcher, untuned: Embedder) -> _Enrolled:
+    """Every photo's largest face, embedded twice, one batch after another."""
+    embedders = (matcher.embedder, untuned)
+    names: list[str] = []
+    vectors: list[list[Vectors]] = [[], []]
+    shades: list[Floats] = []
+    usable = _usable(protocol, matcher)
+    while batch := list(islice(usable, _BATCH)):
+        names += [name for name, _ in batch]
+        for kept, embedder in zip(vectors, embedders, strict=True):
+            chips = [_chip(portrait, embedder) for _, portrait in batch]
+            kept.append(embedder.embed(np.stack(chips)))
+        shades += [
+            colours(around(portrait.photo.pixels, portrait.faces[0].box)) for _, portrait in batch
+        ]
+    if not names:
+        raise ProtocolError(f"{protocol.root}: no face found in any of the protocol's photos")
+    engine, plain = (unit_rows(np.concatenate(kept)) for kept in vectors)
+    row = {name: at for at, name in enumerate(names)}
+    return _Enrolled(row, engine, plain, np.array(shades))
+
+
+def _usable(protocol: Protocol, matcher: FaceMatcher) -> Iterator[tuple[str, Portrait]]:
+    """The photos with a face, by the protocol's names for them."""
+    names = protocol.photos()
+    found = matcher.faces(_photos(protocol, names))
+    for name, portrait in zip(names, found, strict=True):
+        if not isinstance(portrait, Skipped) and portrait.faces:
+            yield name, portrait
+
+
+def _photos(protocol: Protocol, names: Sequence[str]) -> Iterator[Photo | str]:
+    if protocol.root.is_file():
+        return open_faces(protocol.root, names)
+    return (str(protocol.root / name) for name in names)
+
+
+def _chip(portrait: Portrait, embedder: Embedder) -> Chips:
+    """The largest face as that embedder wants it."""
+    return np.asarray(crop_faces(portrait.photo.pixels, portrait.faces[:1], embedder.frame)[0])
+
+
+def _is_enrolled(trial: Trial, enrolled: _Enrolled) -> bool:
+    return all(photo in enrolled.row for photo in (*trial.parents, trial.child))
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _known_interval(interval: tuple[float, float]) -> tuple[float, float] | None:
+    return None if np.isnan(interval[0]) else interval

@@ -1,0 +1,106 @@
+"""An evaluation as JSON for programs or as a table for people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from facematch.evaluation.measure import Evaluation, Figures
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_DIGITS = 4  # more than any of these figures is known to
+_RELATIONS = {
+    "fs": "father, son", "fd": "father, daughter", "ms": "mother, son", "md": "mother, daughter",
+    "bb": "brothers", "ss": "sisters", "sibs": "brother, sister", "gfgs": "grandfather, grandson",
+    "gfgd": "grandfather, granddaughter", "gmgs": "grandmother, grandson",
+    "gmgd": "grandmother, granddaughter",
+}  # fmt: skip
+
+
+def evaluation_as_json(evaluation: Evaluation) -> str:
+    """One JSON object. The figures over parents and children lie at its top; null is not known."""
+    figures = _rounded(asdict(evaluation.figures))
+    fields = {
+        "protocol": evaluation.protocol,
+        "engine": evaluation.engine,
+        "photos": evaluation.photos,
+        "failure_to_enrol": round(evaluation.failure_to_enrol, _DIGITS),
+        "pairs": figures["kin"] + figures["strangers"],
+        "pairs_lost": evaluation.trials_lost,
+        **figures,
+        "per_relation": {
+            name: _rounded(asdict(each)) for name, each in evaluation.per_relation.items()
+        },
+    }
+    for name in ("all_relations", "colour_only", "untuned_cosine", "other_photographs"):
+        each: Figures | None = getattr(evaluation, name)
+        fields[name] = None if each is None else _rounded(asdict(each))
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """The engine's figures, the baselines', and those of each relation.
+
+    "TAR 1 %" is the share of kin above what 1 % of strangers reach, "least" the least Cllr that a
+    calibration could reach, "KS" how far from flat strangers' scores are.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for column in ("pairs", "ROC AUC", "95 %", "accuracy", "TAR 1 %", "Cllr", "least", "KS"):
+        table.add_column(column, justify="right", no_wrap=True)
+    rows: list[tuple[str, Figures | None]] = [
+        ("this engine", evaluation.figures),
+        ("  not from one photograph", evaluation.other_photographs),
+        ("untuned cosine", evaluation.untuned_cosine),
+        ("colours only", evaluation.colour_only),
+        ("this engine, all relations", evaluation.all_relations),
+    ]
+    rows += [
+        (f"  {_RELATIONS.get(name, name)}", each) for name, each in evaluation.per_relation.items()
+    ]
+    for name, figures in rows:
+        if figures is not None:
+            table.add_row(name, *_cells(figures))
+    return table
+
+
+def enrolled_line(evaluation: Evaluation) -> str:
+    """How many photos showed a face, and which engine looked."""
+    engine = " · ".join(part for part in evaluation.engine.values() if part)
+    return (
+        f"{evaluation.protocol} with {engine}: {evaluation.photos:,} photos, "
+        f"{evaluation.failure_to_enrol:.1%} without a face, {evaluation.trials_lost:,} pairs lost"
+    )
+
+
+def _cells(figures: Figures) -> list[str]:
+    low, high = figures.auc_interval or (None, None)
+    return [
+        f"{figures.kin + figures.strangers:,}",
+        _shown(figures.auc),
+        "" if low is None else f"{low:.3f} to {high:.3f}",
+        _shown(figures.accuracy),
+        _shown(figures.tar_at_far["0.01"]),
+        _shown(figures.cllr),
+        _shown(figures.cllr_min),
+        _shown(figures.score_ks),
+    ]
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return value
