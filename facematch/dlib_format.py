@@ -30,6 +30,9 @@ CONVERTER_VERSION = 3  # raised whenever the graphs written here change
 _BLOCK = 16  # channels that onnxruntime computes together with AVX-512; 8 otherwise
 _OPSET, _IR_VERSION = 17, 8  # both understood by every onnxruntime since 1.14
 
+FROZEN = 10  # blocks of the embedder that a tail leaves as they are
+_TUNED = 8  # convolutions of a tail, two in each block from the eleventh on
+
 # Sizes of any real dlib model stay far below these; a forged file must not cost a gigabyte.
 _MAX_ITEMS = 1 << 16
 _MAX_STRING = 64
@@ -59,6 +62,33 @@ class Network:
     means: tuple[float, float, float]
     layers: tuple[Layer, ...]
     window: int = 0  # side of the detection window, MMOD only
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """From the flat output of a block to unit vectors (K,).
+
+    Taken along `basis` (M, L) less `shift` (L,), made unit, taken less `mean` (L,) and along `map`
+    (L, K), made unit.
+    """
+
+    basis: Array
+    shift: Array
+    mean: Array
+    map: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """What takes the place of the embedder's end: tuned convolutions, then two linear views.
+
+    `weights` and `biases` are those of blocks 11 to 14. One view is of all places of block 13, the
+    other of the mean over the places of block 14; both vectors together are the embedding.
+    """
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    views: tuple[View, View]
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +399,51 @@ def open_forest(archive: bytes) -> Forest:
     return forest
 
 
+def tail_archive(tail: Tail, evidence: dict[str, NDArray[Any]]) -> bytes:
+    """A tail as an .npz, in half precision, and arrays that tell what its cosines mean."""
+    archive = io.BytesIO()
+    arrays = {f"weights_{at}": each for at, each in enumerate(tail.weights)}
+    arrays |= {f"bias_{at}": each for at, each in enumerate(tail.biases)}
+    for at, view in enumerate(tail.views):
+        arrays |= {f"{field.name}_{at}": getattr(view, field.name) for field in fields(View)}
+    halves: dict[str, Any] = {name: each.astype(np.float16) for name, each in arrays.items()}
+    halves |= {f"evidence_{name}": each for name, each in evidence.items()}
+    np.savez(archive, **halves)
+    return archive.getvalue()
+
+
+def open_tail(archive: bytes) -> tuple[Tail, dict[str, NDArray[Any]]]:
+    """What `tail_archive` put in such an .npz. Raises WeightsError where it is none."""
+    try:
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+            values = {name: arrays[name] for name in arrays}
+        evidence = {
+            name.removeprefix("evidence_"): values.pop(name)
+            for name in list(values)
+            if name.startswith("evidence_")
+        }
+        numbers = {name: each.astype(np.float32) for name, each in values.items()}
+        one, other = (
+            View(**{field.name: numbers[f"{field.name}_{at}"] for field in fields(View)})
+            for at in (0, 1)
+        )
+        tail = Tail(
+            weights=tuple(numbers[f"weights_{at}"] for at in range(_TUNED)),
+            biases=tuple(numbers[f"bias_{at}"] for at in range(_TUNED)),
+            views=(one, other),
+        )
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"no archive of a tuned tail ({error})") from error
+    fits = all(
+        view.basis.ndim == view.map.ndim == 2
+        and view.basis.shape[1] == view.map.shape[0] == view.mean.size == view.shift.size
+        for view in tail.views
+    )
+    if not fits or not all(np.isfinite(each).all() for each in numbers.values()):
+        raise WeightsError("a tuned tail whose numbers contradict each other")
+    return tail, evidence
+
+
 def _read_tree(reader: Reader) -> tuple[list[tuple[int, int, float]], list[Array]]:
     splits = [(reader.count(), reader.count(), reader.real()) for _ in range(reader.count())]
     return splits, [reader.matrix() for _ in range(reader.count())]
@@ -378,15 +453,64 @@ def _read_tree(reader: Reader) -> tuple[list[tuple[int, int, float]], list[Array
 
 
 def resnet_graph(network: Network) -> bytes:
-    """The embedder as ONNX. Shapes: `chips` (N, 150, 150, 3) uint8 -> `vectors` (N, 128) float32.
-
-    A residual block adds its input, pooled where the block halves it, to its output. Where the two
-    differ the smaller is padded with zeros: in channels, and in the last row and column.
-    """
+    """The embedder as ONNX: `chips` (N, 150, 150, 3) uint8 -> `vectors` (N, 128) float32."""
     graph = _Graph("chips", "N", 150)
+    _apply_blocks(graph, _folded(network))
+    return graph.finish("vectors", ["N", graph.at.channels])
+
+
+def trunk_graph(network: Network, blocks: int) -> bytes:
+    """The embedder's first blocks as ONNX: `chips` (N, 150, 150, 3) uint8 -> `maps` float32."""
+    graph = _Graph("chips", "N", 150)
+    _apply_blocks(graph, _first_blocks(_folded(network), blocks))
+    return graph.finish(
+        "maps", ["N", graph.at.channels, graph.at.side or "S", graph.at.side or "S"]
+    )
+
+
+def tail_layers(network: Network) -> tuple[list[Layer], Array]:
+    """The convolutions of blocks 11 to 14, two of each, and the last layer's weights (256, 128)."""
+    layers = _folded(network)
+    frozen = len(_convolutions(_first_blocks(layers, FROZEN)))
+    last = layers[-1].weights
+    if layers[-1].kind != "fc" or last is None:
+        raise WeightsError("an embedder that does not end in a fully connected layer")
+    return _convolutions(layers)[frozen:], last
+
+
+def tuned_graph(network: Network, tail: Tail) -> bytes:
+    """The embedder with a tuned tail as ONNX: `chips` (N, 150, 150, 3) uint8 -> `vectors` (N, K).
+
+    Raises WeightsError where the tail does not fit the network.
+    """
+    layers = _folded(network)
+    places = [index for index, layer in enumerate(layers) if layer.kind == "con"][-_TUNED:]
+    for index, weights, bias in zip(places, tail.weights, tail.biases, strict=True):
+        before = layers[index].weights
+        if before is None or before.shape != weights.shape or bias.shape != weights.shape[:1]:
+            raise WeightsError("a tuned convolution that does not fit its place")
+        layers[index] = replace(layers[index], weights=weights, bias=bias)
+    graph = _Graph("chips", "N", 150)
+    body = _first_blocks(layers, FROZEN + 3)
+    _apply_blocks(graph, body)
+    middle = graph.at
+    first = graph.viewed(tail.views[0])
+    graph.at = middle
+    _apply_blocks(graph, layers[len(body) : -1])  # all but the last layer
+    second = graph.viewed(tail.views[1])
+    graph.join(first, second)
+    return graph.finish("vectors", ["N", graph.at.channels])
+
+
+def _apply_blocks(graph: _Graph, layers: Sequence[Layer]) -> None:
+    """Append layers of residual blocks.
+
+    A block adds its input, pooled where the block halves it, to its output. Where the two differ
+    the smaller is padded with zeros: in channels, and in the last row and column.
+    """
     skip = graph.at
     previous = ""
-    for layer in _folded(network):
+    for layer in layers:
         if layer.kind == "add_prev":
             graph.add(skip)
         elif layer.kind == "avg_pool" and layer.window[0]:  # of the block's input, not its output
@@ -397,7 +521,18 @@ def resnet_graph(network: Network) -> bytes:
         if layer.kind == "max_pool" or previous == "add_prev":  # a block begins here
             skip = graph.at
         previous = layer.kind
-    return graph.finish("vectors", ["N", graph.at.channels])
+
+
+def _first_blocks(layers: list[Layer], blocks: int) -> list[Layer]:
+    """The layers up to the end of that block, its activation included."""
+    sums = [at for at, layer in enumerate(layers) if layer.kind == "add_prev"]
+    if len(sums) < max(blocks, 1):
+        raise WeightsError(f"a network of {len(sums)} residual blocks; {blocks} are needed")
+    return layers[: sums[blocks - 1] + 2] if blocks else []
+
+
+def _convolutions(layers: Sequence[Layer]) -> list[Layer]:
+    return [layer for layer in layers if layer.kind == "con"]
 
 
 def mmod_graph(network: Network) -> bytes:
@@ -552,6 +687,24 @@ class _Graph:
         padded = self._pad(other, channels, side)
         self.at = self._pad(one, channels, side)
         self._node("Add", padded.name)
+
+    def viewed(self, view: View) -> _Tensor:
+        """Append a linear view of the latest tensor; gives its vectors."""
+        self._node("Flatten", axis=1)
+        self._node("MatMul", self._constant(view.basis))
+        self._node("Sub", self._constant(view.shift))
+        self._node("LpNormalization", axis=1, p=2)
+        self._node("Sub", self._constant(view.mean))
+        self._node("MatMul", self._constant(view.map))
+        self._node("LpNormalization", axis=1, p=2)
+        self.at = _Tensor(self.at.name, view.map.shape[1], None)
+        return self.at
+
+    def join(self, first: _Tensor, second: _Tensor) -> None:
+        """Lay the vectors of two tensors end to end."""
+        self.at = first
+        self._node("Concat", second.name, axis=1)
+        self.at = _Tensor(self.at.name, first.channels + second.channels, None)
 
     def finish(self, result: str, shape: Sequence[int | str]) -> bytes:
         """The whole model, its latest tensor named `result`. Raises WeightsError if it is wrong."""

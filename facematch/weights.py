@@ -28,7 +28,8 @@ _CONVERTED_LIMIT = 512 * 2**20  # bytes; the largest converted file has 22 MB
 class WeightFile:
     """A weight file facematch knows: where it comes from, and what it must be.
 
-    It lies in an installed package (`package`, and its path there) or is fetched from `url`.
+    It lies in an installed package (`package`, and its path there), is fetched from `url`, or,
+    where it has neither, is shipped in models/.
     """
 
     name: str
@@ -72,6 +73,14 @@ KNOWN = {
             licence="public domain",
             purpose="embedder dlib-resnet",
             package=_DLIB,
+        ),
+        WeightFile(
+            name="kin-1",
+            file="kin-1-embedder.npz",
+            size=17_451_878,
+            sha256="1539e9fb3425816e3ff516ef4a8232ebb3aa9c19b27c658544b17087d57f8665",
+            licence="MIT, from research data",
+            purpose="embedder kin",
         ),
         WeightFile(
             name="yunet",
@@ -143,7 +152,8 @@ def fetch(name: str, *, source: Path | None = None) -> Path:
     """
     weights = weight_file(name)
     if weights.url is None:
-        raise WeightsError(f"{name} comes with the package {weights.package}: {_advice(weights)}")
+        giver = f"the package {weights.package}" if weights.package else "facematch itself"
+        raise WeightsError(f"{name} comes with {giver}: {_advice(weights)}")
     data = _download(weights) if source is None else read_file(source, _MOST_BYTES)
     if hashlib.sha256(data).hexdigest() != weights.sha256:
         where = source or weights.url
@@ -191,10 +201,19 @@ def cache_folder() -> Path:
     return user_cache_path("facematch", appauthor=False)
 
 
+def models_folder() -> Path:
+    """Where the shipped models lie: in the package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    shipped = package / "models"
+    return shipped if shipped.is_dir() else package.parent / "models"
+
+
 def weights_path(weights: WeightFile) -> Path:
     """Where a weight file lies, or would lie."""
-    if weights.package is None:
+    if weights.url is not None:
         return cache_folder() / "fetched" / weights.file
+    if weights.package is None:
+        return models_folder() / weights.file
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
@@ -207,6 +226,8 @@ def weights_path(weights: WeightFile) -> Path:
 def _advice(weights: WeightFile) -> str:
     if weights.package:
         return f"run `pip install --force-reinstall --no-deps {weights.package}==0.3.0`"
+    if weights.url is None:
+        return "install facematch again"
     return (
         f"run `facematch models fetch {weights.name}` "
         f"({weights.licence}, {weights.size / 1e6:.1f} MB)"
