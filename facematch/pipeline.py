@@ -21,7 +21,7 @@ from facematch.cache import FaceCache, Remembered
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import Limits, photo_digest, read_photo
-from facematch.quality import quality_warnings
+from facematch.quality import is_same_picture, quality_warnings
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import cosine_matrix, cosine_pairs, unit_rows
@@ -111,7 +111,7 @@ class FaceMatcher:
         self,
         *,
         detector: str | Detector = "mmod",
-        embedder: str | Embedder = "dlib-resnet",
+        embedder: str | Embedder = "kin",
         min_face: float | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -204,7 +204,11 @@ class FaceMatcher:
             some = children.vectors[start : start + step]
             cosines = cosine_matrix(parents.vectors, some)
             scores, ratios = (
-                _unknown(cosines.shape) if model is None else model.compare(parents.vectors, some)
+                _unknown(cosines.shape)
+                if model is None
+                else model.compare(
+                    parents.vectors, some, (parents.counts, children.counts[start : start + step])
+                )
             )
             yield _comparison(start, cosines, scores, ratios, top)
 
@@ -218,7 +222,9 @@ class FaceMatcher:
         scores, ratios = (
             _unknown(cosines.shape)
             if model is None
-            else model.compare_pairs(parents.vectors, children.vectors)
+            else model.compare_pairs(
+                parents.vectors, children.vectors, (parents.counts, children.counts)
+            )
         )
         rows = np.arange(len(cosines))
         return Comparison(rows, rows, cosines, scores, ratios)
@@ -334,10 +340,13 @@ class FaceMatcher:
     ) -> Match:
         parent, child = vectors[:1], vectors[1:]
         model = model_for(self.embedder.space)
-        score = likelihood_ratio = None
+        score = likelihood_ratio = interval = None
         if model is not None:
-            scores, ratios = model.compare_pairs(parent, child)
+            away = model.distances_of_pairs(parent, child)
+            scores, ratios = model.judge(away)
             score, likelihood_ratio = float(scores[0]), float(ratios[0])
+            low, high = model.ratio_interval(away)[0].tolist()
+            interval = (low, high)
         else:
             nothing = f"no resemblance model fits {self.embedder.name}: only the cosine is known"
             warnings = [*warnings, nothing]
@@ -347,6 +356,7 @@ class FaceMatcher:
             cosine=float(cosine_pairs(parent, child)[0]),
             score=score,
             likelihood_ratio=likelihood_ratio,
+            likelihood_ratio_interval=interval,
             engine=Engine(self.detector.name, self.embedder.name, model.name if model else None),
             warnings=tuple(dict.fromkeys(warnings)),  # of one photo given twice, once
         )
@@ -454,10 +464,14 @@ def _pair_warnings(portraits: Sequence[Portrait], chosen: Sequence[int]) -> list
     ]
     one, other = (portrait.photo for portrait in portraits)
     if one is other or (one.digest and one.digest == other.digest):
-        same = chosen[0] == chosen[1]
-        warnings.append(
-            "parent and child are the same face: --parent-face or --child-face chooses another"
-            if same
-            else "both faces come from one photograph, whose light and colours make them more alike"
-        )
+        if chosen[0] == chosen[1]:
+            same = (
+                "parent and child are the same face: --parent-face or --child-face chooses another"
+            )
+            return [*warnings, same]
+    elif not is_same_picture(one.pixels, other.pixels):
+        return warnings
+    warnings.append(
+        "both faces come from one photograph, whose light and colours make them more alike"
+    )
     return warnings

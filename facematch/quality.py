@@ -12,6 +12,9 @@ from facematch.types import Face, Pixels, Points
 
 SMALL = 60  # pixels of the file: a chip cut from less is enlarged more than 1.6 times
 TURNED = 0.2  # of the distance between the eyes: how far the nose lies off their middle
+# Of 256 places. Copies of 34 photographs, packed hard, made half as large, lighter or grey, differ
+# in 27 at most and in 10 mostly; two of 3,000 faces cropped alike, of FIW, in 25 or more.
+_SAME_PICTURE = 24
 BLURRED = 0.025  # sharp faces have 0.05 to 1; one smoothed by a Gaussian of 2 pixels about 0.01
 
 
@@ -29,6 +32,23 @@ def quality_warnings(face: Face, chip: Pixels, *, scale: float = 1.0) -> list[st
     if face.landmarks is not None and turn(face.landmarks) > TURNED:
         warnings.append("the face is turned away: one seen from the front says more")
     return warnings
+
+
+def is_same_picture(one: Pixels, other: Pixels) -> bool:
+    """Whether two photos are one picture, saved anew, made smaller or lighter.
+
+    By difference hash (Krawetz 2013): does each of 16x16 places become lighter to the right?
+    """
+    differing = np.count_nonzero(_difference_hash(one) != _difference_hash(other))
+    return bool(differing <= _SAME_PICTURE)
+
+
+def _difference_hash(pixels: Pixels) -> NDArray[np.bool_]:
+    import cv2
+
+    small = cv2.resize(pixels, (17, 16), interpolation=cv2.INTER_AREA).astype(np.int16)
+    grey = small.sum(axis=2)
+    return np.asarray(grey[:, 1:] > grey[:, :-1])
 
 
 def sharpness(chip: Pixels) -> float:

@@ -20,13 +20,39 @@ NO_PATERNITY_TEST = (
 )
 
 
-def match_as_json(match: Match) -> str:
-    """One JSON object; a score that is not known is null."""
+# How far a likelihood ratio, or one over it, speaks for or against; the words begin there.
+SCALE = ((2.0, "slight"), (4.0, "moderate"), (10.0, "strong"))
+
+
+def support(ratio: float) -> str:
+    """A likelihood ratio in words: "slight support for kinship", "no support either way"."""
+    strength = max(ratio, 1 / ratio)
+    words = [word for bound, word in SCALE if strength >= bound]
+    if not words:
+        return "no support either way"
+    return f"{words[-1]} support {'for' if ratio > 1 else 'against'} kinship"
+
+
+def posterior(ratio: float, prior: float) -> float:
+    """How likely kinship is after the likelihood ratio, where it was `prior` before (Bayes)."""
+    odds = ratio * prior / (1 - prior)
+    return odds / (1 + odds)
+
+
+def match_as_json(match: Match, prior: float | None = None) -> str:
+    """One JSON object; what is not known is null. With a prior, the posterior is in it."""
     fields = asdict(match)
     for who in ("parent", "child"):
         fields[who] = _subject_fields(getattr(match, who))
     for name, digits in DIGITS.items():
         fields[name] = None if fields[name] is None else round(fields[name], digits)
+    ratio, interval = match.likelihood_ratio, match.likelihood_ratio_interval
+    digits = DIGITS["likelihood_ratio"]
+    fields["likelihood_ratio_interval"] = interval and [round(end, digits) for end in interval]
+    fields["support"] = None if ratio is None else support(ratio)
+    if prior is not None:
+        chance = None if ratio is None else round(posterior(ratio, prior), digits)
+        fields |= {"prior": prior, "posterior": chance}
     return _json(fields)
 
 
@@ -43,7 +69,7 @@ def faces_as_json(photo: str, subjects: Sequence[Subject]) -> str:
     return _json({"photo": photo, "faces_found": len(subjects), "faces": faces})
 
 
-def match_table(match: Match) -> Table:
+def match_table(match: Match, prior: float | None = None) -> Table:
     """Who was found, the score, the likelihood ratio and the cosine, each with a line of help."""
     from rich.markup import escape
     from rich.table import Table
@@ -56,7 +82,8 @@ def match_table(match: Match) -> Table:
         ("parent", escape(match.parent.photo), _found(match.parent)),
         ("child", escape(match.child.photo), _found(match.child)),
         ("mini-me score", *_score(match.score)),
-        ("likelihood ratio", *_ratio(match.likelihood_ratio)),
+        ("likelihood ratio", *_ratio(match)),
+        *_chances(match, prior),
         ("cosine", f"{match.cosine:.3f}", "of the two embeddings, from -1 to 1"),
         ("engine", " · ".join(engine), ""),
     ):
@@ -105,14 +132,25 @@ def _score(score: float | None) -> tuple[str, str]:
     return f"{value} of 100", "so many of 100 unrelated people look less like this child"
 
 
-def _ratio(ratio: float | None) -> tuple[str, str]:
-    if ratio is None:
+def _ratio(match: Match) -> tuple[str, str]:
+    ratio, interval = match.likelihood_ratio, match.likelihood_ratio_interval
+    if ratio is None or interval is None:
         return "not known", ""
     if ratio >= 1:
         often = f"{ratio:.1f} times as common in parent and child as in strangers"
     else:
         often = f"{1 / ratio:.1f} times as common in strangers as in parent and child"
-    return f"{ratio:.2g}", f"a likeness like this is {often}"
+    value = f"{ratio:.2g} ({interval[0]:.2g} to {interval[1]:.2g})"
+    if interval[0] == interval[1]:  # as far as the data speaks
+        value = f"{ratio:.2g} or {'more' if ratio > 1 else 'less'}"
+    return value, f"a likeness like this is {often}: {support(ratio)}"
+
+
+def _chances(match: Match, prior: float | None) -> list[tuple[str, str, str]]:
+    if prior is None or match.likelihood_ratio is None:
+        return []
+    chance = posterior(match.likelihood_ratio, prior)
+    return [("chance of kinship", f"{chance:.1%}", f"if it was {prior:.1%} before the photos")]
 
 
 def _place(box: Box) -> tuple[float, float, float, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -99,8 +100,9 @@ class Match:
     `cosine` lies in [-1, 1] and compares the two embeddings. `score` is the mini-me score, 0 to
     100: of 100 unrelated people, how many look less like this child than this parent does.
     `likelihood_ratio` says how many times more often such a likeness is seen between parent and
-    child than between strangers. Both are None where no resemblance model fits the embedder.
-    None of them is a paternity test.
+    child than between strangers; 95 % of those that other families would have taught lie in
+    `likelihood_ratio_interval`. All are None where no resemblance model fits the embedder. None of
+    them is a paternity test.
     """
 
     parent: Subject
@@ -108,6 +110,7 @@ class Match:
     cosine: float
     score: float | None
     likelihood_ratio: float | None
+    likelihood_ratio_interval: tuple[float, float] | None
     engine: Engine
     warnings: tuple[str, ...] = ()
 
@@ -126,8 +129,9 @@ class Gallery:
     """Faces ready to be compared, the largest of each photo.
 
     `vectors` (N, D) are unit rows of one embedder's `space`; `warnings[n]` is what makes scores of
-    `subjects[n]` less sure. `skipped` are the photos without a usable face. Raises EmbeddingError
-    on construction where the rows are not as many as the subjects, or not unit.
+    `subjects[n]` less sure. `skipped` are the photos without a usable face. `photos` (N,) says how
+    many photos each row is the mean of, one where left out. Raises EmbeddingError on construction
+    where the rows are not as many as the subjects, or not unit.
     """
 
     subjects: tuple[Subject, ...]
@@ -135,6 +139,7 @@ class Gallery:
     space: str
     warnings: tuple[tuple[str, ...], ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    photos: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         shape = self.vectors.shape
@@ -145,9 +150,42 @@ class Gallery:
             raise EmbeddingError("a gallery holds unit rows: call unit_rows first")
 
     @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many photos each row is the mean of, (N,)."""
+        return np.ones(len(self.subjects), np.int64) if self.photos is None else self.photos
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The photos, in the order of the rows."""
         return tuple(subject.photo for subject in self.subjects)
+
+    def by_person(self, people: Sequence[str]) -> Gallery:
+        """One entry for each person: the mean of their photos, those warned of counting half.
+
+        `people[n]` names who `subjects[n]` shows; the entry is labelled so, and has the box and the
+        warnings of the photo that counts most. Raises EmbeddingError unless each photo has a name.
+        """
+        if len(people) != len(self.subjects):
+            raise EmbeddingError(f"{len(people)} names for {len(self.subjects)} photos")
+        warnings = self.warnings or ((),) * len(people)
+        photos: dict[str, list[int]] = {}
+        for at, person in enumerate(people):
+            photos.setdefault(person, []).append(at)
+        weights = np.array([0.5 if warned else 1.0 for warned in warnings])
+        sums = [weights[rows] @ self.vectors[rows] for rows in photos.values()]
+        means = np.array([total / np.linalg.norm(total) for total in sums], np.float32)
+        best = [max(rows, key=lambda at: (weights[at], -at)) for rows in photos.values()]
+        return Gallery(
+            subjects=tuple(
+                replace(self.subjects[at], photo=person)
+                for person, at in zip(photos, best, strict=True)
+            ),
+            vectors=means.reshape(-1, self.vectors.shape[1]),
+            space=self.space,
+            warnings=tuple(warnings[at] for at in best),
+            skipped=self.skipped,
+            photos=np.array([len(rows) for rows in photos.values()], np.int64),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

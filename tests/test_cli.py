@@ -48,6 +48,25 @@ def test_a_pair_is_scored_for_a_program() -> None:
     assert PATERNITY in result.stderr
 
 
+def test_a_prior_gives_a_posterior_and_without_one_there_is_none() -> None:
+    pair = ("score", "samples/father.png", "samples/son.png", "--format", "json")
+    plain, asked = (json.loads(run(*pair, *more).stdout) for more in ((), ("--prior", "0.5")))
+    assert "posterior" not in plain
+    ratio = plain["likelihood_ratio"]
+    assert asked["posterior"] == pytest.approx(ratio / (1 + ratio), abs=1e-3)
+    low, high = plain["likelihood_ratio_interval"]
+    assert low <= ratio <= high
+    assert "kinship" in plain["support"] or plain["support"] == "no support either way"
+    assert "chance of kinship" in run(*pair[:3], "--prior", "0.1").stdout
+
+
+def test_one_photo_saved_twice_is_warned_of(tmp_path: Path) -> None:
+    with Image.open(SAMPLES / "group.jpg") as group:
+        group.resize((900, 600)).save(tmp_path / "again.jpg", quality=60)
+    result = run("score", "samples/group.jpg", tmp_path / "again.jpg", "--child-face", "4")
+    assert "both faces come from one photograph" in " ".join(result.stdout.split())
+
+
 def test_the_faces_of_a_photo_are_listed_and_saved(tmp_path: Path) -> None:
     result = run("faces", "samples/group.jpg", "--save", tmp_path / "out", "--format", "json")
     faces = json.loads(result.stdout)["faces"]
@@ -70,6 +89,7 @@ def test_the_faces_of_a_photo_are_listed_and_saved(tmp_path: Path) -> None:
         (["score", "a", "b", "--embedder", "x"], 1, "no embedder called 'x'; there are:"),
         (["score", "a", "b", "--parent-face", "0"], 2, "--parent-face"),
         (["score", "a", "b", "--format", "xml"], 2, "--format"),
+        (["score", "a", "b", "--prior", "1"], 1, "a share above 0 and below 1 is needed"),
         (["models", "fetch", "x"], 1, "no weights called 'x'; there are:"),
         (["models", "fetch", "dlib-mmod"], 1, "comes with the package"),
     ],

@@ -36,7 +36,7 @@ def test_a_match_says_who_was_found_and_by_what() -> None:
     assert match.parent.photo == sample("father.png")
     assert (match.parent.face, match.parent.faces_found) == (1, 1)
     assert match.engine.detector == "mmod"
-    assert match.engine.embedder == "dlib-resnet"
+    assert match.engine.embedder == "kin"
     assert match.engine.resemblance is not None
     assert match.score is not None
     assert 0 <= match.score <= 100
@@ -157,7 +157,8 @@ def test_json_holds_exactly_what_is_promised() -> None:
     match = matcher.score(sample("father.png"), sample("son.png"))
     fields = json.loads(match_as_json(match))
     assert list(fields) == [
-        "parent", "child", "cosine", "score", "likelihood_ratio", "engine", "warnings",
+        "parent", "child", "cosine", "score", "likelihood_ratio", "likelihood_ratio_interval",
+        "engine", "warnings", "support",
     ]  # fmt: skip
     for who in ("parent", "child"):
         assert list(fields[who]) == ["photo", "box", "confidence", "faces_found"]

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import noise
+from conftest import SAMPLES, noise
 
 from facematch.align import dlib_frame
-from facematch.quality import quality_warnings, sharpness, turn
+from facematch.photos import read_photo
+from facematch.quality import is_same_picture, quality_warnings, sharpness, turn
 from facematch.types import Face, Points
 
 FRONT: Points = dlib_frame().template
@@ -56,3 +57,16 @@ def test_turn_does_not_depend_on_size_place_or_tilt() -> None:
 
 def test_eyes_in_one_place_count_as_turned_away() -> None:
     assert turn(np.ones((5, 2), np.float32)) == 0.5
+
+
+def test_a_picture_saved_anew_is_the_same_and_another_is_not() -> None:
+    import cv2
+
+    father, son = (read_photo(SAMPLES / f"{name}.png").pixels for name in ("father", "son"))
+    smaller = np.asarray(cv2.resize(father, None, fx=0.5, fy=0.5), np.uint8)
+    packed = cv2.imdecode(cv2.imencode(".jpg", father, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 1)
+    lighter = np.clip(father * 1.1 + 10, 0, 255).astype(np.uint8)
+    for copy in (father, smaller, np.asarray(packed, np.uint8), lighter):
+        assert is_same_picture(father, copy)
+    assert not is_same_picture(father, son)
+    assert not is_same_picture(father, father[:, ::-1])

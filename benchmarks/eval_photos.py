@@ -1,0 +1,73 @@
+"""How much several photos of one person help: parents and children of families held back.
+
+    python benchmarks/eval_photos.py [--data ../shared/kinship] [--json]
+
+DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild. Of each person 1, 3 or
+10 photos are drawn (fewer where there are not that many) and averaged; strangers are children of
+the same sex of other families. Prints the ROC AUC, the cost of the likelihood ratios, and how far
+from flat strangers' scores are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from machine import machine
+
+from facematch.metrics import auc, auc_interval, cllr, distance_from_flat, least_cllr
+from facematch.registry import load_embedder
+from facematch.resemblance import model_for
+from facematch.training.fiw import ARCHIVE, PARENT_CHILD, family_of, list_faces, read_fiw
+from facematch.training.kin import averaged, draw_pairs
+from facematch.weights import models_folder
+
+COUNTS = (1, 3, 10)
+DRAWS = 8  # of photos, for each pair of people
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
+    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
+    parser.add_argument("--embedder", default="kin")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    options = parser.parse_args()
+    embedder = load_embedder(options.embedder)
+    model = model_for(embedder.space)
+    if model is None:
+        sys.exit(f"no resemblance model fits {options.embedder}: nothing to measure")
+    families = {family_of(name) for name in list_faces(options.data / ARCHIVE)}
+    held_back = set((models_folder() / "held-back.txt").read_text().split())
+    kin, names = read_fiw(options.data, embedder, families - held_back, lambda _: None)
+    kin = kin.of_relations(PARENT_CHILD)
+    print(json.dumps({"machine": machine()}) if options.json else machine())
+    for count in COUNTS:
+        rng = np.random.default_rng(0)
+        pairs = draw_pairs(kin, DRAWS, rng)
+        parents, fewer = averaged(kin, pairs.parents, count, rng)
+        children, few = averaged(kin, pairs.children, count, rng)
+        away = model.distances_of_pairs(parents, children)
+        away = model.as_of_single_photos(away, (fewer + few) / 2)
+        low, high = auc_interval(away, pairs.kin, names[pairs.family], rng)
+        scores, ratios = model.judge(away)
+        logs = np.log(ratios, dtype=float)
+        result = {
+            "photos of each": count,
+            "pairs": len(away),
+            "auc": round(auc(away, pairs.kin), 3),
+            "interval": [round(low, 3), round(high, 3)],
+            "cllr": round(cllr(logs, pairs.kin), 3),
+            "cllr_min": round(least_cllr(away, pairs.kin), 3),
+            "score_ks": round(distance_from_flat(scores[~pairs.kin].astype(float)), 3),
+        }
+        line = ", ".join(f"{name}: {value}" for name, value in result.items())
+        print(json.dumps(result) if options.json else line)
+
+
+if __name__ == "__main__":
+    main()
