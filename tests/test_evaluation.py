@@ -11,7 +11,7 @@ from conftest import ColourEmbedder, shared_file
 from PIL import Image
 from test_cli import run
 
-from facematch.errors import FacematchError, ProtocolError
+from facematch.errors import FacematchError, MissingExtraError, ProtocolError
 from facematch.evaluation import measure, protocols
 from facematch.evaluation.plots import draw
 from facematch.evaluation.report import evaluation_as_json
@@ -272,3 +272,11 @@ def test_a_list_that_is_missing_is_named(tmp_path: Path) -> None:
     for read in (protocols.read_lfw, protocols.read_rfiw):
         with pytest.raises(FacematchError, match=r"nothing\.txt cannot be read"):
             read(tmp_path, tmp_path / "nothing.txt")
+
+
+def test_without_scikit_learn_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'facematch\[evaluate\]'"):
+        protocols.read_kinfacew(tmp_path)

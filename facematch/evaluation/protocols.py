@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ProtocolError
+from facematch.metrics import require_sklearn
 from facematch.training.fiw import family_of, photograph_of, read_relations
 from facematch.training.kin import draw_pairs
 
@@ -264,6 +265,7 @@ def _shares(photos: Sequence[str]) -> bool:
 
 def _mat_pairs(path: Path) -> list[tuple[int, bool, str, str]]:
     """The rows of one of KinFaceW's .mat files: fold, whether kin, parent's photo, child's."""
+    require_sklearn()  # which brings scipy
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
