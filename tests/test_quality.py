@@ -49,6 +49,14 @@ def test_a_face_turned_away_is_warned_of(by: float, warned: bool) -> None:
     assert any("turned away" in warning for warning in warnings) is warned
 
 
+@pytest.mark.parametrize(("rows", "warned"), [(0, False), (15, False), (40, True)])
+def test_a_face_cut_off_by_the_edge_is_warned_of(rows: int, warned: bool) -> None:
+    chip = np.maximum(noise(150, 150), 1)
+    chip[150 - rows :] = 0
+    warnings = quality_warnings(face(200), chip)
+    assert any("at the photo's edge" in warning for warning in warnings) is warned
+
+
 def test_turn_does_not_depend_on_size_place_or_tilt() -> None:
     points = turned(0.3)
     tilted = points @ np.array([[0.6, -0.8], [0.8, 0.6]], np.float32) * 3 + 100
