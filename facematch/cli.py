@@ -448,11 +448,11 @@ def train_resemblance(
 def train_embedder(
     data: FiwData, out: OutFolder, held_back: HeldBack = None, seed: Seed = 0
 ) -> None:
-    """Tune the embedder `kin` on Families In the Wild; takes half an hour on two cores."""
+    """Tune the embedder `kin` on Families In the Wild; takes some ten minutes on two cores."""
     import hashlib
     from dataclasses import asdict
 
-    from facematch.dlib_format import tail_archive
+    from facematch.tail import tail_archive
     from facematch.training.embedder import train_embedder as tune
 
     names = _held_back(held_back).read_text(encoding="utf-8").split()

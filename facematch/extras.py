@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from facematch.errors import MissingExtraError
+
+
+def require(module: str, package: str, extra: str, what: str) -> Any:
+    """The module, imported. Raises MissingExtraError: what needs it, and what to install."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{what} needs {package}: run `pip install 'facematch[{extra}]'`"
+        ) from error
 
 
 def face_recognition_api() -> Any:

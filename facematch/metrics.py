@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import MissingExtraError
+from facematch.extras import require
 
 Floats: TypeAlias = NDArray[np.float64]
 Labels: TypeAlias = NDArray[np.bool_]
@@ -21,12 +21,7 @@ FARS = (0.1, 0.01, 0.001)  # false accept rates at which true accepts are counte
 
 def require_sklearn(extra: str = "evaluate") -> None:
     """Raise MissingExtraError, which names the extra, where scikit-learn is not installed."""
-    try:
-        import sklearn  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise MissingExtraError(
-            f"this needs scikit-learn: run `pip install 'facematch[{extra}]'`"
-        ) from error
+    require("sklearn", "scikit-learn", extra, "this")
 
 
 def auc(values: Floats, kin: Labels) -> float:

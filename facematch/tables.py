@@ -14,7 +14,8 @@ from typing import Any, TextIO, TypeAlias
 
 import numpy as np
 
-from facematch.errors import MissingExtraError, TableError
+from facematch.errors import TableError
+from facematch.extras import require
 from facematch.types import DIGITS, Comparison, Gallery, Skipped
 
 Row: TypeAlias = dict[str, Any]
@@ -188,13 +189,8 @@ def _shown(name: str, value: Any) -> str:
 def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None) -> None:
     if out is None:
         raise TableError("Parquet is not for a terminal: name a file with -o")
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            "Parquet needs pyarrow: run `pip install 'facematch[parquet]'`"
-        ) from error
+    pa = require("pyarrow", "pyarrow", "parquet", "Parquet")
+    parquet = require("pyarrow.parquet", "pyarrow", "parquet", "Parquet")
     numbers = dict.fromkeys(DIGITS, pa.float64())
     schema = pa.schema([(column, numbers.get(column, pa.string())) for column in columns])
     with parquet.ParquetWriter(out, schema) as writer:

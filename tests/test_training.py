@@ -160,10 +160,11 @@ def test_an_archive_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
 
 
 def test_relations_are_those_of_people_with_photos(tmp_path: Path) -> None:
-    names, kin = fiw.read_relations(
+    names, kin, families = fiw.read_relations(
         archive(tmp_path, families=3) / fiw.ARCHIVE, tmp_path / fiw.RELATIONS
     )
     assert len(names) == 18
+    assert families.tolist() == ["F0001", "F0002", "F0003"]
     assert sorted(kin.relations.tolist()) == ["fd"] * 3 + ["md"] * 3
     assert (kin.family[kin.parents] == kin.family[kin.children]).all()
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from test_training import archive
 
 from facematch import dlib_format
-from facematch.dlib_format import Tail, View
 from facematch.embedders.kin import KinEmbedder
 from facematch.errors import MissingExtraError, WeightsError
 from facematch.inference import session
+from facematch.tail import Tail, View, open_tail, tail_archive
 from facematch.training import embedder
 from facematch.types import Chips
 from facematch.weights import read_weights
@@ -75,7 +75,7 @@ def test_a_tail_is_two_views_of_the_networks_last_blocks(
 def test_a_tail_survives_its_archive_but_for_half_precision(network: dlib_format.Network) -> None:
     tail = untuned(network)
     evidence = {"away": np.arange(3.0), "are_kin": np.array([True, False, True])}
-    opened, found = dlib_format.open_tail(dlib_format.tail_archive(tail, evidence))
+    opened, found = open_tail(tail_archive(tail, evidence))
     for one, other in zip(opened.views, tail.views, strict=True):
         np.testing.assert_allclose(one.basis, other.basis, rtol=1e-3, atol=1e-6)
     np.testing.assert_array_equal(found["away"], evidence["away"])
@@ -85,11 +85,11 @@ def test_a_tail_survives_its_archive_but_for_half_precision(network: dlib_format
 def test_a_tail_that_does_not_fit_is_refused(network: dlib_format.Network) -> None:
     tail = untuned(network)
     with pytest.raises(WeightsError, match="no archive of a tuned tail"):
-        dlib_format.open_tail(b"nothing")
+        open_tail(b"nothing")
     shorter = replace(tail.views[0], shift=tail.views[0].shift[1:])
     contradictory = replace(tail, views=(shorter, tail.views[1]))
     with pytest.raises(WeightsError, match="numbers contradict each other"):
-        dlib_format.open_tail(dlib_format.tail_archive(contradictory, {}))
+        open_tail(tail_archive(contradictory, {}))
     swapped = replace(tail, weights=tail.weights[::-1])
     with pytest.raises(WeightsError, match="does not fit its place"):
         dlib_format.tuned_graph(network, swapped)

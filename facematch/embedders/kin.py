@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.align import dlib_frame
-from facematch.dlib_format import CONVERTER_VERSION, open_tail, read_network, tuned_graph
+from facematch.dlib_format import CONVERTER_VERSION, read_network, tuned_graph
 from facematch.inference import session
+from facematch.similarity import unit_rows
+from facematch.tail import open_tail
 from facematch.types import Chips, Frame, Vectors
 from facematch.weights import converted, read_weights
 
@@ -50,8 +52,8 @@ class KinEmbedder:
             batch = chips[start : start + _BATCH]
             both = np.concatenate([batch, batch[:, :, ::-1]])
             (found,) = self._session.run(None, {"chips": both})
-            one, mirrored = np.split(_unit(found), 2)
-            vectors[start : start + _BATCH] = _unit(one + mirrored)
+            one, mirrored = np.split(unit_rows(found), 2)
+            vectors[start : start + _BATCH] = unit_rows(one + mirrored)
         return vectors
 
     @cached_property
@@ -62,7 +64,3 @@ class KinEmbedder:
 def _graph(archive: bytes) -> bytes:
     tail, _ = open_tail(archive)
     return tuned_graph(read_network(read_weights("dlib-resnet")), tail)
-
-
-def _unit(rows: Vectors) -> Vectors:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)

@@ -32,7 +32,6 @@ from facematch.types import Chips, Embedder, Photo, Skipped, Vectors
 Floats = NDArray[np.float64]
 
 _BATCH = 32  # faces embedded at a time
-_NOT_TYPED = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,7 @@ class _Judged:
         model: ResemblanceModel | None,
         rng: np.random.Generator,
     ) -> None:
-        self._rng, self._model = rng, model
+        self._rng = rng
         self.kin = np.array([trial.kin for trial in trials])
         self.relations = np.array([trial.relation for trial in trials])
         self._families = np.array([trial.family for trial in trials])
@@ -245,25 +244,28 @@ def _mean(values: Iterable[Floats]) -> Floats:
 
 
 def _enrol(protocol: Protocol, matcher: FaceMatcher, untuned: Embedder) -> _Enrolled:
-    """Every photo's largest face, embedded twice, one batch after another."""
-    embedders = (matcher.embedder, untuned)
+    """Every photo's largest face, embedded by both, one batch after another."""
+    is_same = untuned.space == matcher.embedder.space
     names: list[str] = []
-    vectors: list[list[Vectors]] = [[], []]
+    vectors: list[Vectors] = []
+    plain: list[Vectors] = []
     shades: list[Floats] = []
     usable = _usable(protocol, matcher)
     while batch := list(islice(usable, _BATCH)):
         names += [name for name, _ in batch]
-        for kept, embedder in zip(vectors, embedders, strict=True):
-            chips = [_chip(portrait, embedder) for _, portrait in batch]
-            kept.append(embedder.embed(np.stack(chips)))
+        vectors.append(matcher.embedder.embed(np.stack([seen.chips[0] for _, seen in batch])))
+        if not is_same:
+            chips = [_chip(portrait, untuned) for _, portrait in batch]
+            plain.append(untuned.embed(np.stack(chips)))
         shades += [
             colours(around(portrait.photo.pixels, portrait.faces[0].box)) for _, portrait in batch
         ]
     if not names:
         raise ProtocolError(f"{protocol.root}: no face found in any of the protocol's photos")
-    engine, plain = (unit_rows(np.concatenate(kept)) for kept in vectors)
     row = {name: at for at, name in enumerate(names)}
-    return _Enrolled(row, engine, plain, np.array(shades))
+    engine = unit_rows(np.concatenate(vectors))
+    untuned_rows = engine if is_same else unit_rows(np.concatenate(plain))
+    return _Enrolled(row, engine, untuned_rows, np.array(shades))
 
 
 def _usable(protocol: Protocol, matcher: FaceMatcher) -> Iterator[tuple[str, Portrait]]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.errors import MissingExtraError, ProtocolError
+from facematch.errors import ProtocolError
 from facematch.evaluation.measure import Curves, Evaluation
+from facematch.extras import require
 
 _BINS = 10
 _LEAST = 20  # pairs of a bin that is drawn
@@ -18,13 +19,7 @@ def draw(evaluation: Evaluation, folder: Path) -> list[Path]:
 
     Raises MissingExtraError without matplotlib, ProtocolError where the folder cannot be written.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtraError(
-            "charts need matplotlib: run `pip install 'facematch[evaluate]'`"
-        ) from error
-    matplotlib.use("Agg")
+    require("matplotlib", "matplotlib", "evaluate", "a chart").use("Agg")
     title = f"{evaluation.protocol}, {evaluation.engine['embedder']}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -117,8 +117,8 @@ def read_fiw(root: Path, relations: Path, families: Path | None, *, seed: int = 
     of a relation of the same kind. `families` is a file that names the only ones to take.
     """
     wanted = None if families is None else set("\n".join(_lines(families)).split())
-    names, kin = read_relations(root, relations)
-    known = sorted({family_of(name) for name in names})
+    names, kin, families_known = read_relations(root, relations)
+    known = families_known.tolist()
     if wanted is not None and not wanted & set(known):
         raise ProtocolError(f"{families}: none of these families has photos in {root}")
     used = [at for at, family in enumerate(known) if wanted is None or family in wanted]
@@ -221,12 +221,6 @@ def read_labelled_pairs(table: Path) -> Protocol:
         ) from error
     protocol = Protocol("pairs", Path(), tuple(trials))
     return _checked(protocol) if rows and "fold" in rows[0] else protocol
-
-
-def without_shared_photographs(protocol: Protocol) -> Protocol | None:
-    """The trials whose photos were not cut from one photograph, None where all are such."""
-    trials = tuple(trial for trial in protocol.trials if not trial.shares_photograph)
-    return None if len(trials) == len(protocol.trials) else replace(protocol, trials=trials)
 
 
 def refuse_fitted(protocol: Protocol, fitted: Iterable[str]) -> None:

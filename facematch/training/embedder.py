@@ -16,27 +16,26 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.align import crop_faces, dlib_frame
-from facematch.detectors.whole import aligned
-from facematch.dlib_format import FROZEN, Tail, View, read_network, tail_layers, trunk_graph
-from facematch.errors import MissingExtraError
+from facematch.dlib_format import FROZEN, read_network, tail_layers, trunk_graph
+from facematch.extras import require
 from facematch.inference import session
 from facematch.landmarks import LandmarkLocator
 from facematch.metrics import auc
 from facematch.resemblance import unit
+from facematch.tail import Tail, View
 from facematch.training.fiw import (
     ARCHIVE,
     PARENT_CHILD,
-    RELATIONS,
-    family_of,
+    located,
     open_faces,
     photograph_of,
-    read_relations,
+    read_families,
 )
 from facematch.training.kin import Indices, Kin, folds
 from facematch.training.resemblance import Evidence, cohort_model, joined, judged, kin_map
@@ -81,18 +80,13 @@ def train_embedder(
 
     Raises FacematchError where the data cannot be read, MissingExtraError without torch.
     """
-    torch = _require_torch()
-    torch.manual_seed(seed)
+    require("torch", "PyTorch", "train", "tuning").manual_seed(seed)
     rng = np.random.default_rng(seed)
-    names, kin = read_relations(data / ARCHIVE, data / RELATIONS)
-    families = np.array(sorted({family_of(name) for name in names}))
-    wanted = np.flatnonzero(~np.isin(families, list(held_back)))
-    shown = np.flatnonzero(np.isin(kin.family[kin.person], wanted))
-    names = [names[at] for at in shown]
+    names, kin, _ = read_families(data, held_back)
     maps = _trunk(open_faces(data / ARCHIVE, names), len(names), rng, report)
-    faces = _Faces(np.array(names), kin.of_families(wanted), maps)
+    faces = _Faces(np.array(names), kin, maps)
     evidence = []
-    for rest, part in folds(wanted, _FOLDS, rng):
+    for rest, part in folds(np.unique(kin.family[kin.person]), _FOLDS, rng):
         network = _tuned(faces.of_families(rest), 1, rng)
         kin = replace(faces.kin, vectors=network.embedded(faces.maps)).of_relations(PARENT_CHILD)
         evidence.append(judged(cohort_model(kin.of_families(rest), ""), kin, part, rng))
@@ -105,16 +99,6 @@ def _tuned(faces: _Faces, runs: int, rng: np.random.Generator) -> _Network:
     """A network fitted in closed form, then tuned in some runs; their weights are averaged."""
     network, draw = _Network(faces), _Drawer(faces, rng)
     return _averaged([_run(network, faces, draw, rng) for _ in range(runs)])
-
-
-def _require_torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(
-            "tuning needs PyTorch: run `pip install 'facematch[train]'`"
-        ) from error
-    return torch
 
 
 # Pictures ---------------------------------------------------------------------------------------
@@ -144,28 +128,28 @@ def _trunk(
 
 def _versions(pixels: Pixels, locator: LandmarkLocator, rng: np.random.Generator) -> Chips:
     """The chip of an aligned face, its mirror image, and copies altered each in another way."""
-    (face,) = aligned().detect(pixels)
-    landmarks = locator.locate(pixels, [face.box])[0].astype(np.float64)
+    face = located(pixels, locator)
 
-    def chip(picture: Pixels, points: Floats) -> Pixels:
-        located = Face(face.box, 1.0, points.astype(np.float32))
-        return np.asarray(crop_faces(picture, [located], dlib_frame())[0])
+    def chip(picture: Pixels, shown: Face) -> Pixels:
+        return np.asarray(crop_faces(picture, [shown], dlib_frame())[0])
 
-    plain = chip(pixels, landmarks)
+    plain = chip(pixels, face)
     versions = [plain, plain[:, ::-1]]
     for _ in range(_ALTERED):
-        altered = _cut(chip(_altered(pixels, rng), _moved(landmarks, rng)), rng)
+        altered = _cut(chip(_altered(pixels, rng), _moved(face, rng)), rng)
         versions.append(altered[:, ::-1] if rng.random() < 0.5 else altered)
     return np.asarray(np.stack(versions), np.uint8)
 
 
-def _moved(landmarks: Floats, rng: np.random.Generator) -> Floats:
-    """Landmarks turned, scaled, shifted and each a little off, as other photos would have them."""
+def _moved(face: Face, rng: np.random.Generator) -> Face:
+    """The face, its landmarks turned, scaled, shifted and each a little off, as in other photos."""
+    landmarks = np.asarray(face.landmarks, np.float64)
     middle, turn = landmarks.mean(axis=0), np.deg2rad(rng.normal(0, 3))
     scale = np.exp(rng.normal(0, 0.04))
     rotation = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     moved = (landmarks - middle) @ rotation.T + middle + rng.normal(0, 1.5, 2)
-    return np.asarray(moved + rng.normal(0, 0.6, landmarks.shape))
+    moved += rng.normal(0, 0.6, landmarks.shape)
+    return replace(face, landmarks=moved.astype(np.float32))
 
 
 def _altered(pixels: Pixels, rng: np.random.Generator) -> Pixels:

@@ -23,7 +23,7 @@ from facematch.detectors.whole import aligned
 from facematch.errors import FacematchError
 from facematch.landmarks import LandmarkLocator
 from facematch.training.kin import Kin
-from facematch.types import Embedder, Frame, Photo, Pixels
+from facematch.types import Embedder, Face, Frame, Photo, Pixels
 
 ARCHIVE, RELATIONS = "fiw-train.zip", "fiw-train-relations.csv"
 PARENT_CHILD = ("fs", "fd", "ms", "md")
@@ -72,8 +72,10 @@ def open_faces(archive: Path, names: Sequence[str]) -> Iterator[Photo]:
             yield Photo(name, _decoded(name, entries.read(name)))
 
 
-def read_relations(root: Path, relations: Path) -> tuple[list[str], Kin]:
-    """The names of all faces, and who they are to each other; vectors of no dimensions.
+def read_relations(root: Path, relations: Path) -> tuple[list[str], Kin, NDArray[np.str_]]:
+    """The names of all faces, who they are to each other, and the families that `Kin` numbers.
+
+    Vectors have no dimensions yet.
 
     Relations are those of parents and children (fs, fd, ms, md), of siblings (bb, ss, sibs, the
     brother first) and of grandparents (gfgs and so on). Raises FacematchError where the files
@@ -87,7 +89,7 @@ def read_relations(root: Path, relations: Path) -> tuple[list[str], Kin]:
     if not any(relation in PARENT_CHILD for _, _, relation in found):
         raise FacematchError(f"{relations} names no parent and child with photos")
     one, other, kinds = zip(*found, strict=True)
-    return names, Kin(
+    kin = Kin(
         vectors=np.empty((len(names), 0), np.float32),
         person=np.array([people[member] for member in members], np.intp),
         family=np.array([families[family] for family, _ in people], np.intp),
@@ -95,6 +97,15 @@ def read_relations(root: Path, relations: Path) -> tuple[list[str], Kin]:
         children=np.array(other, np.intp),
         relations=np.array(kinds),
     )
+    return names, kin, np.array(list(families))
+
+
+def read_families(data: Path, left_out: Collection[str]) -> tuple[list[str], Kin, NDArray[np.str_]]:
+    """As `read_relations` of the files in `data`, without the faces of some families."""
+    names, kin, families = read_relations(data / ARCHIVE, data / RELATIONS)
+    wanted = np.flatnonzero(~np.isin(families, list(left_out)))
+    shown = np.flatnonzero(np.isin(kin.family[kin.person], wanted))
+    return [names[at] for at in shown], kin.of_families(wanted), families
 
 
 def read_fiw(
@@ -105,26 +116,27 @@ def read_fiw(
     Gives the photos' vectors (N, D) and who they show, and the names (F,) of what `Kin.family`
     numbers. Raises FacematchError where the files are not there or hold no such data.
     """
-    names, kin = read_relations(data / ARCHIVE, data / RELATIONS)
-    families = np.array(sorted({family_of(name) for name in names}))
-    wanted = np.flatnonzero(~np.isin(families, list(left_out)))
-    shown = np.flatnonzero(np.isin(kin.family[kin.person], wanted))
-    photos = open_faces(data / ARCHIVE, [names[at] for at in shown])
+    names, kin, families = read_families(data, left_out)
+    photos = open_faces(data / ARCHIVE, names)
     locator = LandmarkLocator()
     vectors = [embedder.embed(np.empty((0, *embedder.frame.shape), np.uint8))]
     while batch := list(islice(photos, _BATCH)):
         chips = [cut_chip(photo.pixels, locator, embedder.frame) for photo in batch]
         vectors.append(embedder.embed(np.stack(chips)))
         if len(vectors) % 50 == 0:
-            report(f"{_BATCH * (len(vectors) - 1):,} of {len(shown):,} faces embedded")
-    return replace(kin.of_families(wanted), vectors=np.concatenate(vectors)), families
+            report(f"{_BATCH * (len(vectors) - 1):,} of {len(names):,} faces embedded")
+    return replace(kin, vectors=np.concatenate(vectors)), families
 
 
 def cut_chip(pixels: Pixels, locator: LandmarkLocator, frame: Frame) -> Pixels:
     """The chip of an aligned face, its box where FIW's faces are."""
+    return np.asarray(crop_faces(pixels, [located(pixels, locator)], frame)[0])
+
+
+def located(pixels: Pixels, locator: LandmarkLocator) -> Face:
+    """The face of an aligned picture with its landmarks."""
     (face,) = aligned().detect(pixels)
-    landmarks = locator.locate(pixels, [face.box])[0]
-    return np.asarray(crop_faces(pixels, [replace(face, landmarks=landmarks)], frame)[0])
+    return replace(face, landmarks=locator.locate(pixels, [face.box])[0])
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
