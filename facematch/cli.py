@@ -585,7 +585,8 @@ def _fail_if_nothing(*galleries: Gallery) -> None:
 
 
 def _save(portrait: Portrait, folder: Path) -> None:
-    from facematch.pictures import draw_faces, save_picture
+    from facematch.pictures.canvas import save_picture
+    from facematch.pictures.faces import draw_faces
 
     stem = Path(portrait.photo.label).stem
     pictures = {f"face-{at}": chip for at, chip in enumerate(portrait.chips, start=1)}
