@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from facematch.errors import FacematchError, NoFaceError, OptionError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
-    from facematch.evaluation.protocols import Protocol
+    from facematch.evaluation import protocols as protocol_types
     from facematch.pipeline import FaceMatcher, Portrait
-    from facematch.types import Gallery
+    from facematch.types import Gallery, Pixels, Skipped
 
 app = typer.Typer(
     name="facematch",
@@ -276,6 +277,125 @@ def pairs(
     _fail_if_nothing(gallery)
 
 
+class VerdictFormat(StrEnum):
+    """How a verdict is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+Parents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parent",
+        metavar="[NAME=]PATH",
+        help="A photo of a parent, or a folder of photos; once for each parent.",
+    ),
+]
+Children = Annotated[
+    list[str] | None,
+    typer.Option("--child", metavar="[NAME=]PATH", help="Of a child, likewise."),
+]
+SavePicture = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="PICTURE", help="Draw it there: a .png, .jpg or .webp."),
+]
+Dark = Annotated[bool, typer.Option("--dark", help="Draw the picture light on dark.")]
+VerdictOption = Annotated[VerdictFormat, typer.Option("--format", help="How to print it.")]
+
+
+@app.command()
+def family(
+    parent: Parents = None,
+    child: Children = None,
+    photo: Annotated[
+        Path | None, typer.Option(metavar="PHOTO", help="One photograph of all of them.")
+    ] = None,
+    label: Annotated[
+        bool, typer.Option("--label", help="Of --photo, draw its faces with their numbers.")
+    ] = False,
+    names: Annotated[
+        str | None,
+        typer.Option(metavar="1=mum,2=dad,…", help="Of --photo: who has which number."),
+    ] = None,
+    save: SavePicture = None,
+    dark: Dark = False,
+    format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Say who looks like whom: each child against each parent, and how sure that is.
+
+    People are photos or folders of photos, named after the file or the folder, or NAME=PATH.
+
+    One photograph will do: --photo PHOTO --label draws numbers on its faces, then --names says who
+    they are. mum, mom, mother, dad, father and the like are parents, others are children, unless
+    --parent NAME and --child NAME say so. This is no paternity test.
+    """
+    matcher = _matcher(detector, embedder, min_face)
+    if photo is None:
+        found = matcher.family(_people(parent, "--parent"), _people(child, "--child"))
+    else:
+        portrait = matcher.find_faces(photo)
+        portrait.face_index(None)  # an error where there is none
+        if label or names is None:
+            _draw_numbers(portrait, save)
+            return
+        sides = _roles(names, parent, child)
+        people = [
+            [matcher.person(name, [(portrait, portrait.face_index(at))]) for name, at in side]
+            for side in sides
+        ]
+        found = matcher.family_of(people[0], people[1])
+    _show_verdict(found, format, save, dark)
+
+
+@app.command()
+def timeline(
+    parent: Parents = None,
+    child: Children = None,
+    dates: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="When photos were taken: columns photo and date."),
+    ] = None,
+    born: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DATE",
+            help="Who was born when: then ages are told, and the parent's photo at the child's age "
+            "is taken where there is one.",
+        ),
+    ] = None,
+    save: SavePicture = None,
+    dark: Dark = False,
+    format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Show how a child's likeness to each parent changes over time.
+
+    Dates come from --dates, from file names such as 2018-05-16.jpg, or from EXIF. This is no
+    paternity test.
+    """
+    from facematch.dates import parsed, read_dates
+
+    births = {}
+    for each in born or []:
+        name, _, day = each.partition("=")
+        births[name] = parsed(day, f"--born {each}")
+    matcher = _matcher(detector, embedder, min_face)
+    found = matcher.timeline(
+        _people(parent, "--parent"),
+        _people(child, "--child"),
+        dates=None if dates is None else read_dates(dates),
+        born=births,
+    )
+    _show_verdict(found, format, save, dark)
+
+
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
@@ -511,6 +631,110 @@ def _person(root: Path, photo: str) -> str:
     return parts[0] if len(parts) > 1 else photo
 
 
+class _Result(Protocol):
+    """What every verb gives: it knows how to be shown."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+    @property
+    def skipped(self) -> tuple[Skipped, ...]: ...
+    def rows(self) -> Iterator[dict[str, Any]]: ...
+    def as_json(self) -> str: ...
+    def table(self) -> RenderableType: ...
+    def picture(self, theme: str = "light") -> Pixels: ...
+
+
+def _show_verdict(
+    result: _Result, kind: VerdictFormat, save: Path | None, dark: bool = False
+) -> None:
+    """Print a result, what makes it less sure, and save its picture."""
+    from facematch.report import NO_PATERNITY_TEST
+
+    is_table = kind is VerdictFormat.TABLE
+    if is_table:
+        _print(result.table())
+    elif kind is VerdictFormat.JSON:
+        typer.echo(result.as_json())
+    else:
+        from facematch.tables import write_rows
+
+        rows = list(result.rows())
+        write_rows(rows, list(rows[0]) if rows else [], "csv", None)
+    for skipped in result.skipped:
+        typer.secho(f"left out: {skipped.photo}: {skipped.reason}", fg="yellow", err=not is_table)
+    for warning in result.warnings:
+        typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
+    if save is not None:
+        from facematch.pictures.canvas import save_picture
+
+        typer.echo(save_picture(result.picture("dark" if dark else "light"), save), err=True)
+    typer.echo(NO_PATERNITY_TEST, err=not is_table)
+
+
+def _people(given: Sequence[str] | None, option: str) -> dict[str, list[str]]:
+    """Photos by name, of what --parent or --child was given."""
+    from facematch.photos import list_photos
+
+    if not given:
+        raise OptionError(f"nobody to compare: name a photo or a folder with {option}")
+    people: dict[str, list[str]] = {}
+    for each in given:
+        name, path = _named(each)
+        if name in people:
+            raise OptionError(f"two are called {name!r} in {option}: name them apart, NAME=PATH")
+        people[name] = list_photos(path)
+    return people
+
+
+def _named(given: str) -> tuple[str, str]:
+    """NAME=PATH apart; without a name, that of the file or the folder."""
+    name, equals, path = given.partition("=")
+    if equals and name and not Path(given).exists():
+        return name, path
+    path = given
+    return (Path(path).resolve().name if Path(path).is_dir() else Path(path).stem), path
+
+
+_PARENTS = re.compile(r"(mum|mom|mam|mother|dad|father|pap|pop|parent)", re.IGNORECASE)
+
+
+def _roles(
+    names: str, parents: Sequence[str] | None, children: Sequence[str] | None
+) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Parents and children with the numbers of their faces, from 1=mum,2=dad,3=child."""
+    numbered: dict[str, int] = {}
+    for part in names.split(","):
+        number, _, name = part.strip().partition("=")
+        if not number.isdecimal() or not name or name in numbered:
+            raise OptionError(f"--names {names}: write it like 1=mum,2=dad,3=child")
+        numbered[name] = int(number)
+    unknown = [name for name in [*(parents or []), *(children or [])] if name not in numbered]
+    if unknown:
+        raise OptionError(f"{unknown[0]!r} is not in --names {names}: of --photo, give names there")
+    older = set(parents or [name for name in numbered if _PARENTS.match(name)]) - {
+        *(children or [])
+    }
+    younger = set(children or numbered) - older
+    sides = (
+        [(name, at) for name, at in numbered.items() if name in side] for side in (older, younger)
+    )
+    one, other = sides
+    if not one or not other:
+        raise OptionError(f"--names {names}: no parent or no child; say who with --parent NAME")
+    return one, other
+
+
+def _draw_numbers(portrait: Portrait, save: Path | None) -> None:
+    """Save the photo with its faces numbered, and say what to do with it."""
+    from facematch.pictures.canvas import save_picture
+    from facematch.pictures.faces import draw_faces
+
+    path = Path(f"{Path(portrait.photo.label).stem}-numbered.png") if save is None else save
+    picture = draw_faces(portrait.photo.pixels, portrait.faces)
+    typer.echo(f"{save_picture(picture, path)}: {len(portrait.faces)} faces, numbered")
+    typer.echo("now say who they are: --names 1=mum,2=dad,3=child", err=True)
+
+
 def _matcher(detector: str, embedder: str, min_face: float | None) -> FaceMatcher:
     from facematch.pipeline import FaceMatcher
 
@@ -524,7 +748,7 @@ def _protocol(
     pairs: Path | None,
     relations: Path | None,
     families: Path | None,
-) -> tuple[Protocol, str]:
+) -> tuple[protocol_types.Protocol, str]:
     """The protocol, and the detector for pictures of its kind."""
     from facematch.evaluation import protocols
 
@@ -595,7 +819,7 @@ def _save(portrait: Portrait, folder: Path) -> None:
         typer.echo(save_picture(picture, folder / f"{stem}-{what}.png"), err=True)
 
 
-def _print(table: Table) -> None:
+def _print(table: RenderableType) -> None:
     from rich.console import Console
 
     # In a pipe nobody's window is too narrow.

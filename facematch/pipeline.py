@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,15 +17,17 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from facematch.align import crop_faces
+from facematch.align import crop_faces, portraits
 from facematch.cache import FaceCache, Remembered
-from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
+from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError, ResemblanceError
+from facematch.family import Family, family_of
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import Limits, photo_digest, read_photo
 from facematch.quality import is_same_picture, quality_warnings
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import cosine_matrix, cosine_pairs, unit_rows
+from facematch.timeline import Timeline, timeline_of
 from facematch.types import (
     Chips,
     Comparison,
@@ -34,6 +37,7 @@ from facematch.types import (
     Face,
     Gallery,
     Match,
+    Person,
     Photo,
     Pixels,
     Scores,
@@ -50,6 +54,7 @@ PhotoLike: TypeAlias = str | os.PathLike[str] | Photo
 # more than the detector's 80 and enough for a chip.
 _ENOUGH_PIXELS = 2000
 
+_PORTRAIT = 240  # pixels, the side of a Person's portraits
 _READERS = 2  # threads that decode, and photos they keep ready, reduced: 12 MB each, mostly
 _BATCH = 32  # chips embedded at a time
 _MOST_PAIRS = 2_000_000  # compared at a time: 60 MB
@@ -189,6 +194,81 @@ class FaceMatcher:
             if known is not None:
                 known.close()
         return self._as_gallery(entries)
+
+    def family(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        children: Mapping[str, Iterable[PhotoLike]],
+    ) -> Family:
+        """Who looks like whom; both name people, each with photos.
+
+        Photos that cannot be used are in `skipped`. Raises NoFaceError where no parent or no child
+        has a usable one, ResemblanceError where no resemblance model fits the embedder.
+        """
+        sides, skipped = self._sides(parents, children)
+        return self.family_of(sides[0], sides[1], skipped)
+
+    def family_of(
+        self, parents: Sequence[Person], children: Sequence[Person], skipped: Sequence[Skipped] = ()
+    ) -> Family:
+        """As `family`, of people that `person` or `people` gave."""
+        model = self._model()
+        engine = Engine(self.detector.name, self.embedder.name, model.name)
+        found = family_of(parents, children, model, engine)
+        return replace(found, skipped=tuple(skipped))
+
+    def timeline(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        child: Mapping[str, Iterable[PhotoLike]],
+        *,
+        dates: Mapping[str, date] | None = None,
+        born: Mapping[str, date] | None = None,
+    ) -> Timeline:
+        """How much a child, one name and its photos, looks like each parent over time.
+
+        `dates` says when photos were taken, by path or file name; else their names or EXIF do.
+        `born` says who was born when: ages are told then, and a parent's photo at the child's age
+        is taken where there is one. Raises TableError where no photo of the child is dated,
+        OptionError for two children, and what `family` raises.
+        """
+        if len(child) != 1:
+            raise OptionError(f"a timeline is of one child, not of {len(child)}")
+        born = {} if born is None else born
+        unknown = sorted(born.keys() - {*parents, *child})
+        if unknown:
+            raise OptionError(f"born: nobody is called {unknown[0]!r} here")
+        sides, skipped = self._sides(parents, child)
+        model = self._model()
+        engine = Engine(self.detector.name, self.embedder.name, model.name)
+        found = timeline_of(sides[0], sides[1][0], model, engine, known=dates or {}, born=born)
+        return replace(found, skipped=tuple(skipped))
+
+    def people(
+        self, photos: Mapping[str, Iterable[PhotoLike]]
+    ) -> tuple[list[Person], list[Skipped]]:
+        """Everyone by the largest face of each of their photos, and the photos of no use.
+
+        `photos` names people. Who has no usable photo is left out.
+        """
+        people: list[Person] = []
+        skipped: list[Skipped] = []
+        for name, some in photos.items():
+            person = self.person(name, (_largest_of(seen) for seen in self.faces(some)))
+            skipped += person.gallery.skipped
+            if person.gallery.subjects:
+                people.append(person)
+        return people, skipped
+
+    def person(self, name: str, seen: Iterable[tuple[Portrait, int] | Skipped]) -> Person:
+        """Somebody by portraits, each with the index of their face in it; embedded in batches."""
+        shots: list[_Shot] = []
+        skipped: list[Skipped] = []
+        usable = _without_skipped(seen, skipped)
+        while batch := list(islice(usable, _BATCH)):
+            vectors = self.embedder.embed(np.stack([each.chips[at] for each, at in batch]))
+            shots += [_shot(*each, vector) for each, vector in zip(batch, vectors, strict=True)]
+        return _as_person(name, shots, skipped, self.embedder.space)
 
     def match(
         self, parents: Gallery, children: Gallery, *, top: int | None = None
@@ -335,6 +415,33 @@ class FaceMatcher:
         except PhotoError as error:
             return _skipped(error)
 
+    def _sides(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        children: Mapping[str, Iterable[PhotoLike]],
+    ) -> tuple[list[list[Person]], list[Skipped]]:
+        """Parents and children with a usable photo, and the photos of no use."""
+        _check_names([*parents, *children])
+        sides: list[list[Person]] = []
+        skipped: list[Skipped] = []
+        for photos in (parents, children):
+            people, useless = self.people(photos)
+            skipped += useless
+            if not people:
+                why = useless[0] if useless else Skipped("nobody", "missing", "no photo was given")
+                raise NoFaceError(why.photo, f"{why.reason}; no photo was of use")
+            sides.append(people)
+        return sides, skipped
+
+    def _model(self) -> ResemblanceModel:
+        model = model_for(self.embedder.space)
+        if model is None:
+            raise ResemblanceError(
+                f"no resemblance model fits {self.embedder.name}: verdicts need one, use "
+                "--embedder kin"
+            )
+        return model
+
     def _match(
         self, subjects: Sequence[Subject], vectors: Vectors, warnings: Sequence[str]
     ) -> Match:
@@ -373,6 +480,68 @@ class _Found:
     chip: Pixels | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shot:
+    """What a Person keeps of a photo."""
+
+    subject: Subject
+    warnings: tuple[str, ...]
+    digest: str
+    taken: date | None
+    shown: Pixels
+    vector: Vectors
+
+
+def _shot(portrait: Portrait, at: int, vector: Vectors) -> _Shot:
+    photo = portrait.photo
+    return _Shot(
+        subject=portrait.subject(at),
+        warnings=tuple(_face_warnings(portrait, at)),
+        digest=photo.digest,
+        taken=photo.taken.date() if photo.taken else None,
+        shown=portraits(photo.pixels, [portrait.faces[at]], _PORTRAIT)[0],
+        vector=vector,
+    )
+
+
+def _as_person(name: str, shots: Sequence[_Shot], skipped: Sequence[Skipped], space: str) -> Person:
+    vectors = [shot.vector for shot in shots]
+    shown = [shot.shown for shot in shots]
+    return Person(
+        name=name,
+        gallery=Gallery(
+            subjects=tuple(shot.subject for shot in shots),
+            vectors=unit_rows(np.stack(vectors)) if vectors else np.empty((0, 0), np.float32),
+            space=space,
+            warnings=tuple(shot.warnings for shot in shots),
+            skipped=tuple(skipped),
+        ),
+        portraits=np.stack(shown) if shown else np.empty((0, _PORTRAIT, _PORTRAIT, 3), np.uint8),
+        digests=tuple(shot.digest for shot in shots),
+        taken=tuple(shot.taken for shot in shots),
+    )
+
+
+def _largest_of(seen: Portrait | Skipped) -> tuple[Portrait, int] | Skipped:
+    if isinstance(seen, Skipped):
+        return seen
+    try:
+        return seen, seen.face_index(None)
+    except NoFaceError as error:
+        return _skipped(error)
+
+
+def _without_skipped(
+    seen: Iterable[tuple[Portrait, int] | Skipped], skipped: list[Skipped]
+) -> Iterator[tuple[Portrait, int]]:
+    """The usable ones; the others are added to `skipped`."""
+    for each in seen:
+        if isinstance(each, Skipped):
+            skipped.append(each)
+        else:
+            yield each
+
+
 def _largest(portrait: Portrait) -> _Found:
     label, digest = portrait.photo.label, portrait.photo.digest
     try:
@@ -399,6 +568,12 @@ def _ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Itera
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise OptionError(f"two people are called {twice[0]!r}: name them apart, NAME=PHOTO")
 
 
 def _skipped(error: PhotoError) -> Skipped:
