@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -396,6 +396,45 @@ def timeline(
     _show_verdict(found, format, save, dark)
 
 
+class Style(StrEnum):
+    """What a card shows."""
+
+    PAIR = "pair"
+    SPLIT = "split"
+    BLEND = "blend"
+    SWAP = "swap"
+    STRIP = "strip"
+
+
+@app.command()
+def card(
+    parent: Annotated[
+        str, typer.Argument(metavar="PARENT", help="A photo or a folder; NAME=PATH names them.")
+    ],
+    child: Annotated[str, typer.Argument(metavar="CHILD", help="Likewise.")],
+    save: Annotated[Path, typer.Option(metavar="PICTURE", help="A .png, .jpg or .webp.")],
+    style: Annotated[
+        Style,
+        typer.Option(
+            help="Side by side; half and half; one over the other; the parent's face in the "
+            "child's photo; or many photos of both."
+        ),
+    ] = Style.PAIR,
+    dark: Dark = False,
+    format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Draw the picture people post: both faces, the score, a line of meaning.
+
+    The file carries no metadata of the photos. This is no paternity test.
+    """
+    matcher = _matcher(detector, embedder, min_face)
+    found = matcher.card(_people([parent], "PARENT"), _people([child], "CHILD"))
+    _show_verdict(found, format, save, dark, style=style.value)
+
+
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
@@ -641,11 +680,12 @@ class _Result(Protocol):
     def rows(self) -> Iterator[dict[str, Any]]: ...
     def as_json(self) -> str: ...
     def table(self) -> RenderableType: ...
-    def picture(self, theme: str = "light") -> Pixels: ...
+    @property
+    def picture(self) -> Callable[..., Pixels]: ...
 
 
 def _show_verdict(
-    result: _Result, kind: VerdictFormat, save: Path | None, dark: bool = False
+    result: _Result, kind: VerdictFormat, save: Path | None, dark: bool = False, **drawn: str
 ) -> None:
     """Print a result, what makes it less sure, and save its picture."""
     from facematch.report import NO_PATERNITY_TEST
@@ -667,7 +707,8 @@ def _show_verdict(
     if save is not None:
         from facematch.pictures.canvas import save_picture
 
-        typer.echo(save_picture(result.picture("dark" if dark else "light"), save), err=True)
+        picture = result.picture("dark" if dark else "light", **drawn)
+        typer.echo(save_picture(picture, save), err=True)
     typer.echo(NO_PATERNITY_TEST, err=not is_table)
 
 

@@ -10,37 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.likeness import (
+    Likeness,
+    averaged,
+    between_parents,
+    distances,
+    drawn,
+    likeness,
+    of_couple,
+    people_distances,
+)
 from facematch.report import as_json, family_table, shown_score, support
 from facematch.resemblance import ResemblanceModel
-from facematch.similarity import cosine_matrix
-from facematch.spread import distances, drawn, of_couple, ratio_interval, score_interval
-from facematch.types import DIGITS, Engine, Gallery, Person, Pixels, Skipped
+from facematch.types import DIGITS, Engine, Person, Pixels, Skipped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Interval = tuple[float, float]
-
 SURE = 0.8  # of the draws: from here on one parent is named
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """How much one person looks like another, averaged over their photos.
-
-    The intervals hold 95 % of what other photos of them and other families to learn from would
-    give. `share` says in what share of draws this parent is the one the child looks most like,
-    None where there is no other.
-    """
-
-    parent: str
-    child: str
-    cosine: float
-    score: float
-    score_interval: Interval
-    likelihood_ratio: float
-    likelihood_ratio_interval: Interval
-    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +155,12 @@ def family_of(
     pairs = np.array([[away(parent, child) for child in children] for parent in parents])
     shares = _shares(pairs)
     likenesses = [
-        _likeness(model, (parent, child), pairs[row, column], rng, shares[row, column])
+        likeness(model, (parent, child), pairs[row, column], rng, shares[row, column])
         for row, parent in enumerate(parents)
         for column, child in enumerate(children)
     ]
     siblings = [
-        _likeness(model, (one, other), (away(one, other) + away(other, one)) / 2, rng, None)
+        likeness(model, (one, other), (away(one, other) + away(other, one)) / 2, rng, None)
         for one, other in combinations(children, 2)
     ]
     return Family(
@@ -197,29 +184,9 @@ def _shares(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(pairs)
     if count < 2:
         return np.full(pairs.shape[:2], np.nan)
-    first = pairs.argmax(axis=0)
+    children = pairs.transpose(1, 0, 2)
+    first = np.array([between_parents(away).argmax(axis=0) for away in children])
     return np.array([(first == at).mean(axis=1) for at in range(count)])
-
-
-def _likeness(
-    model: ResemblanceModel,
-    people: tuple[Person, Person],
-    away: NDArray[np.float64],
-    rng: np.random.Generator,
-    share: float | None,
-) -> Likeness:
-    one, other = (_averaged(person) for person in people)
-    scores, ratios = model.judge(_distances(model, one, other).ravel())
-    return Likeness(
-        parent=people[0].name,
-        child=people[1].name,
-        cosine=float(cosine_matrix(one.vectors, other.vectors)[0, 0]),
-        score=float(scores[0]),
-        score_interval=score_interval(model, away),
-        likelihood_ratio=float(ratios[0]),
-        likelihood_ratio_interval=ratio_interval(model, away, rng),
-        share=None if share is None or np.isnan(share) else float(share),
-    )
 
 
 def _verdicts(
@@ -235,20 +202,9 @@ def _verdicts(
         share, name = float(shares[ahead, column]), parents[ahead].name
         both = None
         if len(parents) == 2:
-            away = [_distances(model, _averaged(each), _averaged(child)) for each in parents]
-            both = float(model.judge(of_couple(np.array(away)))[0].ravel()[0])
+            away = [people_distances(model, averaged(each), averaged(child)) for each in parents]
+            both = float(model.judge(of_couple(model, np.array(away)))[0].ravel()[0])
         yield Verdict(child.name, name if share >= SURE else None, name, share, both)
-
-
-def _averaged(person: Person) -> Gallery:
-    return person.gallery.by_person([person.name] * len(person.portraits))
-
-
-def _distances(model: ResemblanceModel, one: Gallery, other: Gallery) -> NDArray[np.float64]:
-    """Of two people averaged over their photos, comparable with single photos, (1, 1)."""
-    away = model.distances_from_cohort(one.vectors, other.vectors)
-    inverse = (1 / one.counts[:, np.newaxis] + 1 / other.counts) / 2
-    return model.as_of_single_photos(away, inverse)
 
 
 def _warnings(people: Sequence[Person]) -> Iterator[str]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from facematch.align import crop_faces, portraits
 from facematch.cache import FaceCache, Remembered
+from facematch.card import Card
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError, ResemblanceError
 from facematch.family import Family, family_of
 from facematch.landmarks import LandmarkLocator
@@ -54,7 +55,7 @@ PhotoLike: TypeAlias = str | os.PathLike[str] | Photo
 # more than the detector's 80 and enough for a chip.
 _ENOUGH_PIXELS = 2000
 
-_PORTRAIT = 240  # pixels, the side of a Person's portraits
+_PORTRAIT, _CARD_PORTRAIT = 240, 640  # pixels, the side of a Person's portraits
 _READERS = 2  # threads that decode, and photos they keep ready, reduced: 12 MB each, mostly
 _BATCH = 32  # chips embedded at a time
 _MOST_PAIRS = 2_000_000  # compared at a time: 60 MB
@@ -244,30 +245,50 @@ class FaceMatcher:
         found = timeline_of(sides[0], sides[1][0], model, engine, known=dates or {}, born=born)
         return replace(found, skipped=tuple(skipped))
 
+    def card(
+        self, parent: Mapping[str, Iterable[PhotoLike]], child: Mapping[str, Iterable[PhotoLike]]
+    ) -> Card:
+        """A parent and a child, one name each with its photos, on a card; raises as `family`."""
+        if len(parent) != 1 or len(child) != 1:
+            raise OptionError("a card shows one parent and one child")
+        sides, skipped = self._sides(parent, child, portrait=_CARD_PORTRAIT)
+        found = self.family_of(sides[0], sides[1])
+        return Card(sides[0][0], sides[1][0], found.likenesses[0], found.warnings, tuple(skipped))
+
     def people(
-        self, photos: Mapping[str, Iterable[PhotoLike]]
+        self, photos: Mapping[str, Iterable[PhotoLike]], *, portrait: int = _PORTRAIT
     ) -> tuple[list[Person], list[Skipped]]:
         """Everyone by the largest face of each of their photos, and the photos of no use.
 
-        `photos` names people. Who has no usable photo is left out.
+        `photos` names people, `portrait` is the side of their portraits in pixels. Who has no
+        usable photo is left out.
         """
         people: list[Person] = []
         skipped: list[Skipped] = []
         for name, some in photos.items():
-            person = self.person(name, (_largest_of(seen) for seen in self.faces(some)))
+            seen = (_largest_of(each) for each in self.faces(some))
+            person = self.person(name, seen, portrait=portrait)
             skipped += person.gallery.skipped
             if person.gallery.subjects:
                 people.append(person)
         return people, skipped
 
-    def person(self, name: str, seen: Iterable[tuple[Portrait, int] | Skipped]) -> Person:
+    def person(
+        self,
+        name: str,
+        seen: Iterable[tuple[Portrait, int] | Skipped],
+        *,
+        portrait: int = _PORTRAIT,
+    ) -> Person:
         """Somebody by portraits, each with the index of their face in it; embedded in batches."""
         shots: list[_Shot] = []
         skipped: list[Skipped] = []
         usable = _without_skipped(seen, skipped)
         while batch := list(islice(usable, _BATCH)):
             vectors = self.embedder.embed(np.stack([each.chips[at] for each, at in batch]))
-            shots += [_shot(*each, vector) for each, vector in zip(batch, vectors, strict=True)]
+            shots += [
+                _shot(*each, vector, portrait) for each, vector in zip(batch, vectors, strict=True)
+            ]
         return _as_person(name, shots, skipped, self.embedder.space)
 
     def match(
@@ -419,13 +440,15 @@ class FaceMatcher:
         self,
         parents: Mapping[str, Iterable[PhotoLike]],
         children: Mapping[str, Iterable[PhotoLike]],
+        *,
+        portrait: int = _PORTRAIT,
     ) -> tuple[list[list[Person]], list[Skipped]]:
         """Parents and children with a usable photo, and the photos of no use."""
         _check_names([*parents, *children])
         sides: list[list[Person]] = []
         skipped: list[Skipped] = []
         for photos in (parents, children):
-            people, useless = self.people(photos)
+            people, useless = self.people(photos, portrait=portrait)
             skipped += useless
             if not people:
                 why = useless[0] if useless else Skipped("nobody", "missing", "no photo was given")
@@ -492,14 +515,14 @@ class _Shot:
     vector: Vectors
 
 
-def _shot(portrait: Portrait, at: int, vector: Vectors) -> _Shot:
+def _shot(portrait: Portrait, at: int, vector: Vectors, side: int) -> _Shot:
     photo = portrait.photo
     return _Shot(
         subject=portrait.subject(at),
         warnings=tuple(_face_warnings(portrait, at)),
         digest=photo.digest,
         taken=photo.taken.date() if photo.taken else None,
-        shown=portraits(photo.pixels, [portrait.faces[at]], _PORTRAIT)[0],
+        shown=portraits(photo.pixels, [portrait.faces[at]], side)[0],
         vector=vector,
     )
 
@@ -507,6 +530,7 @@ def _shot(portrait: Portrait, at: int, vector: Vectors) -> _Shot:
 def _as_person(name: str, shots: Sequence[_Shot], skipped: Sequence[Skipped], space: str) -> Person:
     vectors = [shot.vector for shot in shots]
     shown = [shot.shown for shot in shots]
+    none = np.empty((0, _PORTRAIT, _PORTRAIT, 3), np.uint8)
     return Person(
         name=name,
         gallery=Gallery(
@@ -516,7 +540,7 @@ def _as_person(name: str, shots: Sequence[_Shot], skipped: Sequence[Skipped], sp
             warnings=tuple(shot.warnings for shot in shots),
             skipped=tuple(skipped),
         ),
-        portraits=np.stack(shown) if shown else np.empty((0, _PORTRAIT, _PORTRAIT, 3), np.uint8),
+        portraits=np.stack(shown) if shown else none,
         digests=tuple(shot.digest for shot in shots),
         taken=tuple(shot.taken for shot in shots),
     )

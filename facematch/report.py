@@ -142,6 +142,20 @@ def timeline_table(
     return Group(table, "", *(escape(line) for line in words))
 
 
+def card_table(parent: str, child: str, score: str, meaning: str) -> RenderableType:
+    """Who, the score, and what it means."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("parent", f"[bold]{escape(parent)}[/]")
+    table.add_row("child", f"[bold]{escape(child)}[/]")
+    table.add_row("mini-me score", f"[bold]{score}[/]\n{escape(meaning)}")
+    return table
+
+
 def faces_table(subjects: Sequence[Subject]) -> Table:
     """The faces of a photo, largest first."""
     from rich.table import Table

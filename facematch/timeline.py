@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from facematch.dates import DAYS_A_YEAR, date_of, spoken, years_between
 from facematch.errors import TableError
+from facematch.likeness import COUNT, distances, drawn, score_interval
 from facematch.report import as_json, shown_score, timeline_table
 from facematch.resemblance import ResemblanceModel
-from facematch.spread import COUNT, distances, drawn, score_interval
 from facematch.types import DIGITS, Engine, Gallery, Person, Pixels, Skipped, Vectors
 
 if TYPE_CHECKING:
