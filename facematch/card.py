@@ -55,10 +55,7 @@ class Card:
 
     def table(self) -> RenderableType:
         """For a terminal: who, the score and what it means."""
-        low, high = (shown_score(end) for end in self.likeness.score_interval)
-        spread = "" if low == high else f" ({low} to {high})"
-        score = shown_score(self.likeness.score) + spread
-        return card_table(self.parent.name, self.child.name, score, self.meaning)
+        return card_table(self.parent.name, self.child.name, self.likeness.words, self.meaning)
 
     def picture(self, theme: str = "light", style: str = "pair") -> Pixels:
         """The card. Shapes: (H, W, 3). Raises OptionError for a style not in `STYLES`."""

@@ -396,6 +396,32 @@ def timeline(
     _show_verdict(found, format, save, dark)
 
 
+@app.command()
+def find(
+    child: Annotated[
+        str, typer.Argument(metavar="CHILD", help="A photo or a folder; NAME=PATH names the child.")
+    ],
+    folder: Annotated[Path, typer.Option("--in", metavar="FOLDER", help="The archive of photos.")],
+    top: Annotated[int, typer.Option(min=1, metavar="K", help="How many people to show.")] = 10,
+    save: SavePicture = None,
+    dark: Dark = False,
+    format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Find who in an archive looks most like a child: every face, grouped by person.
+
+    Grouping keeps siblings apart rather than photos together. This is no paternity test.
+    """
+    from facematch.photos import list_photos
+
+    matcher = _matcher(detector, embedder, min_face)
+    archive = _watched(list_photos(folder), "photos")
+    found = matcher.find(_people([child], "CHILD"), archive, top=top)
+    _show_verdict(found, format, save, dark)
+
+
 class Style(StrEnum):
     """What a card shows."""
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from facematch.likeness import (
     Likeness,
+    as_fields,
+    as_row,
     averaged,
     between_parents,
     distances,
@@ -19,10 +21,11 @@ from facematch.likeness import (
     likeness,
     of_couple,
     people_distances,
+    person_warnings,
 )
-from facematch.report import as_json, family_table, shown_score, support
+from facematch.report import as_json, family_table, shown_score
 from facematch.resemblance import ResemblanceModel
-from facematch.types import DIGITS, Engine, Person, Pixels, Skipped
+from facematch.types import Engine, Person, Pixels, Skipped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -80,14 +83,14 @@ class Family:
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for every parent and child."""
         for each in self.likenesses:
-            yield _row(each)
+            yield as_row(each)
 
     def as_json(self) -> str:
         """One JSON object."""
         return as_json({
             "parents": [{"name": name, "photos": self.photos[name]} for name in self.parents],
             "children": [{"name": name, "photos": self.photos[name]} for name in self.children],
-            "pairs": [_fields(each) for each in self.likenesses],
+            "pairs": [as_fields(each) for each in self.likenesses],
             "verdicts": [
                 {
                     "child": each.child,
@@ -102,7 +105,7 @@ class Family:
                 for each in self.verdicts
             ],
             "siblings": [
-                _fields(each, ("one", "other")) for each in self.siblings
+                as_fields(each, ("one", "other")) for each in self.siblings
             ],
             "engine": self.engine,
             "warnings": self.warnings,
@@ -111,8 +114,8 @@ class Family:
 
     def table(self) -> RenderableType:
         """For a terminal: a matrix of scores, and a line for each child."""
-        scores = {(each.parent, each.child): _cell(each) for each in self.likenesses}
-        siblings = [f"{each.parent} and {each.child}: {_cell(each)}" for each in self.siblings]
+        scores = {(each.parent, each.child): each.words for each in self.likenesses}
+        siblings = [f"{each.parent} and {each.child}: {each.words}" for each in self.siblings]
         verdicts = [_verdict_line(each) for each in self.verdicts]
         return family_table(self.parents, self.children, scores, verdicts, siblings)
 
@@ -217,42 +220,7 @@ def _warnings(people: Sequence[Person]) -> Iterator[str]:
     for names in sorted(together):
         yield f"one photograph shows {' and '.join(names)}: its light and colours make them alike"
     for person in people:
-        for subject, phrases in zip(person.gallery.subjects, person.gallery.warnings, strict=True):
-            if subject.faces_found > 1 and subject.face == 1 and not together:
-                yield f"{subject.photo}: {subject.faces_found} faces, the largest was taken"
-            yield from (f"{subject.photo}: {phrase}" for phrase in phrases)
-
-
-def _row(each: Likeness) -> dict[str, Any]:
-    fields = _fields(each)
-    for name in ("score_interval", "likelihood_ratio_interval"):
-        low, high = fields.pop(name)
-        stem = name.removesuffix("_interval")
-        fields |= {f"{stem}_low": low, f"{stem}_high": high}
-    return fields
-
-
-def _fields(each: Likeness, who: tuple[str, str] = ("parent", "child")) -> dict[str, Any]:
-    low, high = each.likelihood_ratio_interval
-    digits = DIGITS["likelihood_ratio"]
-    return {
-        who[0]: each.parent,
-        who[1]: each.child,
-        "cosine": round(each.cosine, DIGITS["cosine"]),
-        "score": round(each.score, DIGITS["score"]),
-        "score_interval": [round(end, DIGITS["score"]) for end in each.score_interval],
-        "likelihood_ratio": round(each.likelihood_ratio, digits),
-        "likelihood_ratio_interval": [round(low, digits), round(high, digits)],
-        "support": support(each.likelihood_ratio),
-        "share": None if each.share is None else round(each.share, 3),
-    }
-
-
-def _cell(each: Likeness) -> str:
-    low, high = each.score_interval
-    ends = shown_score(low), shown_score(high)
-    spread = "" if ends[0] == ends[1] else f" ({ends[0]} to {ends[1]})"
-    return shown_score(each.score) + spread
+        yield from person_warnings(person, chosen=bool(together))
 
 
 def _verdict_line(verdict: Verdict) -> str:

@@ -18,11 +18,13 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from facematch.align import crop_faces, portraits
+from facematch.archive import Findings, Sighting, by_person, closeness, findings_of, most_alike
 from facematch.cache import FaceCache, Remembered
 from facematch.card import Card
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError, ResemblanceError
 from facematch.family import Family, family_of
 from facematch.landmarks import LandmarkLocator
+from facematch.likeness import person_warnings
 from facematch.photos import Limits, photo_digest, read_photo
 from facematch.quality import is_same_picture, quality_warnings
 from facematch.registry import load_detector, load_embedder
@@ -56,6 +58,7 @@ PhotoLike: TypeAlias = str | os.PathLike[str] | Photo
 _ENOUGH_PIXELS = 2000
 
 _PORTRAIT, _CARD_PORTRAIT = 240, 640  # pixels, the side of a Person's portraits
+_CANDIDATES = 20  # faces of an archive kept for each person asked for
 _READERS = 2  # threads that decode, and photos they keep ready, reduced: 12 MB each, mostly
 _BATCH = 32  # chips embedded at a time
 _MOST_PAIRS = 2_000_000  # compared at a time: 60 MB
@@ -255,6 +258,47 @@ class FaceMatcher:
         found = self.family_of(sides[0], sides[1])
         return Card(sides[0][0], sides[1][0], found.likenesses[0], found.warnings, tuple(skipped))
 
+    def find(
+        self,
+        child: Mapping[str, Iterable[PhotoLike]],
+        archive: Iterable[PhotoLike],
+        *,
+        top: int = 10,
+    ) -> Findings:
+        """Who in an archive looks most like a child: every face of every photo, by person.
+
+        `child` is one name and its photos, which are left out where the archive holds them too.
+        Memory stays bounded however large the archive. Raises what `family` raises.
+        """
+        if len(child) != 1:
+            raise OptionError(f"one child is searched for, not {len(child)}")
+        model, identify = self._model(), load_embedder("dlib-resnet")
+        [(name, photos)] = child.items()
+        skipped: list[Skipped] = []
+        shown = list(_without_skipped(map(_largest_of, self.faces(photos)), skipped))
+        person = self.person(name, shown)
+        if not shown:
+            raise _of_no_use(skipped)
+        known = identify.embed(np.stack([_chip(*each, identify) for each in shown]))
+        looked = _Looked(self, person, model, identify)
+        best, faces = most_alike(looked.sightings(archive), _CANDIDATES * top)
+        none = np.empty((0, *identify.frame.shape), np.uint8)
+        identities = identify.embed(np.stack([seen.chip for seen in best]) if best else none)
+        groups = []
+        for rows in by_person([seen.subject.photo for seen in best], identities):
+            sightings = [best[at] for at in rows]
+            groups.append((self._sighted(sightings), sightings, identities[rows]))
+        return Findings(
+            child=name,
+            portrait=person.portrait,
+            found=tuple(findings_of(groups, (person, known), model)[:top]),
+            photos=looked.photos,
+            faces=faces,
+            engine=Engine(self.detector.name, self.embedder.name, model.name),
+            warnings=tuple(person_warnings(person)),
+            skipped=(*skipped, *looked.skipped),
+        )
+
     def people(
         self, photos: Mapping[str, Iterable[PhotoLike]], *, portrait: int = _PORTRAIT
     ) -> tuple[list[Person], list[Skipped]]:
@@ -451,10 +495,24 @@ class FaceMatcher:
             people, useless = self.people(photos, portrait=portrait)
             skipped += useless
             if not people:
-                why = useless[0] if useless else Skipped("nobody", "missing", "no photo was given")
-                raise NoFaceError(why.photo, f"{why.reason}; no photo was of use")
+                raise _of_no_use(useless)
             sides.append(people)
         return sides, skipped
+
+    def _sighted(self, sightings: Sequence[Sighting]) -> Person:
+        """Somebody of an archive."""
+        return Person(
+            name=sightings[0].subject.photo,
+            gallery=Gallery(
+                subjects=tuple(seen.subject for seen in sightings),
+                vectors=unit_rows(np.stack([seen.vector for seen in sightings])),
+                space=self.embedder.space,
+                warnings=tuple(seen.warnings for seen in sightings),
+            ),
+            portraits=np.stack([seen.portrait for seen in sightings]),
+            digests=("",) * len(sightings),
+            taken=(None,) * len(sightings),
+        )
 
     def _model(self) -> ResemblanceModel:
         model = model_for(self.embedder.space)
@@ -501,6 +559,47 @@ class _Found:
     entry: Remembered
     is_new: bool = False
     chip: Pixels | None = None
+
+
+class _Looked:
+    """Looks through an archive for a child's kin; counts its photos and keeps what was no use."""
+
+    def __init__(
+        self, matcher: FaceMatcher, child: Person, model: ResemblanceModel, identify: Embedder
+    ) -> None:
+        self._matcher, self._child, self._model, self._identify = matcher, child, model, identify
+        self.photos = 0
+        self.skipped: list[Skipped] = []
+
+    def sightings(self, archive: Iterable[PhotoLike]) -> Iterator[Sighting]:
+        """Every face, but those of the child's own photos."""
+        for portrait in self._matcher.faces(archive):
+            if isinstance(portrait, Skipped):
+                self.skipped.append(portrait)
+            elif portrait.photo.digest not in {*self._child.digests} - {""}:
+                self.photos += 1
+                yield from self._seen(portrait)
+
+    def _seen(self, portrait: Portrait) -> Iterator[Sighting]:
+        if not portrait.faces:
+            return
+        vectors = unit_rows(self._matcher.embedder.embed(portrait.chips))
+        near = closeness(self._model, vectors, self._child)
+        for at, vector in enumerate(vectors):
+            yield Sighting(
+                distance=float(near[at]),
+                subject=portrait.subject(at),
+                vector=vector,
+                chip=_chip(portrait, at, self._identify),
+                portrait=portraits(portrait.photo.pixels, [portrait.faces[at]], _PORTRAIT)[0],
+                warnings=tuple(_face_warnings(portrait, at)),
+            )
+
+
+def _chip(portrait: Portrait, at: int, embedder: Embedder) -> Pixels:
+    """One face as that embedder wants it."""
+    chips = crop_faces(portrait.photo.pixels, [portrait.faces[at]], embedder.frame)
+    return np.asarray(chips[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -592,6 +691,11 @@ def _ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Itera
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _of_no_use(skipped: Sequence[Skipped]) -> NoFaceError:
+    why = skipped[0] if skipped else Skipped("nobody", "missing", "no photo was given")
+    return NoFaceError(why.photo, f"{why.reason}; no photo was of use")
 
 
 def _check_names(names: Sequence[str]) -> None:

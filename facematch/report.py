@@ -142,6 +142,23 @@ def timeline_table(
     return Group(table, "", *(escape(line) for line in words))
 
 
+def findings_table(
+    child: str, lines: Sequence[tuple[str, str]], photos: int, faces: int
+) -> RenderableType:
+    """A line for everyone found: rank, score, where."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("", "mini-me score", f"most like {escape(child)}"):
+        table.add_column(column, overflow="fold")
+    for rank, (score, place) in enumerate(lines, start=1):
+        table.add_row(f"{rank}.", f"[bold]{score}[/]", escape(place))
+    strangers = "Among so many faces some strangers score high: of 100, one scores over 99."
+    return Group(table, "", f"{faces:,} faces in {photos:,} photos were compared. {strangers}")
+
+
 def card_table(parent: str, child: str, score: str, meaning: str) -> RenderableType:
     """Who, the score, and what it means."""
     from rich.markup import escape

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facematch.dates import DAYS_A_YEAR, date_of, spoken, years_between
 from facematch.errors import TableError
-from facematch.likeness import COUNT, distances, drawn, score_interval
+from facematch.likeness import COUNT, distances, drawn, person_warnings, score_interval
 from facematch.report import as_json, shown_score, timeline_table
 from facematch.resemblance import ResemblanceModel
 from facematch.types import DIGITS, Engine, Gallery, Person, Pixels, Skipped, Vectors
@@ -327,6 +327,7 @@ def _trend(curve: Curve) -> str:
 
 
 def _warnings(child: Person, undated: Sequence[str], born: date | None) -> Iterator[str]:
+    yield from person_warnings(child)
     for label in undated:
         yield f"{label}: nothing tells when it was taken, so it is left out"
     for label, day in zip(child.gallery.labels, child.taken, strict=True):
