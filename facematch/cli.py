@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from facematch.errors import FacematchError, NoFaceError, OptionError
+from facematch.errors import FacematchError, NoFaceError, OptionError, TableError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rich.console import RenderableType
 
     from facematch.evaluation import protocols as protocol_types
@@ -352,22 +354,27 @@ def family(
     _show_verdict(found, format, save, dark)
 
 
+Dates = Annotated[
+    Path | None,
+    typer.Option("--dates", metavar="CSV", help="When photos were taken: columns photo and date."),
+]
+Born = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--born",
+        metavar="NAME=DATE",
+        help="Who was born when: then ages are told, and the parent's photo at the child's age is "
+        "taken where there is one.",
+    ),
+]
+
+
 @app.command()
 def timeline(
     parent: Parents = None,
     child: Children = None,
-    dates: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="When photos were taken: columns photo and date."),
-    ] = None,
-    born: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=DATE",
-            help="Who was born when: then ages are told, and the parent's photo at the child's age "
-            "is taken where there is one.",
-        ),
-    ] = None,
+    dates: Dates = None,
+    born: Born = None,
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
@@ -380,20 +387,44 @@ def timeline(
     Dates come from --dates, from file names such as 2018-05-16.jpg, or from EXIF. This is no
     paternity test.
     """
-    from facematch.dates import parsed, read_dates
-
-    births = {}
-    for each in born or []:
-        name, _, day = each.partition("=")
-        births[name] = parsed(day, f"--born {each}")
     matcher = _matcher(detector, embedder, min_face)
     found = matcher.timeline(
         _people(parent, "--parent"),
         _people(child, "--child"),
-        dates=None if dates is None else read_dates(dates),
-        born=births,
+        dates=_dates(dates),
+        born=_births(born),
     )
     _show_verdict(found, format, save, dark)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="A .html file.")],
+    parent: Parents = None,
+    child: Children = None,
+    dates: Dates = None,
+    born: Born = None,
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Write one page with the verdicts, cards, charts and what they mean.
+
+    It loads nothing from anywhere, and holds these people's faces. This is no paternity test.
+    """
+    matcher = _matcher(detector, embedder, min_face)
+    written = matcher.report(
+        _people(parent, "--parent"),
+        _people(child, "--child"),
+        dates=_dates(dates),
+        born=_births(born),
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise TableError(f"{out} cannot be written ({error.strerror})") from error
+    typer.echo(out)
 
 
 @app.command()
@@ -751,6 +782,23 @@ def _people(given: Sequence[str] | None, option: str) -> dict[str, list[str]]:
             raise OptionError(f"two are called {name!r} in {option}: name them apart, NAME=PATH")
         people[name] = list_photos(path)
     return people
+
+
+def _dates(path: Path | None) -> dict[str, date]:
+    from facematch.dates import read_dates
+
+    return {} if path is None else read_dates(path)
+
+
+def _births(given: Sequence[str] | None) -> dict[str, date]:
+    """Birth dates by name, from NAME=DATE."""
+    from facematch.dates import parsed
+
+    births = {}
+    for each in given or []:
+        name, _, day = each.partition("=")
+        births[name] = parsed(day, f"--born {each}")
+    return births
 
 
 def _named(given: str) -> tuple[str, str]:

@@ -24,13 +24,14 @@ from facematch.card import Card
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError, ResemblanceError
 from facematch.family import Family, family_of
 from facematch.landmarks import LandmarkLocator
-from facematch.likeness import person_warnings
+from facematch.likeness import Likeness, person_warnings
+from facematch.page import page
 from facematch.photos import Limits, photo_digest, read_photo
 from facematch.quality import is_same_picture, quality_warnings
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import cosine_matrix, cosine_pairs, unit_rows
-from facematch.timeline import Timeline, timeline_of
+from facematch.timeline import Timeline, dated, timeline_of
 from facematch.types import (
     Chips,
     Comparison,
@@ -238,15 +239,35 @@ class FaceMatcher:
         """
         if len(child) != 1:
             raise OptionError(f"a timeline is of one child, not of {len(child)}")
-        born = {} if born is None else born
-        unknown = sorted(born.keys() - {*parents, *child})
-        if unknown:
-            raise OptionError(f"born: nobody is called {unknown[0]!r} here")
+        _check_born(born or {}, [*parents, *child])
         sides, skipped = self._sides(parents, child)
-        model = self._model()
-        engine = Engine(self.detector.name, self.embedder.name, model.name)
-        found = timeline_of(sides[0], sides[1][0], model, engine, known=dates or {}, born=born)
+        found = self._timeline_of(sides[0], sides[1][0], dates, born)
         return replace(found, skipped=tuple(skipped))
+
+    def report(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        children: Mapping[str, Iterable[PhotoLike]],
+        *,
+        dates: Mapping[str, date] | None = None,
+        born: Mapping[str, date] | None = None,
+    ) -> str:
+        """All that `family`, `card` and `timeline` tell, as one page of HTML.
+
+        Each child has a card with the parent ahead, and a chart where at least two of their photos
+        are dated. Raises what they raise.
+        """
+        _check_born(born or {}, [*parents, *children])
+        sides, skipped = self._sides(parents, children, portrait=_CARD_PORTRAIT)
+        family = self.family_of(sides[0], sides[1], skipped)
+        by_name = {person.name: person for person in sides[0]}
+        cards, timelines = [], []
+        for child in sides[1]:
+            best = max((family.of(name, child.name) for name in by_name), key=_likeness_order)
+            cards.append(Card(by_name[best.parent], child, best))
+            if dated(child, dates or {}) > 1:
+                timelines.append(self._timeline_of(sides[0], child, dates, born))
+        return page(family, cards, timelines)
 
     def card(
         self, parent: Mapping[str, Iterable[PhotoLike]], child: Mapping[str, Iterable[PhotoLike]]
@@ -499,6 +520,17 @@ class FaceMatcher:
             sides.append(people)
         return sides, skipped
 
+    def _timeline_of(
+        self,
+        parents: Sequence[Person],
+        child: Person,
+        dates: Mapping[str, date] | None,
+        born: Mapping[str, date] | None,
+    ) -> Timeline:
+        model = self._model()
+        engine = Engine(self.detector.name, self.embedder.name, model.name)
+        return timeline_of(parents, child, model, engine, known=dates or {}, born=born or {})
+
     def _sighted(self, sightings: Sequence[Sighting]) -> Person:
         """Somebody of an archive."""
         return Person(
@@ -691,6 +723,17 @@ def _ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Itera
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _likeness_order(likeness: Likeness) -> tuple[float, float]:
+    # Scores end at 99.9; beyond, the cosine goes on telling who is more alike.
+    return likeness.score, likeness.cosine
+
+
+def _check_born(born: Mapping[str, date], names: Sequence[str]) -> None:
+    unknown = sorted(born.keys() - set(names))
+    if unknown:
+        raise OptionError(f"a birth date for {unknown[0]!r}: nobody is called so here")
 
 
 def _of_no_use(skipped: Sequence[Skipped]) -> NoFaceError:

@@ -33,7 +33,8 @@ _WIDTH = 0.2  # of the photos' span: how far a curve looks to both sides
 class Moment:
     """One photo of the child against one parent.
 
-    `distance` is in standard deviations above strangers' mean, `score` what it means. `age` is the
+    `distance` is in standard deviations above strangers' mean, `score` what it means; the intervals
+    hold 95 % of what other photos of both at that time would give. `age` is the
     child's in years, None without a birth date. `parent_photo` is the parent's photo at the nearest
     age, None where all of the parent's photos are averaged.
     """
@@ -43,6 +44,7 @@ class Moment:
     taken: date
     age: float | None
     distance: float
+    distance_interval: tuple[float, float]
     score: float
     score_interval: tuple[float, float]
     parent_photo: str | None = None
@@ -125,7 +127,9 @@ class Timeline:
         series = []
         for parent, curve in zip(self.parents, self.curves, strict=True):
             own = [each for each in self.moments if each.parent == parent]
-            points = np.array([[self._place(each.taken), each.distance] for each in own])
+            points = np.array(
+                [[self._place(each.taken), each.distance, *each.distance_interval] for each in own]
+            )
             many = len(own) >= FEWEST_FOR_CURVE
             series.append((parent, points, (curve.x, curve.distance, curve.band) if many else None))
         return draw_timeline(
@@ -182,6 +186,11 @@ def timeline_of(
     )
 
 
+def dated(person: Person, known: Mapping[str, date]) -> int:
+    """How many of their photos tell when they were taken."""
+    return len(_dated(person, known)[0].taken)
+
+
 def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]]:
     """The same with dated photos only, in the order they were taken; and the other photos."""
     labels = person.gallery.labels
@@ -232,6 +241,7 @@ def _moment(
     shown = _some(parent.gallery, rows)
     own: Vectors = np.repeat(child.gallery.vectors[at : at + 1], COUNT, axis=0)
     away = distances(model, (drawn(shown, rng), own), (len(rows), 1), rng)
+    low, high = np.quantile(away, [0.025, 0.975])
     mean = shown.by_person([parent.name] * len(rows))
     distance = model.as_of_single_photos(
         model.distances_of_pairs(mean.vectors, own[:1]), np.array([(1 / len(rows) + 1) / 2])
@@ -242,6 +252,7 @@ def _moment(
         taken=day,
         age=age,
         distance=float(distance[0]),
+        distance_interval=(float(low), float(high)),
         score=float(model.judge(distance)[0][0]),
         score_interval=score_interval(model, away),
         parent_photo=None if near is None else parent.gallery.labels[near],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Curve: TypeAlias = tuple[Floats, Floats, Floats]  # (G,) where, (G,) what, (2, G) band
-Series: TypeAlias = tuple[str, Floats, Curve | None]  # name, points (N, 2), curve
+Series: TypeAlias = tuple[str, Floats, Curve | None]  # name, points (N, 4), curve
 
 _INCHES, _DPI = (10.0, 7.0), 110
 _FACES = 9  # at most, below the chart
@@ -34,6 +34,7 @@ def draw_timeline(
 ) -> Pixels:
     """Points and curves of each series, with some portraits below the axis.
 
+    A point is where, how high, and the lower and upper end of its spread.
     `ticks` are scores and where they lie; `faces` say where (N,) which portrait (N, S, S, 3) lies.
     Shapes: (H, W, 3).
     """
@@ -63,10 +64,12 @@ def draw_timeline(
 def _draw(axes: Axes, series: Series, ink: tuple[float, float, float], marker: str) -> None:
     name, points, curve = series
     if curve is not None:
-        where, what, band = curve
-        axes.fill_between(where, *band, color=ink, alpha=0.18, linewidth=0)
-        axes.plot(where, what, color=ink, linewidth=2.5)
-    axes.plot(*points.T, marker, color=ink, markersize=8, alpha=0.75, label=_literal(name))
+        x, smooth, band = curve
+        axes.fill_between(x, *band, color=ink, alpha=0.18, linewidth=0)
+        axes.plot(x, smooth, color=ink, linewidth=2.5)
+    where, what, low, high = points.T
+    axes.vlines(where, low, high, color=ink, alpha=0.35, linewidth=1.5)
+    axes.plot(where, what, marker, color=ink, markersize=8, alpha=0.75, label=_literal(name))
 
 
 def _dress(axes: Axes, colours: Theme, ticks: Sequence[tuple[float, float]], x_label: str) -> None:
