@@ -160,8 +160,8 @@ class FaceMatcher:
     ) -> Explanation:
         """Which parts of the two faces carry their likeness; photos and faces as in `score`.
 
-        Some eighty covered faces are embedded. Without a resemblance model for the embedder, drops
-        are those of the cosine.
+        Some sixty covered faces are embedded at once. Where no resemblance model fits the embedder,
+        drops are those of the cosine.
         """
         chips, subjects, warnings = self._pair((parent, child), (parent_face, child_face))
         model = model_for(self.embedder.space)
