@@ -492,6 +492,28 @@ def card(
     _show_verdict(found, format, save, dark, style=style.value)
 
 
+@app.command()
+def explain(
+    parent: Annotated[Path, typer.Argument(metavar="PARENT", help="A photo of the parent.")],
+    child: Annotated[Path, typer.Argument(metavar="CHILD", help="A photo of the child.")],
+    parent_face: FaceNumber = None,
+    child_face: FaceNumber = None,
+    save: SavePicture = None,
+    dark: Dark = False,
+    format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Show which parts of the face carry the likeness: each is covered in turn, and what is lost.
+
+    The noise says how far the ways to cover a part disagree. This is no paternity test.
+    """
+    matcher = _matcher(detector, embedder, min_face)
+    found = matcher.explain(parent, child, parent_face=parent_face, child_face=child_face)
+    _show_verdict(found, format, save, dark)
+
+
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""

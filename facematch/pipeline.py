@@ -22,6 +22,7 @@ from facematch.archive import Findings, Sighting, by_person, closeness, findings
 from facematch.cache import FaceCache, Remembered
 from facematch.card import Card
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError, ResemblanceError
+from facematch.explain import Explanation, explanation, measure_drops
 from facematch.family import Family, family_of
 from facematch.landmarks import LandmarkLocator
 from facematch.likeness import Likeness, person_warnings
@@ -146,20 +147,42 @@ class FaceMatcher:
         `parent_face` and `child_face` choose among several faces, 1 being the largest, which is
         taken where they are None. Raises a PhotoError that names the photo which cannot be used.
         """
-        portraits = [self.find_faces(parent), self.find_faces(child)]
-        chosen = [
-            portrait.face_index(face)
-            for portrait, face in zip(portraits, (parent_face, child_face), strict=True)
-        ]
-        chips = [portrait.chips[at] for portrait, at in zip(portraits, chosen, strict=True)]
-        vectors = self.embedder.embed(np.stack(chips))
+        chips, subjects, warnings = self._pair((parent, child), (parent_face, child_face))
+        return self._match(subjects, self.embedder.embed(chips), warnings)
+
+    def explain(
+        self,
+        parent: PhotoLike,
+        child: PhotoLike,
+        *,
+        parent_face: int | None = None,
+        child_face: int | None = None,
+    ) -> Explanation:
+        """Which parts of the two faces carry their likeness; photos and faces as in `score`.
+
+        Some sixty covered faces are embedded at once. Where no resemblance model fits the embedder,
+        drops are those of the cosine.
+        """
+        chips, subjects, warnings = self._pair((parent, child), (parent_face, child_face))
+        model = model_for(self.embedder.space)
+        drops = measure_drops(chips, self.embedder, model)
+        match = self._match(subjects, drops.vectors, warnings)
+        return explanation(match, chips, drops, self.embedder.frame, model)
+
+    def _pair(
+        self, photos: tuple[PhotoLike, PhotoLike], faces: tuple[int | None, int | None]
+    ) -> tuple[Chips, list[Subject], list[str]]:
+        """The chosen faces of parent and child as chips, (2, S, S, 3), who they are, warnings."""
+        seen = [self.find_faces(photo) for photo in photos]
+        chosen = [portrait.face_index(face) for portrait, face in zip(seen, faces, strict=True)]
+        chips = [portrait.chips[at] for portrait, at in zip(seen, chosen, strict=True)]
         warnings = [
-            *_choice_warnings(portraits[0], parent_face, "--parent-face"),
-            *_choice_warnings(portraits[1], child_face, "--child-face"),
-            *_pair_warnings(portraits, chosen),
+            *_choice_warnings(seen[0], faces[0], "--parent-face"),
+            *_choice_warnings(seen[1], faces[1], "--child-face"),
+            *_pair_warnings(seen, chosen),
         ]
-        subjects = [portrait.subject(at) for portrait, at in zip(portraits, chosen, strict=True)]
-        return self._match(subjects, vectors, warnings)
+        subjects = [portrait.subject(at) for portrait, at in zip(seen, chosen, strict=True)]
+        return np.stack(chips), subjects, warnings
 
     def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order; a photo that cannot be read is Skipped.
@@ -252,22 +275,31 @@ class FaceMatcher:
         dates: Mapping[str, date] | None = None,
         born: Mapping[str, date] | None = None,
     ) -> str:
-        """All that `family`, `card` and `timeline` tell, as one page of HTML.
+        """All that `family`, `card`, `timeline` and `explain` tell, as one page of HTML.
 
-        Each child has a card with the parent ahead, and a chart where at least two of their photos
-        are dated. Raises what they raise.
+        Each child has a card with the parent ahead, what carries that likeness in a photo of each,
+        and a chart where at least two of their photos are dated. Raises what they raise.
         """
+        parents, children = (
+            {name: list(photos) for name, photos in side.items()} for side in (parents, children)
+        )
+        files = {
+            _label(photo): photo for side in (parents, children) for each in side.values()
+            for photo in each
+        }  # fmt: skip
         _check_born(born or {}, [*parents, *children])
         sides, skipped = self._sides(parents, children, portrait=_CARD_PORTRAIT)
         family = self.family_of(sides[0], sides[1], skipped)
         by_name = {person.name: person for person in sides[0]}
-        cards, timelines = [], []
+        cards, timelines, explanations = [], [], []
         for child in sides[1]:
             best = max((family.of(name, child.name) for name in by_name), key=_likeness_order)
             cards.append(Card(by_name[best.parent], child, best))
+            shown = (files[person.shown] for person in (by_name[best.parent], child))
+            explanations.append(self.explain(*shown))
             if dated(child, dates or {}) > 1:
                 timelines.append(self._timeline_of(sides[0], child, dates, born))
-        return page(family, cards, timelines)
+        return page(family, cards, timelines, explanations)
 
     def card(
         self, parent: Mapping[str, Iterable[PhotoLike]], child: Mapping[str, Iterable[PhotoLike]]
@@ -723,6 +755,10 @@ def _ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Itera
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _label(photo: PhotoLike) -> str:
+    return photo.label if isinstance(photo, Photo) else os.fsdecode(photo)
 
 
 def _likeness_order(likeness: Likeness) -> tuple[float, float]:

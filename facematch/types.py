@@ -211,9 +211,17 @@ class Person:
     @property
     def portrait(self) -> Pixels:
         """The one of the first photo that nothing is warned of, of the first where all are."""
+        return np.asarray(self.portraits[self._best])
+
+    @property
+    def shown(self) -> str:
+        """The photo that `portrait` is of."""
+        return self.gallery.labels[self._best]
+
+    @property
+    def _best(self) -> int:
         warned = self.gallery.warnings or ((),) * len(self.portraits)
-        at = next((at for at, phrases in enumerate(warned) if not phrases), 0)
-        return np.asarray(self.portraits[at])
+        return next((at for at, phrases in enumerate(warned) if not phrases), 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

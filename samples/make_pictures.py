@@ -48,6 +48,7 @@ def pictures(matcher: FaceMatcher) -> Iterator[tuple[str, Pixels]]:
     card = matcher.card({"father": PARENTS["father"][:1]}, son)
     yield "card", card.picture()
     yield "card-split", card.picture(style="split")
+    yield "explain", matcher.explain(PARENTS["father"][0], CHILDREN["son"][0]).picture()
     archive = [path for path in list_photos(HERE) if Path(path).parent == HERE]
     yield "find", matcher.find({"daughter": years["daughter"][:3]}, archive, top=4).picture()
 
