@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facematch.errors import FacematchError, PhotoError
     from facematch.photos import Limits, read_photo
-    from facematch.pipeline import FaceMatcher, Portrait
+    from facematch.pipeline import FaceMatcher
     from facematch.types import (
         Comparison,
         Detector,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Gallery,
         Match,
         Photo,
+        Portrait,
         Skipped,
         Subject,
     )
@@ -39,7 +40,7 @@ _HOMES = {
     "Match": "types",
     "Photo": "types",
     "PhotoError": "errors",
-    "Portrait": "pipeline",
+    "Portrait": "types",
     "Skipped": "types",
     "Subject": "types",
     "read_photo": "photos",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from facematch.evaluation import protocols as protocol_types
-    from facematch.pipeline import FaceMatcher, Portrait
-    from facematch.types import Gallery, Pixels, Skipped
+    from facematch.pipeline import FaceMatcher
+    from facematch.types import Gallery, Pixels, Portrait, Skipped
 
 app = typer.Typer(
     name="facematch",
