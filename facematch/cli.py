@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from facematch.evaluation.protocols import Protocol
     from facematch.pipeline import FaceMatcher, Portrait
+    from facematch.tracking import Clip
     from facematch.types import Gallery
 
 app = typer.Typer(
@@ -276,6 +278,126 @@ def pairs(
     _fail_if_nothing(gallery)
 
 
+class ClipFormat(StrEnum):
+    """How what was found in a clip is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@app.command()
+def video(
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip that shows the child.")],
+    parent: Annotated[
+        list[Path],
+        typer.Option(metavar="PATH", help="A parent's photo, or a folder of them; give it again."),
+    ],
+    format: Annotated[  # noqa: A002 - the option's name
+        ClipFormat, typer.Option("--format", help="How to print the result.")
+    ] = ClipFormat.TABLE,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="Draw the frames used there: .png, .jpg or .webp."),
+    ] = None,
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Score everyone in a clip against parents: the best frames of each person are averaged.
+
+    Ctrl-C ends the search and prints what is known by then. This is no paternity test.
+    """
+    from facematch.photos import list_photos
+    from facematch.pictures.canvas import save_picture
+
+    parents = {_parent_name(path, parent): list_photos(path) for path in parent}
+    matcher = _matcher(detector, embedder, min_face)
+    with _stoppable("clip") as watch:
+        found = matcher.video(clip, parents, watch=watch)
+    _print_clip(found, format)
+    if save is not None and found.people:
+        typer.echo(save_picture(found.picture(), save), err=True)
+    if not found.complete:
+        raise typer.Exit(130)
+
+
+def _print_clip(found: Clip, format: ClipFormat) -> None:  # noqa: A002 - as above
+    from facematch.report import NO_PATERNITY_TEST
+    from facematch.tables import write_rows
+    from facematch.tracking import ROW, drawbacks
+
+    warnings = list(found.warnings)
+    for person in found.people:
+        warnings += [f"{person.name}: {phrase} in every frame" for phrase in drawbacks(person)]
+    if not found.complete:
+        warnings.append(f"stopped after {found.frames_searched} frames: the rest is not known")
+    is_table = format is ClipFormat.TABLE
+    if is_table:
+        _print(found.table())
+    elif format is ClipFormat.JSON:
+        typer.echo(found.as_json())
+    else:
+        write_rows(found.rows(), ROW, "csv", None)
+    for warning in warnings:
+        typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
+    typer.echo(NO_PATERNITY_TEST, err=not is_table)
+
+
+def _parent_name(path: Path, paths: Sequence[Path]) -> str:
+    """The file's or folder's own name, all of the path where two are called alike."""
+    names = [each.stem if each.suffix else each.name for each in paths]
+    name = path.stem if path.suffix else path.name
+    return name if name and names.count(name) == 1 else str(path)
+
+
+@contextmanager
+def _stoppable(what: str) -> Iterator[Callable[[float], bool]]:
+    """A `watch` that shows progress while a person watches, and that Ctrl-C turns to False.
+
+    Before it is first called, Ctrl-C ends the program as ever; so does a second one.
+    """
+    import signal
+
+    usual = signal.getsignal(signal.SIGINT)
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGINT, usual)
+
+    with _progress(what) as show:
+        first = True
+
+        def watch(share: float) -> bool:
+            nonlocal first
+            if first:
+                signal.signal(signal.SIGINT, stop)
+                first = False
+            show(share)
+            return not stopped
+
+        try:
+            yield watch
+        finally:
+            signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr while a person watches, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(what, total=1.0)
+        yield lambda share: bars.update(bar, completed=share)
+
+
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
@@ -488,6 +610,8 @@ def _quiet_libraries() -> None:
     import warnings
 
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is first imported
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # when it first opens a clip
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 

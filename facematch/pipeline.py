@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import cosine_matrix, cosine_pairs, unit_rows
 from facematch.types import (
+    Box,
     Chips,
     Comparison,
     Detector,
@@ -42,6 +43,10 @@ from facematch.types import (
     Vectors,
 )
 from facematch.weights import KNOWN
+
+if TYPE_CHECKING:
+    from facematch.tracking import Clip, Sighting, Tracker
+    from facematch.video import ClipLimits, ClipReader
 
 T = TypeVar("T")
 PhotoLike: TypeAlias = str | os.PathLike[str] | Photo
@@ -229,6 +234,139 @@ class FaceMatcher:
         rows = np.arange(len(cosines))
         return Comparison(rows, rows, cosines, scores, ratios)
 
+    def video(
+        self,
+        clip: str | os.PathLike[str],
+        parents: Mapping[str, Sequence[PhotoLike]],
+        *,
+        limits: ClipLimits | None = None,
+        watch: Callable[[float], bool] | None = None,
+    ) -> Clip:
+        """Who is in a clip, and how much each looks like the parents, a name to photos each.
+
+        Some frames are searched for faces, one in two seconds at most, and of each person the best
+        are averaged like photos. `watch` is called before each of them with the share of the clip
+        that is done; where it gives False, the search ends and what is known by then is given.
+        Raises a PhotoError that names the clip or the parent's photo which cannot be used.
+        """
+        from facematch.tracking import Clip, appearances
+        from facematch.video import ClipLimits, ClipReader
+
+        with ClipReader(clip, limits=limits or ClipLimits()) as reader:
+            known, warnings = self._parents(parents)
+            tracker, searched, complete = self._follow(reader, watch)
+            people = appearances(tracker, known)
+            if not people and complete:
+                raise NoFaceError(reader.label, _nobody(reader, searched))
+            return Clip(
+                clip=reader.label,
+                seconds=reader.seconds,
+                frames_searched=searched,
+                people=people,
+                engine=self._engine(),
+                warnings=(*warnings, *_clip_warnings(reader, tracker, self.embedder)),
+                complete=complete,
+            )
+
+    def _parents(
+        self, parents: Mapping[str, Sequence[PhotoLike]]
+    ) -> tuple[Gallery, tuple[str, ...]]:
+        """A row for each parent, and what is to be said of photos left out."""
+        if not parents:
+            raise OptionError("a clip is compared with parents: name one with --parent PHOTO")
+        photos = [photo for each in parents.values() for photo in each]
+        names = [name for name, each in parents.items() for _ in each]
+        found = [(name, self.gallery([photo])) for name, photo in zip(names, photos, strict=True)]
+        skipped = [each.skipped[0] for _, each in found if each.skipped]
+        usable = [(name, each) for name, each in found if each.subjects]
+        for name in parents:
+            if name not in {usable_name for usable_name, _ in usable}:
+                _refuse_parent(name, [each.skipped for who, each in found if who == name])
+        gallery = Gallery(
+            tuple(each.subjects[0] for _, each in usable),
+            np.concatenate([each.vectors for _, each in usable]),
+            self.embedder.space,
+            tuple(each.warnings[0] for _, each in usable),
+        )
+        left_out = tuple(f"{each.photo}: {each.reason}; it was left out" for each in skipped)
+        return gallery.by_person([name for name, _ in usable]), left_out
+
+    def _follow(
+        self, reader: ClipReader, watch: Callable[[float], bool] | None
+    ) -> tuple[Tracker, int, bool]:
+        """Look at a clip now and then, until its end or until `watch` gives False."""
+        from facematch.tracking import Tracker
+
+        stops = reader.stops(_LOOK_EVERY, _FEWEST_LOOKS, _MOST_LOOKS)
+        apart = reader.seconds / max(len(stops), 1)
+        tracker, searched = Tracker(self.embedder.space, apart=apart / 2), 0
+        for at, stop in enumerate(stops):
+            if watch is not None and not watch(at / len(stops)):
+                return tracker, searched, False
+            photo = reader.read(stop)
+            if photo is None:
+                break
+            searched += 1
+            faces = self._search(photo, at, tracker.smallest())
+            first = self._sightings(photo, reader.position, faces)
+            glance = min(_GLANCE_AFTER, apart / 3)
+            if first and glance > 0.9 / reader.rate:  # else it is the next look's own frame
+                again = reader.read(reader.position + glance)
+                if again is not None and again.pixels.shape == photo.pixels.shape:
+                    first = self._glanced(first, again, reader.position)
+            chips = [seen.chip for seen in first]
+            vectors = self.embedder.embed(np.stack(chips)) if chips else self.embed([])
+            tracker.add(first, unit_rows(vectors))
+        return tracker, searched, True
+
+    def _search(self, photo: Photo, look: int, smallest: float | None) -> list[Face]:
+        """The faces of a whole frame.
+
+        Unless `min_face` says otherwise, all that a photo is searched for in every fourth, and in
+        the others such as were seen in the last look, or large.
+        """
+        least = self.min_face
+        if least is None and look % _DEEP_EVERY:
+            side = max(photo.pixels.shape[:2])
+            least = _COARSE_FACE * side
+            if smallest is not None:
+                least = max(min(_SHRUNK * smallest, least), _DEEP_FACE * side)
+        return self.detector.detect(photo.pixels, min_face=least)
+
+    def _sightings(self, photo: Photo, seconds: float, found: Sequence[Face]) -> list[Sighting]:
+        """The faces of a frame as they are kept, the largest few."""
+        from facematch.tracking import sighting
+
+        portrait = self._portrait(photo, sorted(found, key=_area, reverse=True)[:_MOST_FACES])
+        both = zip(portrait.faces, portrait.chips, strict=True)
+        return [sighting(photo, face, chip.copy(), seconds) for face, chip in both]
+
+    def _glanced(self, before: Sequence[Sighting], photo: Photo, seconds: float) -> list[Sighting]:
+        """The same faces, those of a frame shortly after in their stead where they are better.
+
+        Only the surroundings of the few largest are searched, which costs next to nothing.
+        """
+        from facematch.tracking import overlap
+
+        found = list(before)
+        for at, seen in enumerate(before[:_MOST_GLANCED]):
+            box, side = seen.shot.box, seen.shot.box[2] - seen.shot.box[0]
+            crop, (left, top) = _surroundings(photo.pixels, box)
+            faces = [
+                replace(face, box=_moved(face.box, left, top))
+                for face in self.detector.detect(crop, min_face=_GLANCE_FACE * side)
+            ]
+            best = max(faces, key=lambda face: overlap(face.box, box), default=None)
+            if best is None or overlap(best.box, box) < _GLANCE_OVERLAP:
+                continue
+            (again,) = self._sightings(photo, seconds, [best])
+            found[at] = max(seen, again, key=lambda each: each.quality)
+        return found
+
+    def _engine(self) -> Engine:
+        model = model_for(self.embedder.space)
+        return Engine(self.detector.name, self.embedder.name, model.name if model else None)
+
     def find_faces(self, photo: PhotoLike) -> Portrait:
         """The faces in a photo, largest first, each with its landmarks and its chip.
 
@@ -236,7 +374,10 @@ class FaceMatcher:
         """
         photo = photo if isinstance(photo, Photo) else self.read(photo)
         least = None if self.min_face is None else self.min_face * photo.scale
-        found = self.detector.detect(photo.pixels, min_face=least)
+        return self._portrait(photo, self.detector.detect(photo.pixels, min_face=least))
+
+    def _portrait(self, photo: Photo, found: Sequence[Face]) -> Portrait:
+        """The faces found, largest first, each with its landmarks and its chip."""
         landmarks = self._landmarks.locate(photo.pixels, [face.box for face in found])
         located = [
             replace(face, landmarks=points) for face, points in zip(found, landmarks, strict=True)
@@ -360,6 +501,65 @@ class FaceMatcher:
             engine=Engine(self.detector.name, self.embedder.name, model.name if model else None),
             warnings=tuple(dict.fromkeys(warnings)),  # of one photo given twice, once
         )
+
+
+# --- of a clip ---
+
+# How a clip is looked at. Searched for faces of a twelfth of the long side, a frame takes a third
+# of what one searched for the usual twentieth takes; 30 seconds are looked at 15 times.
+_LOOK_EVERY = 2.0  # seconds
+_FEWEST_LOOKS, _MOST_LOOKS = 12, 60
+_DEEP_EVERY = 4  # looks, of which one searches for small faces too
+_COARSE_FACE, _DEEP_FACE = 1 / 12, 1 / 20  # of the long side
+_SHRUNK = 0.8  # of its side: how much smaller a face may be a look later
+_MOST_FACES = 16  # of a frame, the largest
+_MOST_GLANCED = 4  # of them looked at again in a frame shortly after
+_GLANCE_AFTER = 0.2  # seconds
+_GLANCE_FACE = 0.6  # of the side it had before
+_GLANCE_OVERLAP = 0.2
+_AROUND = 0.7  # of a box's side, searched on each side of it
+
+
+def _surroundings(pixels: Pixels, box: Box) -> tuple[Pixels, tuple[int, int]]:
+    """The part of a frame around a box, and where its top left corner lies."""
+    room = _AROUND * (box[2] - box[0])
+    left, top = (max(int(side - room), 0) for side in box[:2])
+    right, bottom = (max(int(side + room), 1) for side in box[2:])
+    return np.ascontiguousarray(pixels[top:bottom, left:right]), (left, top)
+
+
+def _moved(box: Box, right: float, down: float) -> Box:
+    return box[0] + right, box[1] + down, box[2] + right, box[3] + down
+
+
+def _refuse_parent(name: str, skipped: Sequence[tuple[Skipped, ...]]) -> NoReturn:
+    reasons = [each for several in skipped for each in several]
+    if not reasons:
+        raise OptionError(f"{name}: no photo was given of this parent")
+    others = f"; no photo of {name} was of use" if len(reasons) > 1 else ""
+    raise NoFaceError(reasons[0].photo, reasons[0].reason + others)
+
+
+def _nobody(reader: ClipReader, searched: int) -> str:
+    if not searched:
+        return "not one frame can be decoded: save it anew as H.264 in an MP4"
+    width, height = reader.size
+    smaller = max(max(width, height) // 40, 10)
+    return (
+        f"no face found in {searched} frames ({width}x{height}): try --min-face {smaller}, "
+        "or a clip that shows faces larger"
+    )
+
+
+def _clip_warnings(reader: ClipReader, tracker: Tracker, embedder: Embedder) -> list[str]:
+    warnings = []
+    if reader.ends_early:
+        warnings.append(f"{reader.label}: the file ends before the clip does; the rest is not seen")
+    if tracker.forgotten:
+        warnings.append(f"so many people: {tracker.forgotten}, seen least, were left out")
+    if model_for(embedder.space) is None:
+        warnings.append(f"no resemblance model fits {embedder.name}: only the cosine is known")
+    return warnings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
