@@ -9,7 +9,7 @@ kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,18 @@ from facematch.quality import BLURRED, quality_warnings, sharpness, turn
 from facematch.report import NO_PATERNITY_TEST, support
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import cosine_matrix
-from facematch.types import DIGITS, Box, Engine, Face, Gallery, Photo, Pixels, Subject, Vectors
+from facematch.types import (
+    DIGITS,
+    Box,
+    Engine,
+    Face,
+    Gallery,
+    Photo,
+    Pixels,
+    Skipped,
+    Subject,
+    Vectors,
+)
 from facematch.video import clock
 
 if TYPE_CHECKING:
@@ -122,7 +133,8 @@ class Appearance:
 class Clip:
     """Who is in a clip, most often seen first, and how much each looks like the parents given.
 
-    `complete` is False where the search was stopped; then this is what was known by then.
+    `skipped` are photos of parents that were of no use. `complete` is False
+    where the search was stopped; then this is what was known by then.
     """
 
     clip: str
@@ -131,6 +143,7 @@ class Clip:
     people: tuple[Appearance, ...]
     engine: Engine
     warnings: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     complete: bool = True
 
     def as_json(self) -> str:
@@ -143,16 +156,17 @@ class Clip:
             "people": [_person_fields(person) for person in self.people],
             "engine": asdict(self.engine),
             "warnings": list(self.warnings),
+            "skipped": [asdict(each) for each in self.skipped],
         }
         return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each person and parent, with the columns of `ROW`."""
-        return [
+        return (
             dict(zip(ROW, (self.clip, person.name, *_row(person, verdict)), strict=True))
             for person in self.people
             for verdict in person.verdicts
-        ]
+        )
 
     def table(self) -> Table:
         """A line for each person and parent."""
@@ -300,7 +314,7 @@ def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
+class Glimpse:
     """A face as it was seen once; `quality`, 0 to 1, is how sharp, frontal and large it is."""
 
     shot: Shot
@@ -308,13 +322,13 @@ class Sighting:
     quality: float
 
 
-def sighting(photo: Photo, face: Face, chip: Pixels, seconds: float) -> Sighting:
+def glimpse(photo: Photo, face: Face, chip: Pixels, seconds: float) -> Glimpse:
     """What is kept of a face: its chip and portrait, never the frame."""
     warnings = quality_warnings(face, chip, scale=photo.scale)
     portrait = portraits(photo.pixels, [face], PORTRAIT)[0]
     shot = Shot(photo.label, seconds, face.box, face.confidence, portrait, tuple(warnings))
     quality = _quality(face, chip) * (0.5 if warnings else 1.0)
-    return Sighting(shot, chip, quality)
+    return Glimpse(shot, chip, quality)
 
 
 def _quality(face: Face, chip: Pixels) -> float:
@@ -351,7 +365,7 @@ class Tracker:
         seen = [each.box for each in self._people if max(each.looks) == self._looks]
         return min((min(box[2] - box[0], box[3] - box[1]) for box in seen), default=None)
 
-    def add(self, sightings: Sequence[Sighting], vectors: Vectors) -> None:
+    def add(self, sightings: Sequence[Glimpse], vectors: Vectors) -> None:
         """The faces of one look, and their unit vectors (N, D)."""
         self._looks += 1
         known = self._matched(sightings, vectors)
@@ -378,7 +392,7 @@ class Tracker:
             found.append(Followed(tuple(shots), vectors, len(person.looks), person.span))
         return found
 
-    def _matched(self, sightings: Sequence[Sighting], vectors: Vectors) -> dict[int, _Person]:
+    def _matched(self, sightings: Sequence[Glimpse], vectors: Vectors) -> dict[int, _Person]:
         """Each face's person, best fit first, nobody twice."""
         if not self._people or not sightings:
             return {}
@@ -444,12 +458,12 @@ class _Person:
     """Someone in the clip, as far as is known."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Sighting, NDArray[np.float32]]] = []
+        self.kept: list[tuple[Glimpse, NDArray[np.float32]]] = []
         self.looks: set[int] = set()
         self.box: Box = (0, 0, 0, 0)
         self.span = (np.inf, -np.inf)
 
-    def add(self, seen: Sighting, vector: NDArray[np.float32], look: int, apart: float) -> None:
+    def add(self, seen: Glimpse, vector: NDArray[np.float32], look: int, apart: float) -> None:
         self.looks.add(look)
         self.box = seen.shot.box
         self.span = min(self.span[0], seen.shot.seconds), max(self.span[1], seen.shot.seconds)
@@ -460,7 +474,7 @@ class _Person:
         return averaged([seen.shot for seen, _ in self.kept], np.stack([v for _, v in self.kept]))
 
     def is_clear(self) -> bool:
-        """Whether one sighting at least is sharp, frontal and large."""
+        """Whether one glimpse at least is sharp, frontal and large."""
         return any(not seen.shot.warnings for seen, _ in self.kept)
 
     def joined(self, other: _Person, apart: float) -> _Person:
@@ -471,7 +485,7 @@ class _Person:
             both._keep(seen, vector, apart)
         return both
 
-    def _keep(self, seen: Sighting, vector: NDArray[np.float32], apart: float) -> None:
+    def _keep(self, seen: Glimpse, vector: NDArray[np.float32], apart: float) -> None:
         for at, (other, _) in enumerate(self.kept):
             if other.shot.seconds // apart == seen.shot.seconds // apart:
                 if seen.quality > other.quality:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -107,6 +108,15 @@ def save_picture(pixels: Pixels, path: Path) -> Path:
     except OSError as error:
         raise UnreadablePhotoError(str(path), f"cannot be written ({error.strerror})") from error
     return path
+
+
+def as_jpeg(pixels: Pixels) -> bytes:
+    """The picture as a JPEG file, without metadata."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="JPEG", quality=88)
+    return file.getvalue()
 
 
 def resized(picture: Pixels, width: int, height: int) -> Pixels:
