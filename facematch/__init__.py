@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from facematch.errors import FacematchError, PhotoError
     from facematch.photos import Limits, read_photo
     from facematch.pipeline import FaceMatcher
+    from facematch.tracking import Clip
     from facematch.types import (
         Comparison,
         Detector,
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
         Skipped,
         Subject,
     )
+    from facematch.video import ClipLimits
 
 _HOMES = {
+    "Clip": "tracking",
+    "ClipLimits": "video",
     "Comparison": "types",
     "Detector": "types",
     "Embedder": "types",
@@ -47,6 +51,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Clip",
+    "ClipLimits",
     "Comparison",
     "Detector",
     "Embedder",

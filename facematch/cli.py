@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -514,6 +515,77 @@ def explain(
     _show_verdict(found, format, save, dark)
 
 
+@app.command()
+def video(
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip that shows the child.")],
+    parent: Parents = None,
+    save: SavePicture = None,
+    dark: Dark = False,
+    format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    """Score everyone in a clip against parents: the best frames of each person are averaged.
+
+    Ctrl-C ends the search and prints what is known by then. This is no paternity test.
+    """
+    parents = _people(parent, "--parent")
+    matcher = _matcher(detector, embedder, min_face)
+    with _stoppable("clip") as watch:
+        found = matcher.video(clip, parents, watch=watch)
+    _show_verdict(found, format, save, dark)
+    if not found.complete:
+        raise typer.Exit(130)
+
+
+@contextmanager
+def _stoppable(what: str) -> Iterator[Callable[[float], bool]]:
+    """A `watch` that shows progress while a person watches, and that Ctrl-C turns to False.
+
+    Before it is first called, Ctrl-C ends the program as ever; so does a second one.
+    """
+    import signal
+
+    usual = signal.getsignal(signal.SIGINT)
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGINT, usual)
+
+    with _progress(what) as show:
+        first = True
+
+        def watch(share: float) -> bool:
+            nonlocal first
+            if first:
+                signal.signal(signal.SIGINT, stop)
+                first = False
+            show(share)
+            return not stopped
+
+        try:
+            yield watch
+        finally:
+            signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr while a person watches, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(what, total=1.0)
+        yield lambda share: bars.update(bar, completed=share)
+
+
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
@@ -726,6 +798,8 @@ def _quiet_libraries() -> None:
     import warnings
 
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is first imported
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # when it first opens a clip
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from facematch.align import crop_faces
 from facematch.cache import FaceCache, Remembered
+from facematch.clips import Clips
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.explain import Explanation, explanation, measure_drops
 from facematch.landmarks import LandmarkLocator
@@ -47,6 +48,9 @@ from facematch.types import (
 from facematch.verbs import Verbs
 from facematch.weights import KNOWN
 
+if TYPE_CHECKING:
+    pass
+
 T = TypeVar("T")
 
 # The default smallest face fills 5 % of the long side; at this many pixels it has 100, which is
@@ -58,7 +62,7 @@ _BATCH = 32  # chips embedded at a time
 _MOST_PAIRS = 2_000_000  # compared at a time: 60 MB
 
 
-class FaceMatcher(Verbs):
+class FaceMatcher(Verbs, Clips):
     """Tells how much a child looks like a parent.
 
     Built in no time: networks and weights are read when first needed, then kept. `detector` and
@@ -210,6 +214,12 @@ class FaceMatcher(Verbs):
         rows = np.arange(len(cosines))
         return Comparison(rows, rows, cosines, scores, ratios)
 
+    @property
+    def engine(self) -> Engine:
+        """The names of the parts that make a score."""
+        model = model_for(self.embedder.space)
+        return Engine(self.detector.name, self.embedder.name, model.name if model else None)
+
     def find_faces(self, photo: PhotoLike) -> Portrait:
         """The faces in a photo, largest first, each with its landmarks and its chip.
 
@@ -217,12 +227,15 @@ class FaceMatcher(Verbs):
         """
         photo = photo if isinstance(photo, Photo) else self.read(photo)
         least = None if self.min_face is None else self.min_face * photo.scale
-        found = self.detector.detect(photo.pixels, min_face=least)
+        return self.portrait(photo, self.detector.detect(photo.pixels, min_face=least))
+
+    def portrait(self, photo: Photo, found: Sequence[Face]) -> Portrait:
+        """The faces found, largest first, each with its landmarks and its chip."""
         landmarks = self._landmarks.locate(photo.pixels, [face.box for face in found])
         located = [
             replace(face, landmarks=points) for face, points in zip(found, landmarks, strict=True)
         ]
-        faces = tuple(sorted(located, key=_area, reverse=True))
+        faces = tuple(sorted(located, key=lambda face: face.area, reverse=True))
         return Portrait(photo, faces, crop_faces(photo.pixels, faces, self.embedder.frame))
 
     def read(self, path: str | os.PathLike[str]) -> Photo:
@@ -338,9 +351,15 @@ class FaceMatcher(Verbs):
             score=score,
             likelihood_ratio=likelihood_ratio,
             likelihood_ratio_interval=interval,
-            engine=Engine(self.detector.name, self.embedder.name, model.name if model else None),
+            engine=self.engine,
             warnings=tuple(dict.fromkeys(warnings)),  # of one photo given twice, once
         )
+
+
+# --- of a clip ---
+
+# How a clip is looked at. Searched for faces of a twelfth of the long side, a frame takes a third
+# of what one searched for the usual twentieth takes; 30 seconds are looked at 15 times.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -414,11 +433,6 @@ def _comparison(
         scores[rows, columns],
         ratios[rows, columns],
     )
-
-
-def _area(face: Face) -> float:
-    x_min, y_min, x_max, y_max = face.box
-    return (x_max - x_min) * (y_max - y_min)
 
 
 def _choice_warnings(portrait: Portrait, face: int | None, option: str) -> list[str]:

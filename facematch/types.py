@@ -54,6 +54,12 @@ class Face:
     confidence: float
     landmarks: Points | None = None
 
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        x_min, y_min, x_max, y_max = self.box
+        return (x_max - x_min) * (y_max - y_min)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:

@@ -50,6 +50,11 @@ class Verbs(ABC):
     detector: Detector
     embedder: Embedder
 
+    @property
+    @abstractmethod
+    def engine(self) -> Engine:
+        """The names of the parts that make a score."""
+
     @abstractmethod
     def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order."""
@@ -76,8 +81,7 @@ class Verbs(ABC):
     ) -> Family:
         """As `family`, of people that `person` or `people` gave."""
         model = self._model()
-        engine = Engine(self.detector.name, self.embedder.name, model.name)
-        found = family_of(parents, children, model, engine)
+        found = family_of(parents, children, model, self.engine)
         return replace(found, skipped=tuple(skipped))
 
     def timeline(
@@ -182,7 +186,7 @@ class Verbs(ABC):
             found=tuple(findings_of(groups, (person, known), model)[:top]),
             photos=looked.photos,
             faces=faces,
-            engine=Engine(self.detector.name, self.embedder.name, model.name),
+            engine=self.engine,
             warnings=tuple(person_warnings(person)),
             skipped=(*skipped, *looked.skipped),
         )
@@ -250,8 +254,7 @@ class Verbs(ABC):
         born: Mapping[str, date] | None,
     ) -> Timeline:
         model = self._model()
-        engine = Engine(self.detector.name, self.embedder.name, model.name)
-        return timeline_of(parents, child, model, engine, known=dates or {}, born=born or {})
+        return timeline_of(parents, child, model, self.engine, known=dates or {}, born=born or {})
 
     def _sighted(self, sightings: Sequence[Sighting]) -> Person:
         """Somebody of an archive."""

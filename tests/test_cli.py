@@ -137,7 +137,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["score"], ["faces"], ["models"], ["models", "fetch"], ["train"]]
+    "command", [[], ["score"], ["faces"], ["models"], ["models", "fetch"], ["train"], ["video"]]
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = run(*command, "--help")
