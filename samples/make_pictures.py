@@ -49,6 +49,8 @@ def pictures(matcher: FaceMatcher) -> Iterator[tuple[str, Pixels]]:
     yield "card", card.picture()
     yield "card-split", card.picture(style="split")
     yield "explain", matcher.explain(PARENTS["father"][0], CHILDREN["son"][0]).picture()
+    parents = {who: photos[:1] for who, photos in PARENTS.items()}
+    yield "video", matcher.video(HERE / "clip.mp4", parents).picture()
     archive = [path for path in list_photos(HERE) if Path(path).parent == HERE]
     yield "find", matcher.find({"daughter": years["daughter"][:3]}, archive, top=4).picture()
 

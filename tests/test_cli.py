@@ -229,6 +229,7 @@ def test_a_group_photograph_is_numbered_then_named(tmp_path: Path) -> None:
             "--born son=May: 'May' is no date: write it like 2018-05-16",
         ),
         (("find", "samples/son.png", "--in", "facematch"), "holds no photo"),
+        (("card", "none.png", "none.png", "--save", "card.bmp"), "end its name in .png or .jpg"),
     ],
 )
 def test_what_a_verb_cannot_do_is_said_in_a_line(arguments: tuple[str, ...], words: str) -> None:
