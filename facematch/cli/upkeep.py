@@ -106,6 +106,24 @@ def cache_clear(file: CacheArgument) -> None:
     typer.echo(f"{file}: {clear_cache(file):,} photos forgotten")
 
 
+@app.command()
+def forget(
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO…", help="Photos, or folders of a person's.")
+    ],
+    cache: Annotated[Path, typer.Option(metavar="FILE", help="The file of --cache.")],
+) -> None:
+    """Take some photos' faces out of a cache, of all engines; what was stored is overwritten.
+
+    A cache knows photos by their content: forget them before you delete them.
+    """
+    from facematch.cache import forget as forget_photos
+    from facematch.photos import list_photos, photo_digest
+
+    digests = [photo_digest(photo) for path in photos for photo in list_photos(path)]
+    typer.echo(f"{cache}: {forget_photos(cache, digests):,} photos forgotten")
+
+
 class ProtocolName(StrEnum):
     """What `evaluate` can measure by."""
 
