@@ -18,7 +18,6 @@ from facematch.errors import NoFaceError, OptionError, ResemblanceError
 from facematch.explain import Explanation
 from facematch.family import Family, family_of
 from facematch.likeness import Likeness, person_warnings
-from facematch.page import page
 from facematch.quality import face_warnings
 from facematch.registry import load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
@@ -119,6 +118,8 @@ class Verbs(ABC):
         Each child has a card with the parent ahead, what carries that likeness in a photo of each,
         and a chart where at least two of their photos are dated. Raises what they raise.
         """
+        from facematch.page import page
+
         parents, children = (
             {name: list(photos) for name, photos in side.items()} for side in (parents, children)
         )
