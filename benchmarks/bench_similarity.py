@@ -42,6 +42,7 @@ def main() -> None:
     show({"machine": machine()}, options.json)
     for dimensions in DIMENSIONS:
         show(full_matrix(dimensions), options.json)
+        show(steps(dimensions), options.json)
     show(best_of_many(), options.json)
     if options.draw:
         draw(options.draw)
@@ -60,6 +61,37 @@ def full_matrix(dimensions: int) -> dict[str, Any]:
 
         runs["scikit-learn cosine_similarity"] = lambda: cosine_similarity(parents, children)
     return compared(f"full matrix, {SIDE} x {SIDE} x {dimensions}", runs, RUNS)
+
+
+def steps(dimensions: int) -> dict[str, Any]:
+    """What each step of half the full matrix costs one core, whatever else the machine does.
+
+    A product into memory that was written before spares the kernel's part in fresh memory.
+    """
+    from threadpoolctl import threadpool_limits
+
+    parents, children = vectors(SIDE // 2, dimensions), vectors(SIDE, dimensions)
+    scores = np.ones((SIDE // 2, SIDE), np.float32)
+    runs: dict[str, Run] = {
+        "product into fresh memory": lambda: parents @ children.T,
+        "product into used memory": lambda: np.matmul(parents, children.T, out=scores),
+        "clip": lambda: np.clip(scores, -1, 1, out=scores),
+        "unit rows": lambda: (unit_rows(parents), unit_rows(children)),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    with threadpool_limits(1, user_api="blas"):
+        for _ in range(RUNS):
+            for name, run in runs.items():
+                start = time.thread_time()
+                run()
+                seconds[name].append(time.thread_time() - start)
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    first = medians["product into fresh memory"]
+    return {
+        "what": f"steps of {SIDE // 2} x {SIDE} x {dimensions} on one core",
+        "CPU seconds": {name: round(median, 4) for name, median in medians.items()},
+        "times the product": {name: round(median / first, 2) for name, median in medians.items()},
+    }
 
 
 def best_of_many() -> dict[str, Any]:

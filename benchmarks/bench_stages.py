@@ -1,17 +1,22 @@
-"""Each stage, and the whole path, against the package face_recognition and dlib, in one process.
+"""Each stage, and the whole path, against dlib, OpenCV, insightface and deepface, in one process.
 
     python benchmarks/bench_stages.py [--json]
 
-Answers are compared before anything is timed. Needs `pip install dlib-bin "setuptools<81"` and
-`pip install --no-deps face_recognition`.
+Answers are compared before anything is timed. benchmarks/README.md says how peers are installed;
+one that is not is left out and said so. FACEMATCH_SHARED, by default ../shared, names the folder
+whose models/ holds the ONNX files of YuNet and MobileFaceNet; without them OpenCV, insightface and
+deepface are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,19 +26,33 @@ import cv2
 import numpy as np
 from bench_similarity import product_rate
 from machine import machine
+from numpy.typing import NDArray
 
 from facematch.detectors.mmod import MmodDetector
+from facematch.detectors.yunet import YuNetDetector
 from facematch.embedders.dlib_resnet import DlibResNetEmbedder
 from facematch.embedders.kin import KinEmbedder
+from facematch.embedders.onnx_model import OnnxEmbedder
+from facematch.errors import MissingExtraError
 from facematch.extras import face_recognition_api
 from facematch.photos import read_photo
 from facematch.pipeline import FaceMatcher
 from facematch.weights import KNOWN, weights_path
 
 SAMPLES = Path(__file__).parent.parent / "samples"
+SHARED = Path(os.environ.get("FACEMATCH_SHARED", "../shared"))
 PAIR = [str(SAMPLES / "father.png"), str(SAMPLES / "son.png")]
 MULTIPLY_ADDS = 271e6  # of the ResNet, a face
 RUNS = 5
+RUNS_OF_MILLISECONDS = 31
+REST = 0.1  # seconds: threads spin for a while when their work is done, in the way of the next
+SEEN_BY_YUNET = 20  # pixels: `min_face` for which facematch shows YuNet the photo unscaled
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # MobileFaceNet's
+HALVES = ([0.5] * 3, [0.5] * 3)  # what insightface takes every such network to want
+
+
+class AbsentError(Exception):
+    """A peer, or a file it needs, is not here."""
 
 
 def main() -> None:
@@ -41,8 +60,20 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     as_json = parser.parse_args().json
     show({"machine": machine()}, as_json)
-    for stage in (embedding, tuned_embedding, detection, whole_path):
-        show(stage(), as_json)
+    for stage in (
+        embedding,
+        tuned_embedding,
+        embedding_of_an_onnx_file,
+        detection,
+        detection_by_yunet,
+        whole_path,
+        whole_path_by_opencv,
+        whole_path_by_deepface,
+    ):
+        try:
+            show(stage(), as_json)
+        except (ImportError, MissingExtraError, AbsentError) as error:
+            show({"what": stage.__name__.replace("_", " "), "left out": str(error)}, as_json)
 
 
 def embedding() -> dict[str, Any]:
@@ -77,6 +108,29 @@ def tuned_embedding() -> dict[str, Any]:
     )
 
 
+def embedding_of_an_onnx_file() -> dict[str, Any]:
+    """Ours and ArcFaceONNX of insightface on one file, with its mean and deviation."""
+    from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+
+    file = shared_model("MobileFaceNet.onnx")
+    with tempfile.TemporaryDirectory() as folder:
+        embedder = onnx_embedder(file, Path(folder), *HALVES)
+        chips = FaceMatcher(embedder=embedder).find_faces(SAMPLES / "group.jpg").chips
+    peer = ArcFaceONNX(str(file))
+    chips = chips.repeat(8, axis=0)
+    upside = [np.ascontiguousarray(chip[..., ::-1]) for chip in chips]  # it takes BGR
+
+    def theirs() -> NDArray[np.float32]:
+        return np.concatenate([peer.get_feat(chip) for chip in upside])  # the file takes one
+
+    check(np.abs(embedder.embed(chips) - theirs()).max() <= 1e-4, "vectors of MobileFaceNet")
+    return compared(
+        f"embed {len(chips)} chips with MobileFaceNet.onnx",
+        {"facematch": lambda: embedder.embed(chips), "insightface ArcFaceONNX": theirs},
+        RUNS_OF_MILLISECONDS,
+    )
+
+
 def detection() -> dict[str, Any]:
     import dlib
 
@@ -97,6 +151,34 @@ def detection() -> dict[str, Any]:
     )
 
 
+def detection_by_yunet() -> dict[str, Any]:
+    """OpenCV's own class and ours on one file, the photo unscaled; ours looks for close-ups too."""
+    file = shared_model("face_detection_yunet_2023mar.onnx")
+    group = read_photo(SAMPLES / "group.jpg").pixels
+    pixels = np.asarray(cv2.resize(group, (720, 480), interpolation=cv2.INTER_AREA), np.uint8)
+    detector = YuNetDetector(file)
+    network = yunet(file)
+    network.setInputSize((720, 480))
+    bgr = np.ascontiguousarray(pixels[..., ::-1])
+    ours = sorted(
+        (*centre(*face.box), face.confidence)
+        for face in detector.detect(pixels, min_face=SEEN_BY_YUNET)
+    )
+    _, found = network.detect(bgr)
+    theirs = sorted((*centre(*row[:2], *(row[:2] + row[2:4])), row[14]) for row in found)
+    # Ours are squares like MMOD's, a little to the left; the pass for close-ups may be surer.
+    away = np.abs(np.subtract(ours, theirs)) if len(ours) == len(theirs) == 4 else np.inf
+    check(bool(np.all(away < [10, 10, 0.01])), "faces of YuNet")
+    return compared(
+        "detect in 720x480 pixels with YuNet",
+        {
+            "facematch": lambda: detector.detect(pixels, min_face=SEEN_BY_YUNET),
+            "OpenCV FaceDetectorYN": lambda: network.detect(bgr),
+        },
+        RUNS_OF_MILLISECONDS,
+    )
+
+
 def whole_path() -> dict[str, Any]:
     """Two files to one number; every engine searches for faces of 40 pixels and more."""
     api = face_recognition_api()
@@ -109,8 +191,7 @@ def whole_path() -> dict[str, Any]:
             pixels = api.load_image_file(path)
             boxes = api.face_locations(pixels, number_of_times_to_upsample=1, model=model)
             vectors.append(api.face_encodings(pixels, boxes, model="small")[0])
-        one, other = vectors
-        return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+        return cosine(*vectors)
 
     check(abs(untuned.score(*PAIR).cosine - peer("cnn")) < 0.01, "cosines")
     return compared(
@@ -124,11 +205,122 @@ def whole_path() -> dict[str, Any]:
     )
 
 
-def compared(what: str, runs: dict[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Median seconds of each, run in turns, and how many times facematch's."""
+def whole_path_by_opencv() -> dict[str, Any]:
+    """Two files to a cosine with YuNet and MobileFaceNet: OpenCV alone, and facematch."""
+    file, faces = (
+        shared_model(name) for name in ("MobileFaceNet.onnx", "face_detection_yunet_2023mar.onnx")
+    )
+    detector = yunet(faces)
+    aligner = cv2.FaceRecognizerSF.create(str(file), "")  # for its alignCrop, of five points
+    network = cv2.dnn.readNetFromONNX(str(file))
+    mean, deviation = (np.array(values, np.float32) for values in IMAGENET)
+
+    def peer() -> float:
+        vectors = []
+        for path in PAIR:
+            pixels = cv2.imread(path)
+            detector.setInputSize(pixels.shape[1::-1])
+            chip = aligner.alignCrop(pixels, detector.detect(pixels)[1][0])
+            values = (chip[..., ::-1].astype(np.float32) / 255 - mean) / deviation
+            network.setInput(np.ascontiguousarray(values.transpose(2, 0, 1)[np.newaxis]))
+            vectors.append(network.forward()[0].copy())
+        return cosine(*vectors)
+
+    with tempfile.TemporaryDirectory() as folder:
+        matcher = FaceMatcher(
+            detector=YuNetDetector(faces),
+            embedder=onnx_embedder(file, Path(folder), *IMAGENET),
+            min_face=SEEN_BY_YUNET,
+        )
+        # Other landmarks, other chips: facematch cuts them at dlib's five points.
+        check(abs(matcher.score(*PAIR).cosine - peer()) < 0.1, "cosines of MobileFaceNet")
+    return compared(
+        "two photos of 480x600 to a cosine with YuNet and MobileFaceNet",
+        {"facematch": lambda: matcher.score(*PAIR), "OpenCV alone": peer},
+        RUNS_OF_MILLISECONDS,
+    )
+
+
+def whole_path_by_deepface() -> dict[str, Any]:
+    """Two files to a cosine with dlib's ResNet: deepface, which finds its weights in a folder."""
+    faces = shared_model("face_detection_yunet_2023mar.onnx")
+    matcher = FaceMatcher(
+        detector=YuNetDetector(faces), embedder="dlib-resnet", min_face=SEEN_BY_YUNET
+    )
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["DEEPFACE_HOME"] = home
+        os.environ["DEEPFACE_BACKEND_ENGINE"] = "onnx"  # no TensorFlow
+        os.environ["DEEPFACE_LOG_LEVEL"] = "40"  # errors only: the rest would go to stdout
+        import dlib  # noqa: F401 - deepface tells less clearly that it is missing
+        from deepface import DeepFace
+
+        folder = Path(home, ".deepface", "weights")
+        folder.mkdir(parents=True, exist_ok=True)
+        known = [weights_path(KNOWN[name]) for name in ("dlib-landmarks", "dlib-resnet")]
+        for file in (faces, *known):
+            (folder / file.name).symlink_to(file.resolve())
+
+        def peer(detector: str) -> float:
+            answer = DeepFace.verify(
+                *PAIR, model_name="Dlib", detector_backend=detector, silent=True
+            )
+            return 1 - float(answer["distance"])
+
+        # Its chips are squares around the face, turned by the eyes: near dlib's, not the same.
+        for detector in ("yunet", "dlib"):
+            check(abs(matcher.score(*PAIR).cosine - peer(detector)) < 0.02, "cosines of deepface")
+        return compared(
+            "two photos of 480x600 to a cosine with YuNet and dlib's ResNet",
+            {
+                "facematch": lambda: matcher.score(*PAIR),
+                "deepface, yunet and Dlib": lambda: peer("yunet"),
+                "deepface, dlib and Dlib": lambda: peer("dlib"),
+            },
+        )
+
+
+def shared_model(name: str) -> Path:
+    path = SHARED / "models" / name
+    if not path.is_file():
+        raise AbsentError(f"models/{name} is not in FACEMATCH_SHARED, the data beside the project")
+    return path
+
+
+def onnx_embedder(
+    file: Path, folder: Path, mean: list[float], deviation: list[float]
+) -> OnnxEmbedder:
+    """An embedder of a file, whose session is built before the folder of its recipe goes."""
+    path = folder / file.name
+    path.symlink_to(file.resolve())
+    path.with_suffix(".toml").write_text(
+        f'name = "{file.stem}"\nsize = 112\nframe = "arcface"\ncolour = "RGB"\n'
+        f"mean = {mean}\nstd = {deviation}\n"
+        f'sha256 = "{hashlib.sha256(file.read_bytes()).hexdigest()}"\n'
+    )
+    embedder = OnnxEmbedder(path)
+    embedder.embed(np.zeros((1, *embedder.frame.shape), np.uint8))
+    return embedder
+
+
+def yunet(file: Path) -> cv2.FaceDetectorYN:
+    """OpenCV's detector with facematch's thresholds: 0.6 for confidence, 0.3 for overlap."""
+    return cv2.FaceDetectorYN.create(str(file), "", (320, 320), 0.6, 0.3, 5000)
+
+
+def centre(left: float, top: float, right: float, bottom: float) -> NDArray[np.float64]:
+    return np.array([left + right, top + bottom]) / 2
+
+
+def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def compared(what: str, runs: dict[str, Callable[[], Any]], times: int = RUNS) -> dict[str, Any]:
+    """Median seconds of each, run in turns with a rest between, and how many times facematch's."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(RUNS):
+    for _ in range(times):
         for name, run in runs.items():
+            time.sleep(REST)
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
@@ -136,8 +328,8 @@ def compared(what: str, runs: dict[str, Callable[[], Any]]) -> dict[str, Any]:
     ours = medians["facematch"]
     return {
         "what": what,
-        "seconds": {name: round(median, 3) for name, median in medians.items()},
-        "times facematch's": {name: round(median / ours, 1) for name, median in medians.items()},
+        "seconds": {name: round(median, 4) for name, median in medians.items()},
+        "times facematch's": {name: round(median / ours, 2) for name, median in medians.items()},
     }
 
 

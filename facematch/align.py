@@ -21,6 +21,9 @@ _MEAN_FACE = (
     (0.3340850613712, 0.2290642403242),
     (0.4901123135679, 0.6277975316475),
 )
+# Of the face's box, added on each side of a portrait: hair and chin are in it.
+_PORTRAIT_PADDING = 0.55
+_PORTRAIT_DROP = 0.06  # of a portrait's side: how far the face lies below the middle
 _FEWEST_PIXELS = 8  # rows or columns that pyrDown can still halve
 
 
@@ -41,6 +44,45 @@ def crop_faces(pixels: Pixels, faces: Sequence[Face], frame: Frame) -> Chips:
             raise ValueError("a face without landmarks cannot be aligned: locate them first")
         chip[:] = _chip(pixels, face.landmarks, frame)
     return chips
+
+
+def portrait_frame(size: int) -> Frame:
+    """How a face is framed for people to look at: upright, with hair and chin."""
+    frame = dlib_frame(size, _PORTRAIT_PADDING)
+    drop = np.array([0, _PORTRAIT_DROP * size], np.float32)
+    return Frame(size=size, template=frame.template + drop)
+
+
+def portraits(pixels: Pixels, faces: Sequence[Face], size: int) -> Chips:
+    """Each face as people like to see it; mirrored past the photo's edge. Shapes: (N, S, S, 3).
+
+    Raises ValueError where a face has no landmarks.
+    """
+    import cv2
+
+    frame = portrait_frame(size)
+    shown = np.zeros((len(faces), size, size, 3), np.uint8)
+    for portrait, face in zip(shown, faces, strict=True):
+        if face.landmarks is None:
+            raise ValueError("a face without landmarks cannot be aligned: locate them first")
+        to_photo = similarity_transform(frame.template, face.landmarks)
+        source, to_photo = _reduced(pixels, to_photo)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        portrait[:] = cv2.warpAffine(
+            source, to_photo, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+        )
+    return shown
+
+
+def _reduced(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.float64]]:
+    """The photo halved until a pixel of the portrait is less than two of its own."""
+    import cv2
+
+    while np.hypot(to_photo[0, 0], to_photo[1, 0]) > 2 and min(pixels.shape[:2]) > 1:
+        height, width = (side // 2 for side in pixels.shape[:2])
+        halved = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        pixels, to_photo = np.asarray(halved, np.uint8), to_photo / 2
+    return pixels, to_photo
 
 
 def similarity_transform(before: Points, after: Points) -> NDArray[np.float64]:

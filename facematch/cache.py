@@ -168,8 +168,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         database = sqlite3.connect(path, timeout=_TIMEOUT, check_same_thread=False)
         try:
-            (mark,) = database.execute("PRAGMA application_id").fetchone()
+            # Tables first: whoever else is making the file just now marks it before it has any.
             (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            (mark,) = database.execute("PRAGMA application_id").fetchone()
             if tables and mark != _APPLICATION:
                 raise CacheError(f"{path} is another program's database: name another file")
             if not tables:

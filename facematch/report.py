@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from facematch.types import DIGITS, Box, Match, Subject
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from facematch.weights import WeightFile
@@ -22,6 +23,11 @@ NO_PATERNITY_TEST = (
 
 # How far a likelihood ratio, or one over it, speaks for or against; the words begin there.
 SCALE = ((2.0, "slight"), (4.0, "moderate"), (10.0, "strong"))
+
+
+def shown_score(score: float) -> str:
+    """As a person reads it: whole, and no more than the model knows at the ends."""
+    return "over 99" if score > 99 else "under 1" if score < 1 else f"{score:.0f}"
 
 
 def support(ratio: float) -> str:
@@ -53,7 +59,7 @@ def match_as_json(match: Match, prior: float | None = None) -> str:
     if prior is not None:
         chance = None if ratio is None else round(posterior(ratio, prior), digits)
         fields |= {"prior": prior, "posterior": chance}
-    return _json(fields)
+    return as_json(fields)
 
 
 def faces_as_json(photo: str, subjects: Sequence[Subject]) -> str:
@@ -66,7 +72,7 @@ def faces_as_json(photo: str, subjects: Sequence[Subject]) -> str:
         }
         for subject in subjects
     ]
-    return _json({"photo": photo, "faces_found": len(subjects), "faces": faces})
+    return as_json({"photo": photo, "faces_found": len(subjects), "faces": faces})
 
 
 def match_table(match: Match, prior: float | None = None) -> Table:
@@ -88,6 +94,82 @@ def match_table(match: Match, prior: float | None = None) -> Table:
         ("engine", " · ".join(engine), ""),
     ):
         table.add_row(name, f"[bold]{value}[/]" + (f"\n{help_line}" if help_line else ""))
+    return table
+
+
+def family_table(
+    parents: Sequence[str],
+    children: Sequence[str],
+    scores: dict[tuple[str, str], str],
+    verdicts: Sequence[str],
+    siblings: Sequence[str],
+) -> RenderableType:
+    """Parents down, children across, then a line for each child and for each two siblings."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("mini-me score", style="cyan")
+    for child in children:
+        table.add_column(escape(child))
+    for parent in parents:
+        cells = (scores[parent, child] for child in children)
+        table.add_row(escape(parent), *(f"[bold]{cell}[/]" for cell in cells))
+    lines = [escape(line) for line in verdicts]
+    if siblings:
+        lines += ["", "siblings, by a model of parents and children:"]
+        lines += [escape(line) for line in siblings]
+    return Group(table, "", *lines)
+
+
+def timeline_table(
+    parents: Sequence[str],
+    lines: Sequence[tuple[str, str, dict[str, str]]],
+    words: Sequence[str],
+) -> RenderableType:
+    """A row for each photo of the child: when, which, and the score of each parent; then words."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("taken", "photo", *parents):
+        table.add_column(escape(column), overflow="fold")
+    for when, photo, cells in lines:
+        shown = (f"[bold]{escape(cells[parent])}[/]" for parent in parents)
+        table.add_row(when, escape(photo), *shown)
+    return Group(table, "", *(escape(line) for line in words))
+
+
+def findings_table(
+    child: str, lines: Sequence[tuple[str, str]], photos: int, faces: int
+) -> RenderableType:
+    """A line for everyone found: rank, score, where."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("", "mini-me score", f"most like {escape(child)}"):
+        table.add_column(column, overflow="fold")
+    for rank, (score, place) in enumerate(lines, start=1):
+        table.add_row(f"{rank}.", f"[bold]{score}[/]", escape(place))
+    strangers = "Among so many faces some strangers score high: of 100, one scores over 99."
+    return Group(table, "", f"{faces:,} faces in {photos:,} photos were compared. {strangers}")
+
+
+def card_table(parent: str, child: str, score: str, meaning: str) -> RenderableType:
+    """Who, the score, and what it means."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("parent", f"[bold]{escape(parent)}[/]")
+    table.add_row("child", f"[bold]{escape(child)}[/]")
+    table.add_row("mini-me score", f"[bold]{score}[/]\n{escape(meaning)}")
     return table
 
 
@@ -128,8 +210,10 @@ def _found(subject: Subject) -> str:
 def _score(score: float | None) -> tuple[str, str]:
     if score is None:
         return "not known", ""
-    value = "over 99" if score > 99 else "under 1" if score < 1 else f"{score:.0f}"
-    return f"{value} of 100", "so many of 100 unrelated people look less like this child"
+    return (
+        f"{shown_score(score)} of 100",
+        "so many of 100 unrelated people look less like this child",
+    )
 
 
 def _ratio(match: Match) -> tuple[str, str]:
@@ -171,5 +255,6 @@ def _rounded(box: Box) -> list[float]:
     return [round(side, 1) for side in box]
 
 
-def _json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+def as_json(fields: dict[str, Any]) -> str:
+    """One JSON object; dataclasses in it become objects."""
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, default=asdict)

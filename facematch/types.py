@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -155,6 +155,12 @@ class Gallery:
         return np.ones(len(self.subjects), np.int64) if self.photos is None else self.photos
 
     @property
+    def weights(self) -> NDArray[np.float64]:
+        """How much each photo counts in a mean, (N,): half where something is warned of."""
+        warnings = self.warnings or ((),) * len(self.subjects)
+        return np.array([0.5 if warned else 1.0 for warned in warnings])
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The photos, in the order of the rows."""
         return tuple(subject.photo for subject in self.subjects)
@@ -171,7 +177,7 @@ class Gallery:
         photos: dict[str, list[int]] = {}
         for at, person in enumerate(people):
             photos.setdefault(person, []).append(at)
-        weights = np.array([0.5 if warned else 1.0 for warned in warnings])
+        weights = self.weights
         sums = [weights[rows] @ self.vectors[rows] for rows in photos.values()]
         means = np.array([total / np.linalg.norm(total) for total in sums], np.float32)
         best = [max(rows, key=lambda at: (weights[at], -at)) for rows in photos.values()]
@@ -186,6 +192,28 @@ class Gallery:
             skipped=self.skipped,
             photos=np.array([len(rows) for rows in photos.values()], np.int64),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """Somebody, by one face of each of some photos, N in all.
+
+    Rows of `gallery` and of `portraits` (N, S, S, 3), which show the faces upright, are in the same
+    order as `digests`, the photos' sha256 ("" where not known), and `taken`, when they were taken.
+    """
+
+    name: str
+    gallery: Gallery
+    portraits: Chips
+    digests: tuple[str, ...]
+    taken: tuple[date | None, ...]
+
+    @property
+    def portrait(self) -> Pixels:
+        """The one of the first photo that nothing is warned of, of the first where all are."""
+        warned = self.gallery.warnings or ((),) * len(self.portraits)
+        at = next((at for at, phrases in enumerate(warned) if not phrases), 0)
+        return np.asarray(self.portraits[at])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

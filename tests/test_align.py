@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 from conftest import SAMPLES, noise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.align import crop_faces, dlib_frame, similarity_transform
+from facematch.align import crop_faces, dlib_frame, portraits, similarity_transform
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import read_photo
-from facematch.types import Face
+from facematch.pipeline import FaceMatcher
+from facematch.types import Face, Photo
 
 frame = dlib_frame()
 
@@ -98,3 +102,22 @@ def test_landmarks_lie_where_they_are_named() -> None:
     outer_right, inner_right, outer_left, inner_left, nose = points
     assert outer_left[0] < inner_left[0] < nose[0] < inner_right[0] < outer_right[0]
     assert nose[1] > max(outer_left[1], outer_right[1])
+
+
+def test_a_portrait_is_upright_and_larger_than_the_chip_shows() -> None:
+    tilted = np.asarray(cv2.imread(str(SAMPLES / "father-2.png"))[:, :, ::-1], np.uint8)
+    face = FaceMatcher().find_faces(SAMPLES / "father-2.png").faces[0]
+    (shown,) = portraits(tilted, [face], 200)
+    again = FaceMatcher().find_faces(Photo("portrait", shown)).faces[0]
+    eyes = np.asarray(again.landmarks)[:4].reshape(2, 2, 2).mean(axis=1)
+    assert abs(eyes[0, 1] - eyes[1, 1]) < 4
+    assert 60 < again.box[2] - again.box[0] < 130
+
+
+def test_a_portrait_is_the_same_of_a_photo_twice_as_large() -> None:
+    small = np.asarray(cv2.imread(str(SAMPLES / "son.png"))[:, :, ::-1], np.uint8)
+    large = np.asarray(cv2.resize(small, None, fx=4, fy=4), np.uint8)
+    face = FaceMatcher().find_faces(SAMPLES / "son.png").faces[0]
+    far = replace(face, landmarks=np.asarray(face.landmarks) * 4)
+    one, other = portraits(small, [face], 120)[0], portraits(large, [far], 120)[0]
+    assert np.abs(one.astype(int) - other).mean() < 3

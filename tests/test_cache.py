@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,6 +79,18 @@ def test_threads_may_share_a_cache(file: Path) -> None:
         assert all(threads.map(use, range(40)))
     assert cache_entries(file) == 40
     cache.close()
+
+
+def test_the_file_may_be_made_by_several_at_once(tmp_path: Path) -> None:
+    start = threading.Barrier(4)
+
+    def make(file: Path) -> None:
+        start.wait()
+        FaceCache(file, "one").close()
+
+    for number in range(50):
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(make, [tmp_path / f"{number}.db"] * 4))
 
 
 def fill(file: Path, first: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from facematch.errors import EmbeddingError, MissingPhotoError, TableError
 from facematch.photos import list_photos
 from facematch.pipeline import Portrait
 from facematch.tables import read_pairs, write_rows
-from facematch.types import Gallery, Photo, Skipped, Subject
+from facematch.types import Gallery, Photo, Scores, Skipped, Subject, Vectors
 
 matcher = FaceMatcher(min_face=60)
 FAMILY = [str(SAMPLES / f"{name}.png") for name in ("father", "mother", "son", "daughter")]
@@ -157,6 +158,52 @@ def test_threads_that_share_a_matcher_get_the_same_numbers() -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(score, FAMILY)) == pytest.approx(expected, abs=1e-6)
+
+
+def numbers(one: FaceMatcher, cache: Path | None) -> tuple[Vectors, Scores]:
+    """The family's vectors, and the scores of all against all."""
+    gallery = one.gallery(FAMILY, cache=cache)
+    (comparison,) = one.match(gallery, gallery)
+    return gallery.vectors, comparison.scores
+
+
+def numbers_of_a_process(cache: Path | None) -> tuple[Vectors, Scores]:
+    return numbers(FaceMatcher(min_face=60), cache)
+
+
+def check_same(some: list[tuple[Vectors, Scores]], family: Gallery) -> None:
+    (expected,) = matcher.match(family, family)
+    for vectors, scores in some:
+        np.testing.assert_array_equal(vectors, family.vectors)
+        np.testing.assert_array_equal(scores, expected.scores)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_threads_that_share_a_matcher_get_the_very_same_numbers(
+    family: Gallery, tmp_path: Path, cached: bool
+) -> None:
+    shared, start = FaceMatcher(min_face=60), threading.Barrier(2)
+
+    def work(_: int) -> tuple[Vectors, Scores]:
+        start.wait()
+        return numbers(shared, tmp_path / "faces.db" if cached else None)
+
+    with ThreadPoolExecutor(2) as threads:
+        check_same(list(threads.map(work, range(2))), family)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_processes_with_the_same_settings_get_the_very_same_numbers(
+    family: Gallery, tmp_path: Path, cached: bool
+) -> None:
+    file = tmp_path / "faces.db" if cached else None
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        check_same(pool.map(numbers_of_a_process, [file, file], chunksize=1), family)
+    if cached:  # and so does whoever comes later, and looks at no photo again
+        blind = CountingDetector()
+        blind.name = matcher.detector.name  # the cache takes it for the same
+        check_same([numbers(FaceMatcher(detector=blind, min_face=60), file)], family)
+        assert blind.calls == 0
 
 
 def test_a_folder_is_the_photos_in_it_by_name(tmp_path: Path) -> None:

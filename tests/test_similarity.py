@@ -78,6 +78,14 @@ def test_a_row_without_direction_is_named(value: float) -> None:
         unit_rows(rows)
 
 
+@pytest.mark.usefixtures("_small_tiles")
+def test_a_row_without_direction_is_named_by_its_place_among_all() -> None:
+    children = np.ones((60, 4))
+    children[41] = 0
+    with pytest.raises(EmbeddingError, match="rows 41 are"):
+        cosine_matrix(np.ones((1, 4)), children)
+
+
 def test_vectors_of_other_dimensions_are_refused() -> None:
     with pytest.raises(EmbeddingError, match="parents have 4 dimensions, children 5"):
         cosine_matrix(np.ones((1, 4)), np.ones((1, 5)))

@@ -113,13 +113,14 @@ class OnnxEmbedder:
     def _run(self, chips: Chips) -> Vectors:
         recipe = self._recipe
         values = chips[..., ::-1] if recipe.is_bgr else chips
-        inputs = (values.astype(np.float32) / 255 - recipe.mean) / recipe.std
-        if recipe.channels_first:
-            inputs = inputs.transpose(0, 3, 1, 2)
+        # Planes first: along an axis of three numpy takes three steps at a time.
+        inputs = np.ascontiguousarray(values.transpose(0, 3, 1, 2), np.float32)
+        inputs -= 255 * recipe.mean[:, np.newaxis, np.newaxis]
+        inputs /= 255 * recipe.std[:, np.newaxis, np.newaxis]
+        if not recipe.channels_first:
+            inputs = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
         try:
-            vectors = self._session.run(
-                None, {self._session.get_inputs()[0].name: np.ascontiguousarray(inputs)}
-            )[0]
+            vectors = self._session.run(None, {self._session.get_inputs()[0].name: inputs})[0]
         except Exception as error:  # onnxruntime's errors share no base class
             why = " ".join(str(error).split())  # onnxruntime writes several lines
             raise EmbeddingError(f"{self._path} does not take such chips ({why})") from error

@@ -8,7 +8,6 @@ import numpy as np
 
 from facematch.errors import ProtocolError
 from facematch.evaluation.measure import Curves, Evaluation
-from facematch.extras import require
 
 _BINS = 10
 _LEAST = 20  # pairs of a bin that is drawn
@@ -17,9 +16,8 @@ _LEAST = 20  # pairs of a bin that is drawn
 def draw(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Write roc.png and, where there are likelihood ratios, reliability.png.
 
-    Raises MissingExtraError without matplotlib, ProtocolError where the folder cannot be written.
+    Raises ProtocolError where the folder cannot be written.
     """
-    require("matplotlib", "matplotlib", "evaluate", "a chart").use("Agg")
     title = f"{evaluation.protocol}, {evaluation.engine['embedder']}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,11 @@
-"""Pictures of what was found."""
+"""A photo with its faces marked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from facematch.errors import UnreadablePhotoError
 from facematch.types import Face, Pixels
 
 _MARK = (255, 210, 0)  # RGB
@@ -27,15 +25,3 @@ def draw_faces(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
         place = (left, max(top - 2 * thick, 12 * thick))
         cv2.putText(picture, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, thick / 2, _MARK, thick)
     return picture
-
-
-def save_picture(pixels: Pixels, path: Path) -> Path:
-    """Write a PNG; gives its path. Raises UnreadablePhotoError where that cannot be done."""
-    from PIL import Image
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path, format="PNG")
-    except OSError as error:
-        raise UnreadablePhotoError(str(path), f"cannot be written ({error.strerror})") from error
-    return path

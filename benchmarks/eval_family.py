@@ -1,0 +1,238 @@
+"""What `facematch family` says of fathers, mothers and children, checked on families held back.
+
+    python benchmarks/eval_family.py [--data ../shared/kinship] [--json]
+
+DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild. On the families the
+models were fitted on it measures the constants in likeness.py; on those held back, whether
+"more like dad in 83 of 100 draws" holds. Of each child and both parents some photos are drawn and
+judged, and the verdict is compared with that of as many other photos of the same three: shares that
+are right say how often those agree. It also prints how often the parent of the child's own sex is
+ahead, and how well a child is told from a stranger by one parent and by both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import machine
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from facematch.likeness import between_parents, distances, drawn, of_couple, reliability
+from facematch.metrics import auc, auc_interval, distance_from_flat
+from facematch.registry import load_embedder
+from facematch.resemblance import ResemblanceModel, model_for
+from facematch.similarity import unit_rows
+from facematch.training.fiw import ARCHIVE, family_of, list_faces, read_fiw
+from facematch.training.kin import Kin
+from facematch.types import Gallery, Subject, Vectors
+from facematch.weights import models_folder
+
+PHOTOS = (1, 3)  # of each person, in a verdict
+DRAWS = 4  # of photos, for each child
+EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.001)  # of shares
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
+    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    options = parser.parse_args()
+    embedder = load_embedder("kin")
+    model = model_for(embedder.space)
+    if model is None:
+        sys.exit("no resemblance model fits kin: nothing to measure")
+    held_back = set((models_folder() / "held-back.txt").read_text().split())
+    others = {family_of(name) for name in list_faces(options.data / ARCHIVE)} - held_back
+    show({"machine": machine()}, options.json)
+    fitted, _ = read_fiw(options.data, embedder, held_back, lambda _: None)
+    show(constants(fitted, model), options.json)
+    kin, _ = read_fiw(options.data, embedder, others, lambda _: None)
+    for photos in PHOTOS:
+        show(verdicts(kin, model, photos), options.json)
+    show(couples(kin, model), options.json)
+
+
+def constants(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:
+    """How far distances stray from photo to photo, and how strangers' couples are spread."""
+    rng = np.random.default_rng(0)
+    threes = trios(kin)
+    photos = photos_of(kin)
+    spreads = []
+    for three in threes:
+        for parent in three[:2]:
+            few = min(len(photos[parent]), len(photos[three[2]]))
+            if few < 2:
+                continue
+            one, other = (rng.permutation(photos[each])[:few] for each in (parent, three[2]))
+            away = model.distances_of_pairs(kin.vectors[one], kin.vectors[other])
+            spreads.append(away.var(ddof=1))
+    seen = []  # by two photos of each of three that have them, one and the other
+    for three in threes:
+        if all(len(photos[who]) > 1 for who in three):
+            for _ in range(DRAWS):
+                pairs = [kin.vectors[rng.permutation(photos[who])[:2]] for who in three]
+                away = [model.distances_of_pairs(parent, pairs[2]) for parent in pairs[:2]]
+                seen.append(away[0] - away[1])
+    one, other = np.transpose(seen)
+    fathers, mothers, children = (one_photo(kin, threes[:, at], rng) for at in range(3))
+    strange = strangers(kin, threes, rng)
+    single = np.array(
+        [model.distances_of_pairs(side, children[strange]) for side in (fathers, mothers)]
+    )
+    return {
+        "measured on": "families fitted on",
+        "families": len(np.unique(kin.family[threes[:, 2]])),
+        "spread from photo to photo": round(float(np.sqrt(np.mean(spreads))), 3),
+        "parents apart": round(float(np.cov(one, other)[0, 1]), 3),
+        "spread of couples": round(float(single.mean(axis=0).std() / single.std()), 3),
+    }
+
+
+def verdicts(kin: Kin, model: ResemblanceModel, count: int) -> dict[str, Any]:
+    """How often other photos of the same three agree with a verdict, by its share."""
+    rng = np.random.default_rng(1)
+    photos = photos_of(kin)
+    known = [three for three in trios(kin) if all(len(photos[who]) >= 2 * count for who in three)]
+    shares, expected, agrees, own_sex = [], [], [], []
+    sexes = child_sexes(kin)
+    for three in known:
+        for _ in range(DRAWS):
+            halves = [rng.permutation(photos[who])[: 2 * count] for who in three]
+            first, reliable = judged(kin, model, [half[:count] for half in halves], rng)
+            again, _ = judged(kin, model, [half[count:] for half in halves], rng)
+            shares.append(max(first, 1 - first))
+            # Normal truth around what was seen, seen once more through the same noise.
+            sure = norm.ppf(min(shares[-1], 0.999))
+            expected.append(norm.cdf(sure * np.sqrt(reliable / (1 + reliable))))
+            agrees.append((first > 0.5) == (again > 0.5))
+            own_sex.append((first > 0.5) == (sexes[int(three[2])] == "male"))
+    share, expect, agree = np.array(shares), np.array(expected), np.array(agrees)
+    rows = {}
+    for low, high in pairwise(EDGES):
+        within = (share >= low) & (share < high)
+        if within.any():
+            rows[f"{low:.1f} to {min(high, 1):.1f}"] = {
+                "verdicts": int(within.sum()),
+                "said": round(float(share[within].mean()), 2),
+                "expected to agree": round(float(expect[within].mean()), 2),
+                "agree": round(float(agree[within].mean()), 2),
+            }
+    return {
+        "measured on": "families held back",
+        "photos of each": count,
+        "children": len(known),
+        "shares": rows,
+        "the parent of the child's own sex is ahead": round(float(np.mean(own_sex)), 2),
+    }
+
+
+def judged(
+    kin: Kin, model: ResemblanceModel, photos: list[NDArray[np.intp]], rng: np.random.Generator
+) -> tuple[float, float]:
+    """In what share of draws the father is ahead, and how reliable the difference is."""
+    galleries = [
+        Gallery(
+            tuple(Subject(str(at), (0, 0, 1, 1), 1, 1, 1) for at in some.tolist()),
+            unit_rows(kin.vectors[some]),
+            model.space,
+        )
+        for some in photos
+    ]
+    father, mother, child = (drawn(gallery, rng) for gallery in galleries)
+    counts = len(photos[0]), len(photos[2])
+    away = np.array([distances(model, (side, child), counts, rng) for side in (father, mother)])
+    ahead = between_parents(away)
+    return float((ahead[0] > ahead[1]).mean()), reliability(away)
+
+
+def couples(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:
+    """A child against one parent and against both: who is told from strangers, and how evenly."""
+    rng = np.random.default_rng(2)
+    threes = np.repeat(trios(kin), DRAWS, axis=0)
+    fathers, mothers, children = (one_photo(kin, threes[:, at], rng) for at in range(3))
+    strange = strangers(kin, threes, rng)
+    away = np.array(
+        [
+            np.concatenate(
+                [
+                    model.distances_of_pairs(side, children),
+                    model.distances_of_pairs(side, children[strange]),
+                ]
+            )
+            for side in (fathers, mothers)
+        ]
+    )
+    is_kin = np.arange(away.shape[1]) < len(threes)
+    families = np.tile(kin.family[threes[:, 2]].astype(str), 2)
+    found: dict[str, Any] = {"measured on": "families held back", "children": len(trios(kin))}
+    for name, values in (
+        ("father", away[0]), ("mother", away[1]), ("both", of_couple(model, away)),
+    ):  # fmt: skip
+        low, high = auc_interval(values, is_kin, families, rng)
+        scores = model.judge(values)[0].astype(np.float64)
+        found[name] = {
+            "auc": round(auc(values, is_kin), 3),
+            "interval": [round(low, 3), round(high, 3)],
+            "score_ks": round(distance_from_flat(scores[~is_kin]), 3),
+        }
+    return found
+
+
+def trios(kin: Kin) -> NDArray[np.intp]:
+    """Father, mother and child, each with photos: (N, 3) people."""
+    with_photos = set(kin.person.tolist())
+    parents: dict[int, dict[str, int]] = {}
+    for relation, parent, child in zip(
+        kin.relations.tolist(), kin.parents.tolist(), kin.children.tolist(), strict=True
+    ):
+        if relation in ("fs", "fd", "ms", "md") and {parent, child} <= with_photos:
+            parents.setdefault(child, {})[relation[0]] = parent
+    return np.array([
+        (both["f"], both["m"], child) for child, both in parents.items() if len(both) == 2
+    ])  # fmt: skip
+
+
+def child_sexes(kin: Kin) -> dict[int, str]:
+    return {
+        child: "male" if relation[1] == "s" else "female"
+        for relation, child in zip(kin.relations.tolist(), kin.children.tolist(), strict=True)
+        if relation in ("fs", "fd", "ms", "md")
+    }
+
+
+def photos_of(kin: Kin) -> dict[int, NDArray[np.intp]]:
+    return {person: np.flatnonzero(kin.person == person) for person in np.unique(kin.person)}
+
+
+def one_photo(kin: Kin, people: NDArray[np.intp], rng: np.random.Generator) -> Vectors:
+    photos = photos_of(kin)
+    return kin.vectors[[rng.choice(photos[person]) for person in people.tolist()]]
+
+
+def strangers(kin: Kin, threes: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """For each couple the row of a child of the same sex from another family."""
+    sexes, families = child_sexes(kin), kin.family[threes[:, 2]]
+    sex = np.array([sexes[child] for child in threes[:, 2].tolist()])
+    return np.array([
+        rng.choice(np.flatnonzero((sex == sex[at]) & (families != families[at])))
+        for at in range(len(threes))
+    ])  # fmt: skip
+
+
+def show(result: dict[str, Any], as_json: bool) -> None:
+    print(
+        json.dumps(result) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

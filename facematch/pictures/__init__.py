@@ -1,0 +1,1 @@
+"""Pictures of results: functions of arrays and words, never of files."""

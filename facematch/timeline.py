@@ -1,0 +1,377 @@
+"""Likeness over time: each photo of a child against each parent, and how that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.dates import DAYS_A_YEAR, date_of, spoken, years_between
+from facematch.errors import TableError
+from facematch.likeness import COUNT, distances, drawn, person_warnings, score_interval
+from facematch.report import as_json, shown_score, timeline_table
+from facematch.resemblance import ResemblanceModel
+from facematch.types import DIGITS, Engine, Gallery, Person, Pixels, Skipped, Vectors
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Floats = NDArray[np.float64]
+
+FEWEST_FOR_CURVE = 8  # photos: fewer are points only
+FEWEST_FOR_TREND = 6
+_SURE = 0.9  # of the draws rise, or fall: then a trend is named
+_GRID = 60  # places of a curve
+_WIDTH = 0.2  # of the photos' span: how far a curve looks to both sides
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One photo of the child against one parent.
+
+    `distance` is in standard deviations above strangers' mean, `score` what it means; the intervals
+    hold 95 % of what other photos of both at that time would give. `age` is the
+    child's in years, None without a birth date. `parent_photo` is the parent's photo at the nearest
+    age, None where all of the parent's photos are averaged.
+    """
+
+    parent: str
+    photo: str
+    taken: date
+    age: float | None
+    distance: float
+    distance_interval: tuple[float, float]
+    score: float
+    score_interval: tuple[float, float]
+    parent_photo: str | None = None
+    parent_age: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """The likeness to one parent over time, smoothed: `distance` (G,) at `x` (G,).
+
+    `band` (2, G) holds 95 % of what other draws of the same photos give. `rising` is the share of
+    draws in which likeness rises; None where photos are too few to say.
+    """
+
+    parent: str
+    x: Floats
+    distance: Floats
+    band: Floats
+    rising: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """How much a child looks like each parent, photo by photo in the order they were taken.
+
+    `portraits` show the child in the order of `taken`. `ticks` say what distance each of some
+    scores lies at. No paternity test.
+    """
+
+    child: str
+    parents: tuple[str, ...]
+    moments: tuple[Moment, ...]
+    curves: tuple[Curve, ...]
+    taken: tuple[date, ...]
+    portraits: NDArray[np.uint8]
+    born: date | None
+    ticks: tuple[tuple[float, float], ...]
+    engine: Engine
+    warnings: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row for every photo and parent."""
+        for each in self.moments:
+            fields = _fields(each)
+            low, high = fields.pop("score_interval")
+            yield fields | {"score_low": low, "score_high": high}
+
+    def as_json(self) -> str:
+        """One JSON object."""
+        return as_json({
+            "child": self.child,
+            "born": None if self.born is None else self.born.isoformat(),
+            "parents": self.parents,
+            "moments": [_fields(each) for each in self.moments],
+            "trends": {
+                each.parent: None if each.rising is None else round(each.rising, 3)
+                for each in self.curves
+            },
+            "words": self.words(),
+            "engine": self.engine,
+            "warnings": self.warnings,
+            "skipped": self.skipped,
+        })  # fmt: skip
+
+    def words(self) -> list[str]:
+        """What can be said of each parent, a line each."""
+        return [_trend(each) for each in self.curves]
+
+    def table(self) -> RenderableType:
+        """For a terminal: a row a photo, a column a parent."""
+        return timeline_table(self.parents, _lines(self.moments), self.words())
+
+    def picture(self, theme: str = "light") -> Pixels:
+        """A chart: points, and where photos are many a curve with its band. Shapes: (H, W, 3)."""
+        from facematch.pictures.chart import draw_timeline
+
+        at = [self._place(day) for day in self.taken]
+        label = "date" if self.born is None else f"age of {self.child} in years"
+        series = []
+        for parent, curve in zip(self.parents, self.curves, strict=True):
+            own = [each for each in self.moments if each.parent == parent]
+            points = np.array(
+                [[self._place(each.taken), each.distance, *each.distance_interval] for each in own]
+            )
+            many = len(own) >= FEWEST_FOR_CURVE
+            series.append((parent, points, (curve.x, curve.distance, curve.band) if many else None))
+        return draw_timeline(
+            f"How much {self.child} looks like {' and '.join(self.parents)}",
+            series, self.ticks, (at, self.portraits), label, theme,
+        )  # fmt: skip
+
+    def _place(self, day: date) -> float:
+        return _x(day, self.born)
+
+
+def timeline_of(
+    parents: Sequence[Person],
+    child: Person,
+    model: ResemblanceModel,
+    engine: Engine,
+    *,
+    known: Mapping[str, date],
+    born: Mapping[str, date],
+    seed: int = 0,
+) -> Timeline:
+    """Compare each dated photo of the child with each parent.
+
+    `known` dates photos by path or file name; `born` names who was born when. Raises TableError
+    where no photo of the child is dated.
+    """
+    rng = np.random.default_rng(seed)
+    child, undated = _dated(child, known)
+    if not child.portraits.size:
+        raise TableError(
+            f"no photo of {child.name} tells when it was taken: name files like 2018-05-16.jpg, or "
+            "give a CSV with --dates"
+        )
+    moments: list[Moment] = []
+    curves: list[Curve] = []
+    for parent in parents:
+        ages = _ages(parent, known, born)
+        own = [_moment(parent, child, at, model, (ages, born.get(child.name)), rng)
+               for at in range(len(child.portraits))]  # fmt: skip
+        moments += own
+        curves.append(_curve(parent.name, own, born.get(child.name), rng))
+    days = tuple(day for day in child.taken if day is not None)
+    return Timeline(
+        child=child.name,
+        parents=tuple(parent.name for parent in parents),
+        moments=tuple(moments),
+        curves=tuple(curves),
+        taken=days,
+        portraits=child.portraits,
+        born=born.get(child.name),
+        ticks=_ticks(model),
+        engine=engine,
+        warnings=tuple(_warnings(child, undated, born.get(child.name))),
+    )
+
+
+def dated(person: Person, known: Mapping[str, date]) -> int:
+    """How many of their photos tell when they were taken."""
+    return len(_dated(person, known)[0].taken)
+
+
+def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]]:
+    """The same with dated photos only, in the order they were taken; and the other photos."""
+    labels = person.gallery.labels
+    days = [date_of(*each, known) for each in zip(labels, person.taken, strict=True)]
+    order = sorted((day, at) for at, day in enumerate(days) if day is not None)
+    rows = [at for _, at in order]
+    gallery = person.gallery
+    warnings = gallery.warnings or ((),) * len(labels)
+    return (
+        replace(
+            person,
+            gallery=replace(
+                gallery,
+                subjects=tuple(gallery.subjects[at] for at in rows),
+                vectors=gallery.vectors[rows],
+                warnings=tuple(warnings[at] for at in rows),
+            ),
+            portraits=person.portraits[rows],
+            digests=tuple(person.digests[at] for at in rows),
+            taken=tuple(day for day, _ in order),
+        ),
+        [label for label, day in zip(labels, days, strict=True) if day is None],
+    )
+
+
+def _ages(person: Person, known: Mapping[str, date], born: Mapping[str, date]) -> Floats:
+    """The age on each photo, NaN where not known."""
+    birth = born.get(person.name)
+    days = [date_of(*each, known) for each in zip(person.gallery.labels, person.taken, strict=True)]
+    return np.array([
+        np.nan if day is None or birth is None else years_between(birth, day) for day in days
+    ])  # fmt: skip
+
+
+def _moment(
+    parent: Person,
+    child: Person,
+    at: int,
+    model: ResemblanceModel,
+    ages: tuple[Floats, date | None],
+    rng: np.random.Generator,
+) -> Moment:
+    day = child.taken[at]
+    assert day is not None  # noqa: S101 - `_dated` left the others out
+    age = None if ages[1] is None else years_between(ages[1], day)
+    near = _nearest(ages[0], age)
+    rows = list(range(len(parent.portraits))) if near is None else [near]
+    shown = _some(parent.gallery, rows)
+    own: Vectors = np.repeat(child.gallery.vectors[at : at + 1], COUNT, axis=0)
+    away = distances(model, (drawn(shown, rng), own), (len(rows), 1), rng)
+    low, high = np.quantile(away, [0.025, 0.975])
+    mean = shown.by_person([parent.name] * len(rows))
+    distance = model.as_of_single_photos(
+        model.distances_of_pairs(mean.vectors, own[:1]), np.array([(1 / len(rows) + 1) / 2])
+    )
+    return Moment(
+        parent=parent.name,
+        photo=child.gallery.labels[at],
+        taken=day,
+        age=age,
+        distance=float(distance[0]),
+        distance_interval=(float(low), float(high)),
+        score=float(model.judge(distance)[0][0]),
+        score_interval=score_interval(model, away),
+        parent_photo=None if near is None else parent.gallery.labels[near],
+        parent_age=None if near is None else float(ages[0][near]),
+    )
+
+
+def _nearest(ages: Floats, age: float | None) -> int | None:
+    """The photo at the nearest age, None where none is within a year or a quarter of that age."""
+    if age is None or np.isnan(ages).all():
+        return None
+    near = int(np.nanargmin(np.abs(ages - age)))
+    return near if abs(ages[near] - age) <= max(1.0, age / 4) else None
+
+
+def _some(gallery: Gallery, rows: Sequence[int]) -> Gallery:
+    warnings = gallery.warnings or ((),) * len(gallery.subjects)
+    return replace(
+        gallery,
+        subjects=tuple(gallery.subjects[at] for at in rows),
+        vectors=gallery.vectors[list(rows)],
+        warnings=tuple(warnings[at] for at in rows),
+    )
+
+
+def _x(day: date, born: date | None) -> float:
+    """The age in years, or the year with its part."""
+    return years_between(born, day) if born else 1970 + (day.toordinal() - 719163) / DAYS_A_YEAR
+
+
+def _curve(
+    parent: str, moments: Sequence[Moment], born: date | None, rng: np.random.Generator
+) -> Curve:
+    x = np.array([_x(each.taken, born) for each in moments])
+    y = np.array([each.distance for each in moments])
+    grid = np.linspace(x.min(), x.max(), _GRID)
+    times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), COUNT).astype(np.float64)
+    drawn_curves = np.array([_smooth(x, y, each, grid) for each in times])
+    rising = None
+    if len(x) >= FEWEST_FOR_TREND and np.ptp(x) > 0:
+        slopes = [_slope(x, y, each) for each in times]
+        rising = float(np.mean([slope > 0 for slope in slopes if not np.isnan(slope)]))
+    return Curve(
+        parent=parent,
+        x=grid,
+        distance=_smooth(x, y, np.ones(len(x)), grid),
+        band=np.quantile(drawn_curves, [0.025, 0.975], axis=0),
+        rising=rising,
+    )
+
+
+def _smooth(x: Floats, y: Floats, times: Floats, grid: Floats) -> Floats:
+    """The mean of `y` around each place of the grid, by a Gaussian kernel. Shapes: (G,)."""
+    width = max(_WIDTH * np.ptp(x), 1e-3)
+    # Where the draw holds nothing near, the least far counts: as logarithms nothing becomes zero.
+    logs = -(((grid[:, np.newaxis] - x) / width) ** 2) / 2
+    logs = np.where(times > 0, logs + np.log(np.maximum(times, 1)), -np.inf)
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(weights @ y / weights.sum(axis=1))
+
+
+def _slope(x: Floats, y: Floats, times: Floats) -> float:
+    """The least-squares slope, NaN where all drawn photos are of one day."""
+    centred = x - np.average(x, weights=times)
+    spread = float((times * centred**2).sum())
+    return float((times * centred * y).sum() / spread) if spread > 0 else float("nan")
+
+
+def _ticks(model: ResemblanceModel) -> tuple[tuple[float, float], ...]:
+    scores = (1.0, 10.0, 50.0, 90.0, 99.0)
+    places = np.interp(scores, model.scores, model.distances).tolist()
+    return tuple(zip(scores, places, strict=True))
+
+
+def _trend(curve: Curve) -> str:
+    if curve.rising is None:
+        return f"{curve.parent}: too few photos to say whether the likeness changes"
+    up = curve.rising >= 0.5
+    share = 100 * max(curve.rising, 1 - curve.rising)
+    if share < 100 * _SURE:
+        return f"{curve.parent}: no clear change over time"
+    return f"{curve.parent}: the likeness {'rises' if up else 'falls'}, in {share:.0f} of 100 draws"
+
+
+def _warnings(child: Person, undated: Sequence[str], born: date | None) -> Iterator[str]:
+    yield from person_warnings(child)
+    for label in undated:
+        yield f"{label}: nothing tells when it was taken, so it is left out"
+    for label, day in zip(child.gallery.labels, child.taken, strict=True):
+        if born is not None and day is not None and day < born:
+            yield f"{label}: taken on {day}, before {child.name} was born on {born}"
+
+
+def _lines(moments: Sequence[Moment]) -> list[tuple[str, str, dict[str, str]]]:
+    """Of each photo when it was taken, its name, and what is shown of each parent."""
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for each in moments:
+        low, high = (shown_score(end) for end in each.score_interval)
+        cell = shown_score(each.score) + ("" if low == high else f" ({low} to {high})")
+        if each.parent_age is not None:
+            cell += f", {each.parent} at {spoken(each.parent_age)}"
+        when = each.taken.isoformat()
+        if each.age is not None:
+            when += f", {spoken(each.age)}" if each.age >= 0 else ", before birth"
+        lines.setdefault((when, each.photo), {})[each.parent] = cell
+    return [(when, photo, cells) for (when, photo), cells in lines.items()]
+
+
+def _fields(each: Moment) -> dict[str, Any]:
+    low, high = each.score_interval
+    digits = DIGITS["score"]
+    return {
+        "parent": each.parent,
+        "photo": each.photo,
+        "taken": each.taken.isoformat(),
+        "age": None if each.age is None else round(each.age, 2),
+        "score": round(each.score, digits),
+        "score_interval": [round(low, digits), round(high, digits)],
+        "distance": round(each.distance, 3),
+        "parent_photo": each.parent_photo,
+        "parent_age": None if each.parent_age is None else round(each.parent_age, 2),
+    }
