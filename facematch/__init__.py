@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facematch.errors import FacematchError, PhotoError
     from facematch.photos import Limits, read_photo
-    from facematch.pipeline import FaceMatcher, Portrait
+    from facematch.pipeline import FaceMatcher
+    from facematch.tracking import Clip
     from facematch.types import (
         Comparison,
         Detector,
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
         Gallery,
         Match,
         Photo,
+        Portrait,
         Skipped,
         Subject,
     )
+    from facematch.video import ClipLimits
 
 _HOMES = {
+    "Clip": "tracking",
+    "ClipLimits": "video",
     "Comparison": "types",
     "Detector": "types",
     "Embedder": "types",
@@ -39,13 +44,15 @@ _HOMES = {
     "Match": "types",
     "Photo": "types",
     "PhotoError": "errors",
-    "Portrait": "pipeline",
+    "Portrait": "types",
     "Skipped": "types",
     "Subject": "types",
     "read_photo": "photos",
 }
 
 __all__ = [
+    "Clip",
+    "ClipLimits",
     "Comparison",
     "Detector",
     "Embedder",

@@ -8,8 +8,9 @@ settings, and another engine does not see it.
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,20 +152,37 @@ def clear_cache(path: Path) -> int:
 
     Raises CacheError where it is no cache: no other file is ever emptied.
     """
-    entries = cache_entries(path)
-    with closing(_connect(path)) as database:
-        database.execute(
-            "PRAGMA secure_delete = ON"
-        )  # templates are overwritten, not just unlinked
-        with database:
-            database.execute("DELETE FROM faces")
-        database.execute("VACUUM")
-    return entries
+    return _forget(path, "DELETE FROM faces", [()])
+
+
+def forget(path: Path, photos: Sequence[str]) -> int:
+    """Forget some photos by their sha256, of all engines; gives how many entries there were.
+
+    Raises CacheError where `path` is no cache.
+    """
+    return _forget(path, "DELETE FROM faces WHERE photo = ?", [(photo,) for photo in photos])
+
+
+def _forget(path: Path, statement: str, rows: Sequence[tuple[str, ...]]) -> int:
+    import sqlite3
+
+    before = cache_entries(path)
+    try:
+        with closing(_connect(path)) as database:
+            # Templates are overwritten, not just unlinked.
+            database.execute("PRAGMA secure_delete = ON")
+            with database:
+                database.executemany(statement, rows)
+            database.execute("VACUUM")
+    except sqlite3.Error as error:
+        raise CacheError(f"{path} cannot be used as a cache ({error})") from error
+    return before - cache_entries(path)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     import sqlite3
 
+    _make_private(path)
     try:
         database = sqlite3.connect(path, timeout=_TIMEOUT, check_same_thread=False)
         try:
@@ -182,6 +200,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise CacheError(f"{path} is no cache, or cannot be used as one ({error})") from error
     return database
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that its owner alone may read, unless there is one; SQLite fills it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise CacheError(f"{path} cannot be made ({error.strerror}): name another place") from error
 
 
 def _entry(path: Path, text: str, vector: bytes) -> Remembered:

@@ -4,6 +4,7 @@ FacematchError
 ├── PhotoError               one photo cannot be used; has `photo` and a stable `code`
 │   ├── MissingPhotoError      "missing"        no such file, or a folder
 │   ├── NotAnImageError        "not-an-image"   the content is no format we open
+│   ├── NotAVideoError         "not-a-video"    the content is no clip we play
 │   ├── TruncatedPhotoError    "truncated"      the file ends too early
 │   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels or frames
 │   ├── UnreadablePhotoError   "unreadable"     damaged, or the system refuses it
@@ -49,6 +50,12 @@ class NotAnImageError(PhotoError):
     """The content is in no image format that facematch opens."""
 
     code = "not-an-image"
+
+
+class NotAVideoError(PhotoError):
+    """The content is no clip that facematch plays: `photo` is its label."""
+
+    code = "not-a-video"
 
 
 class TruncatedPhotoError(PhotoError):

@@ -48,9 +48,14 @@ class Verdict:
     both: float | None
 
     @property
+    def times(self) -> str:
+        """In how many draws that parent is ahead; never in all, for there are photos not given."""
+        return f"{min(round(100 * self.share), 99)} of 100 draws"
+
+    @property
     def words(self) -> str:
         """In a line."""
-        times = f"{self.ahead} in {100 * self.share:.0f} of 100 draws"
+        times = f"{self.ahead} in {self.times}"
         if self.most_like is None:
             return f"{self.child}: too close to call ({times})"
         return f"{self.child}: more like {times}"
@@ -231,4 +236,4 @@ def _verdict_line(verdict: Verdict) -> str:
 def _short(verdict: Verdict) -> str:
     if verdict.most_like is None:
         return "too close to call"
-    return f"more like {verdict.ahead}\n{100 * verdict.share:.0f} of 100 draws"
+    return f"more like {verdict.ahead}\n{verdict.times}"

@@ -9,9 +9,9 @@ import base64
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Protocol
 
 from facematch.card import Card
+from facematch.explain import Explanation
 from facematch.family import SURE, Family
 from facematch.pictures.canvas import as_jpeg
 from facematch.report import NO_PATERNITY_TEST, shown_score, support
@@ -19,18 +19,11 @@ from facematch.timeline import Timeline
 from facematch.types import Pixels
 
 
-class Drawn(Protocol):
-    """What is only shown as a picture."""
-
-    def picture(self, theme: str = "light") -> Pixels:
-        """Drawn in a theme's colours."""
-
-
 def page(
     family: Family,
     cards: Sequence[Card] = (),
     timelines: Sequence[Timeline] = (),
-    explanations: Sequence[Drawn] = (),
+    explanations: Sequence[Explanation] = (),
 ) -> str:
     """The page as HTML, every picture within it."""
     from jinja2 import Environment, StrictUndefined

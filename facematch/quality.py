@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.types import Face, Pixels, Points
+from facematch.types import Face, Pixels, Points, Portrait
 
 SMALL = 60  # pixels of the file: a chip cut from less is enlarged more than 1.6 times
 TURNED = 0.2  # of the distance between the eyes: how far the nose lies off their middle
@@ -40,6 +40,11 @@ def quality_warnings(face: Face, chip: Pixels, *, scale: float = 1.0) -> list[st
     if face.landmarks is not None and turn(face.landmarks) > TURNED:
         warnings.append("the face is turned away: one seen from the front says more")
     return warnings
+
+
+def face_warnings(portrait: Portrait, at: int) -> list[str]:
+    """What to warn of, of one face of a portrait."""
+    return quality_warnings(portrait.faces[at], portrait.chips[at], scale=portrait.photo.scale)
 
 
 def is_same_picture(one: Pixels, other: Pixels) -> bool:

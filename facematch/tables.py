@@ -23,6 +23,7 @@ Row: TypeAlias = dict[str, Any]
 RESULTS = ("cosine", "score", "likelihood_ratio", "warnings", "reason")
 _FORMATS = {"cosine": ".3f", "score": ".1f", "likelihood_ratio": ".2g"}  # of a table
 _SHOWN = 50  # rows of a table
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula may begin with, by OWASP's list
 _BATCH = 50_000  # rows of Parquet written at a time
 
 
@@ -146,9 +147,16 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
 
 
 def _write_csv(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> None:
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([_inert(column) for column in columns])
+    for row in rows:
+        writer.writerow([_inert(row[column]) for column in columns])
+
+
+def _inert(value: Any) -> Any:
+    """A cell no spreadsheet takes for a formula: words that begin like one get an apostrophe."""
+    begins_so = isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if begins_so else value
 
 
 def _write_json(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> None:

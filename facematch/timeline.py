@@ -331,10 +331,10 @@ def _trend(curve: Curve) -> str:
     if curve.rising is None:
         return f"{curve.parent}: too few photos to say whether the likeness changes"
     up = curve.rising >= 0.5
-    share = 100 * max(curve.rising, 1 - curve.rising)
+    share = min(round(100 * max(curve.rising, 1 - curve.rising)), 99)
     if share < 100 * _SURE:
         return f"{curve.parent}: no clear change over time"
-    return f"{curve.parent}: the likeness {'rises' if up else 'falls'}, in {share:.0f} of 100 draws"
+    return f"{curve.parent}: the likeness {'rises' if up else 'falls'}, in {share} of 100 draws"
 
 
 def _warnings(child: Person, undated: Sequence[str], born: date | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -11,7 +12,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import EmbeddingError
+from facematch.errors import EmbeddingError, NoFaceError, PhotoError
 
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, upright
 Chips: TypeAlias = NDArray[np.uint8]  # (N, S, S, 3) RGB, aligned faces
@@ -37,6 +38,9 @@ class Photo:
     digest: str = ""
 
 
+PhotoLike: TypeAlias = str | os.PathLike[str] | Photo  # a path, or one already decoded
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """A face in a photo; `box` and `landmarks` are in pixels of that photo.
@@ -49,6 +53,12 @@ class Face:
     box: Box
     confidence: float
     landmarks: Points | None = None
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        x_min, y_min, x_max, y_max = self.box
+        return (x_max - x_min) * (y_max - y_min)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +132,55 @@ class Skipped:
     photo: str
     code: str
     reason: str
+
+    @classmethod
+    def because(cls, error: PhotoError) -> Skipped:
+        """The photo that an error names."""
+        return cls(error.photo, error.code, error.reason)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """A photo, the faces found in it, largest first and with landmarks, and one chip a face."""
+
+    photo: Photo
+    faces: tuple[Face, ...]
+    chips: Chips
+
+    def subjects(self) -> list[Subject]:
+        """Each face as something to score, largest first."""
+        return [self.subject(index) for index in range(len(self.faces))]
+
+    def subject(self, index: int) -> Subject:
+        """One face as something to score."""
+        face = self.faces[index]
+        x_min, y_min, x_max, y_max = (side / self.photo.scale for side in face.box)
+        return Subject(
+            photo=self.photo.label,
+            box=(x_min, y_min, x_max, y_max),
+            confidence=face.confidence,
+            face=index + 1,
+            faces_found=len(self.faces),
+        )
+
+    def face_index(self, number: int | None) -> int:
+        """Where face `number` is in `faces`; None stands for the largest.
+
+        Raises NoFaceError where there are not that many.
+        """
+        found = len(self.faces)
+        if not found:
+            raise NoFaceError(self.photo.label, self._no_face())
+        if number is not None and not 1 <= number <= found:
+            there_are = "1 face" if found == 1 else f"{found} faces"
+            reason = f"there is no face {number}: {there_are} found, 1 being the largest"
+            raise NoFaceError(self.photo.label, reason)
+        return 0 if number is None else number - 1
+
+    def _no_face(self) -> str:
+        height, width = (round(side / self.photo.scale) for side in self.photo.pixels.shape[:2])
+        smaller = max(max(width, height) // 40, 10)  # half the default
+        return f"no face found ({width}x{height}): try --min-face {smaller}, or crop closer"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,9 +270,17 @@ class Person:
     @property
     def portrait(self) -> Pixels:
         """The one of the first photo that nothing is warned of, of the first where all are."""
+        return np.asarray(self.portraits[self._best])
+
+    @property
+    def shown(self) -> str:
+        """The photo that `portrait` is of."""
+        return self.gallery.labels[self._best]
+
+    @property
+    def _best(self) -> int:
         warned = self.gallery.warnings or ((),) * len(self.portraits)
-        at = next((at for at, phrases in enumerate(warned) if not phrases), 0)
-        return np.asarray(self.portraits[at])
+        return next((at for at, phrases in enumerate(warned) if not phrases), 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -878,6 +878,25 @@ SECOND_PHOTOS = {
 }  # fmt: skip
 
 
+YEARS = {age: f"{2006 + age}-06-01" for age in (5, 6, 7, 8, 10, 12, 14, 16, 18)}  # of the daughter
+
+
+def growing(person: Person) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Someone on their birthdays, each in other light; with the day."""
+    rng = np.random.default_rng(5)
+    for age, day in YEARS.items():
+        shade = rng.uniform(0.45, 0.8, 3)
+        scene = Scene(
+            lamp=(float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.5)), -0.5, 0.75),
+            backdrop=(tuple(shade.tolist()), tuple((0.6 * shade).tolist())),
+            tilt=float(rng.uniform(-6, 6)),
+            turn=float(rng.uniform(-0.05, 0.05)),
+            zoom=float(rng.uniform(0.92, 1.02)),
+            smile=float(rng.uniform(0.3, 0.9)),
+        )
+        yield day, portrait(replace(person, age=age), scene)
+
+
 CLIP = (640, 480)
 GROUP = Scene(lamp=(-0.3, -0.6, 0.75), backdrop=((0.76, 0.78, 0.72), (0.44, 0.50, 0.46)), smile=0.6)
 STANDING = {  # where the eyes are in the group picture, the scale and the tilt
@@ -945,6 +964,9 @@ def main() -> None:
     for name, scene in SECOND_PHOTOS.items():
         Image.fromarray(portrait(people[name], scene)).save(out / f"{name}-2.png", optimize=True)
     Image.fromarray(group(people)).save(out / "group.jpg", quality=90)
+    (out / "years").mkdir(exist_ok=True)
+    for day, picture in growing(people["daughter"]):
+        Image.fromarray(picture).save(out / "years" / f"{day}.jpg", quality=88)
     write_clip(out / "clip.mp4", clip_frames(people["daughter"]))
     write_tables(out, people)
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,13 @@ import pytest
 from conftest import SAMPLES, ColourEmbedder, CountingDetector, noise
 from PIL import Image
 from test_cli import run
+from typer.testing import CliRunner
 
 from facematch import FaceMatcher
 from facematch.cache import FaceCache, Remembered, cache_entries, clear_cache
+from facematch.cli import app
 from facematch.errors import CacheError
+from facematch.photos import photo_digest
 
 ENTRY = Remembered(
     box=(1.5, 2, 3, 4),
@@ -197,3 +202,24 @@ def test_no_cache_is_made_unless_asked_for(tmp_path: Path) -> None:
     assert first.stdout == second.stdout
     assert "faces.db: 2 photos" in run("cache", "info", "faces.db", cwd=tmp_path).stdout
     assert "2 photos forgotten" in run("cache", "clear", "faces.db", cwd=tmp_path).stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no modes")
+def test_a_cache_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    with closing(FaceCache(tmp_path / "faces", "engine")):
+        assert (tmp_path / "faces").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(CacheError, match="cannot be made"):
+        FaceCache(tmp_path / "none" / "faces", "engine")
+
+
+def test_a_photo_is_forgotten_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    file, photo = tmp_path / "faces", SAMPLES / "son.png"
+    mark = np.frombuffer(b"a face template!" * 4, np.float32)
+    with closing(FaceCache(file, "one")) as one, closing(FaceCache(file, "other")) as other:
+        for cache in (one, other):
+            cache.put(photo_digest(photo), Remembered(vector=mark))
+        one.put("f" * 64, Remembered(reason="no face"))
+    result = CliRunner().invoke(app, ["forget", str(photo), "--cache", str(file)])
+    assert "2 photos forgotten" in result.output
+    assert cache_entries(file) == 1
+    assert b"a face template!" not in file.read_bytes()

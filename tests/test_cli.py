@@ -137,7 +137,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["score"], ["faces"], ["models"], ["models", "fetch"], ["train"]]
+    "command", [[], ["score"], ["faces"], ["models"], ["models", "fetch"], ["train"], ["video"]]
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = run(*command, "--help")
@@ -176,3 +176,74 @@ def test_imports_are_only_those_needed(code: str, absent: list[str]) -> None:
 def test_a_folder_is_left_as_it_was(tmp_path: Path) -> None:
     run("score", SAMPLES / "father.png", SAMPLES / "son.png", cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+PARENTS = ("--parent", "samples/father.png", "--parent", "mum=samples/mother.png")
+
+
+def test_a_family_is_told_and_drawn(tmp_path: Path) -> None:
+    picture = tmp_path / "family.png"
+    result = run("family", *PARENTS, "--child", "samples/son.png", "--save", picture)
+    assert result.returncode == 0
+    assert "son: more like father in " in result.stdout
+    assert PATERNITY in result.stdout
+    with Image.open(picture) as drawn:
+        assert drawn.width > 500
+    rows = run("family", *PARENTS, "--child", "samples/son.png", "--format", "csv")
+    assert rows.stdout.startswith("parent,child,cosine,score,likelihood_ratio,support,share,score_")
+    assert rows.stdout.count("\n") == 3
+    assert PATERNITY in rows.stderr
+
+
+def test_a_group_photograph_is_numbered_then_named(tmp_path: Path) -> None:
+    picture = tmp_path / "numbered.png"
+    group = ("family", "--photo", "samples/group.jpg")
+    labelled = run(*group, "--label", "--save", picture)
+    assert labelled.stdout == f"{picture}: 4 faces, numbered\n"
+    assert "--names 1=mum" in labelled.stderr
+    told = run(*group, "--names", "1=dad,3=mum,2=son,4=daughter", "--format", "json")
+    verdicts = {each["child"]: each["most_like"] for each in json.loads(told.stdout)["verdicts"]}
+    assert verdicts == {"son": "dad", "daughter": "mum"}
+    assert "one photograph shows" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("family",), "nobody to compare: name a photo or a folder with --parent"),
+        (("family", *PARENTS), "nobody to compare: name a photo or a folder with --child"),
+        (
+            ("family", *PARENTS[:2], *PARENTS[:2], "--child", "samples/son.png"),
+            "two are called 'father' in --parent: name them apart, NAME=PATH",
+        ),
+        (("family", "--photo", "samples/group.jpg", "--names", "dad"), "write it like 1=mum,2=dad"),
+        (("family", "--photo", "samples/group.jpg", "--names", "1=ann,2=bob"), "no parent or no"),
+        (
+            ("family", "--photo", "samples/group.jpg", "--names", "1=mum,9=kid"),
+            "there is no face 9: 4 faces found",
+        ),
+        (("card", "samples/none.png", "samples/son.png", "--save", "x.png"), "no such file"),
+        (("timeline", *PARENTS, "--child", "samples/son.png"), "no photo of son tells when"),
+        (
+            ("timeline", *PARENTS, "--child", "samples/son.png", "--born", "son=May"),
+            "--born son=May: 'May' is no date: write it like 2018-05-16",
+        ),
+        (("find", "samples/son.png", "--in", "facematch"), "holds no photo"),
+        (("card", "none.png", "none.png", "--save", "card.bmp"), "end its name in .png or .jpg"),
+    ],
+)
+def test_what_a_verb_cannot_do_is_said_in_a_line(arguments: tuple[str, ...], words: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert result.stderr.count("\n") <= 2
+    assert "Traceback" not in result.stderr
+
+
+def test_a_page_is_written(tmp_path: Path) -> None:
+    page = tmp_path / "new" / "page.html"
+    result = run("report", *PARENTS, "--child", "samples/son.png", "-o", page)
+    assert result.stdout == f"{page}\n"
+    assert "<h1>Who does son look like?</h1>" in page.read_text(encoding="utf-8")
+    refused = run("report", *PARENTS, "--child", "samples/son.png", "-o", tmp_path)
+    assert "cannot be written" in refused.stderr

@@ -50,7 +50,10 @@ def test_every_option_it_shows_is_there() -> None:
         "--photos",
     }  # pip's; a benchmark's
     helps = ""
-    for command in (["score"], ["match"], ["faces"], ["evaluate"], ["train", "resemblance"]):
+    for command in (
+        ["score"], ["match"], ["faces"], ["evaluate"], ["train", "resemblance"],
+        ["video"], ["family"], ["timeline"], ["card"], ["find"], ["forget"],
+    ):  # fmt: skip
         helps += run(
             [executable, "-m", "facematch", *command, "--help"],
             capture_output=True, text=True, check=True, encoding="utf-8", cwd=REPOSITORY,

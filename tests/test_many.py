@@ -357,3 +357,13 @@ def test_folders_are_people_where_asked(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [row["parent"] for row in rows] == ["dad", "mum"]
     assert [row["child"] for row in rows] == ["samples/son.png"] * 2
+
+
+def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
+    rows = [
+        {"parent": name, "score": -1.5} for name in ("=1+1", "+1", "-a.jpg", "@a", "\ta", "a=b")
+    ]
+    write_rows(rows, ["parent", "score"], "csv", tmp_path / "out.csv")
+    written = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
+    assert written[1:] == ["'=1+1,-1.5", "'+1,-1.5", "'-a.jpg,-1.5", "'@a,-1.5", "'\ta,-1.5",
+                           "a=b,-1.5"]  # fmt: skip

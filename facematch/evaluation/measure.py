@@ -23,11 +23,11 @@ from facematch.metrics import (
     require_sklearn,
     true_accepts,
 )
-from facematch.pipeline import FaceMatcher, Portrait
+from facematch.pipeline import FaceMatcher
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import cosine_pairs, unit_rows
 from facematch.training.fiw import PARENT_CHILD, open_faces
-from facematch.types import Chips, Embedder, Photo, Skipped, Vectors
+from facematch.types import Chips, Embedder, Photo, Portrait, Skipped, Vectors
 
 Floats = NDArray[np.float64]
 

@@ -99,15 +99,21 @@ def save_picture(pixels: Pixels, path: Path) -> Path:
     """
     from PIL import Image
 
-    kind = _FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise UnreadablePhotoError(str(path), "cannot be written: end its name in .png or .jpg")
+    kind = check_ending(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path, format=kind, quality=92)
     except OSError as error:
         raise UnreadablePhotoError(str(path), f"cannot be written ({error.strerror})") from error
     return path
+
+
+def check_ending(path: Path) -> str:
+    """The format that a picture's name ends in. Raises UnreadablePhotoError where it is none."""
+    kind = _FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise UnreadablePhotoError(str(path), "cannot be written: end its name in .png or .jpg")
+    return kind
 
 
 def as_jpeg(pixels: Pixels) -> bytes:

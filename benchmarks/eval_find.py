@@ -1,0 +1,64 @@
+"""What tells two photos of one person from photos of two siblings: the bound `find` groups by.
+
+    python benchmarks/eval_find.py [--data ../shared/kinship] [--json]
+
+DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild; the families held back
+are taken. Prints, for some distances between dlib's vectors, how many pairs lie nearer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from eval_family import photos_of
+from machine import machine
+
+from facematch.archive import SAME_PERSON
+from facematch.registry import load_embedder
+from facematch.training.fiw import ARCHIVE, family_of, list_faces, read_fiw
+from facematch.weights import models_folder
+
+DRAWS = 4  # of photos, for each two people
+BOUNDS = (0.4, SAME_PERSON, 0.5, 0.6)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
+    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    options = parser.parse_args()
+    held_back = set((models_folder() / "held-back.txt").read_text().split())
+    others = {family_of(name) for name in list_faces(options.data / ARCHIVE)} - held_back
+    kin, _ = read_fiw(options.data, load_embedder("dlib-resnet"), others, lambda _: None)
+    photos, rng = photos_of(kin), np.random.default_rng(0)
+    of_one = [
+        rng.permutation(some)[:2] for some in photos.values() if len(some) > 1 for _ in range(DRAWS)
+    ]
+    alike = np.isin(kin.relations, ["bb", "ss"])
+    of_siblings = [
+        (rng.choice(photos[one]), rng.choice(photos[other]))
+        for one, other in zip(kin.parents[alike], kin.children[alike], strict=True)
+        if one in photos and other in photos
+        for _ in range(DRAWS)
+    ]
+    print(json.dumps({"machine": machine()}) if options.json else machine())
+    same, siblings = (
+        np.linalg.norm(kin.vectors[one] - kin.vectors[other], axis=1)
+        for one, other in (np.transpose(of_one), np.transpose(of_siblings))
+    )
+    for bound in BOUNDS:
+        found = {
+            "nearer than": bound,
+            "photos of one person": round(float((same < bound).mean()), 3),
+            "of brothers, or of sisters": round(float((siblings < bound).mean()), 3),
+        }
+        print(json.dumps(found) if options.json else found)
+
+
+if __name__ == "__main__":
+    main()

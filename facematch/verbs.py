@@ -1,0 +1,411 @@
+"""What people ask of photos, as methods of FaceMatcher: families, time, cards, archives, a page."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import islice
+
+import numpy as np
+
+from facematch.align import crop_faces, portraits
+from facematch.archive import Findings, Sighting, by_person, closeness, findings_of, most_alike
+from facematch.card import Card
+from facematch.errors import NoFaceError, OptionError, ResemblanceError
+from facematch.explain import Explanation
+from facematch.family import Family, family_of
+from facematch.likeness import Likeness, person_warnings
+from facematch.page import page
+from facematch.quality import face_warnings
+from facematch.registry import load_embedder
+from facematch.resemblance import ResemblanceModel, model_for
+from facematch.similarity import unit_rows
+from facematch.timeline import Timeline, dated, timeline_of
+from facematch.types import (
+    Detector,
+    Embedder,
+    Engine,
+    Gallery,
+    Person,
+    Photo,
+    PhotoLike,
+    Pixels,
+    Portrait,
+    Skipped,
+    Subject,
+    Vectors,
+)
+
+_PORTRAIT, _CARD_PORTRAIT = 240, 640  # pixels, the side of a Person's portraits
+_CANDIDATES = 20  # faces of an archive kept for each person asked for
+_BATCH = 32  # chips embedded at a time
+
+
+class Verbs(ABC):
+    """What a FaceMatcher can tell of people with several photos each."""
+
+    detector: Detector
+    embedder: Embedder
+
+    @property
+    @abstractmethod
+    def engine(self) -> Engine:
+        """The names of the parts that make a score."""
+
+    @abstractmethod
+    def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+        """The faces in each photo, in order."""
+
+    @abstractmethod
+    def explain(self, parent: PhotoLike, child: PhotoLike) -> Explanation:
+        """Which parts of two faces carry their likeness."""
+
+    def family(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        children: Mapping[str, Iterable[PhotoLike]],
+    ) -> Family:
+        """Who looks like whom; both name people, each with photos.
+
+        Photos that cannot be used are in `skipped`. Raises NoFaceError where no parent or no child
+        has a usable one, ResemblanceError where no resemblance model fits the embedder.
+        """
+        sides, skipped = self._sides(parents, children)
+        return self.family_of(sides[0], sides[1], skipped)
+
+    def family_of(
+        self, parents: Sequence[Person], children: Sequence[Person], skipped: Sequence[Skipped] = ()
+    ) -> Family:
+        """As `family`, of people that `person` or `people` gave."""
+        model = self._model()
+        found = family_of(parents, children, model, self.engine)
+        return replace(found, skipped=tuple(skipped))
+
+    def timeline(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        child: Mapping[str, Iterable[PhotoLike]],
+        *,
+        dates: Mapping[str, date] | None = None,
+        born: Mapping[str, date] | None = None,
+    ) -> Timeline:
+        """How much a child, one name and its photos, looks like each parent over time.
+
+        `dates` says when photos were taken, by path or file name; else their names or EXIF do.
+        `born` says who was born when: ages are told then, and a parent's photo at the child's age
+        is taken where there is one. Raises TableError where no photo of the child is dated,
+        OptionError for two children, and what `family` raises.
+        """
+        if len(child) != 1:
+            raise OptionError(f"a timeline is of one child, not of {len(child)}")
+        _check_born(born or {}, [*parents, *child])
+        sides, skipped = self._sides(parents, child)
+        found = self._timeline_of(sides[0], sides[1][0], dates, born)
+        return replace(found, skipped=tuple(skipped))
+
+    def report(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        children: Mapping[str, Iterable[PhotoLike]],
+        *,
+        dates: Mapping[str, date] | None = None,
+        born: Mapping[str, date] | None = None,
+    ) -> str:
+        """All that `family`, `card`, `timeline` and `explain` tell, as one page of HTML.
+
+        Each child has a card with the parent ahead, what carries that likeness in a photo of each,
+        and a chart where at least two of their photos are dated. Raises what they raise.
+        """
+        parents, children = (
+            {name: list(photos) for name, photos in side.items()} for side in (parents, children)
+        )
+        files = {
+            _label(photo): photo for side in (parents, children) for each in side.values()
+            for photo in each
+        }  # fmt: skip
+        _check_born(born or {}, [*parents, *children])
+        sides, skipped = self._sides(parents, children, portrait=_CARD_PORTRAIT)
+        family = self.family_of(sides[0], sides[1], skipped)
+        by_name = {person.name: person for person in sides[0]}
+        cards, timelines, explanations = [], [], []
+        for child in sides[1]:
+            best = max((family.of(name, child.name) for name in by_name), key=_likeness_order)
+            cards.append(Card(by_name[best.parent], child, best))
+            shown = (files[person.shown] for person in (by_name[best.parent], child))
+            explanations.append(self.explain(*shown))
+            if dated(child, dates or {}) > 1:
+                timelines.append(self._timeline_of(sides[0], child, dates, born))
+        return page(family, cards, timelines, explanations)
+
+    def card(
+        self, parent: Mapping[str, Iterable[PhotoLike]], child: Mapping[str, Iterable[PhotoLike]]
+    ) -> Card:
+        """A parent and a child, one name each with its photos, on a card; raises as `family`."""
+        if len(parent) != 1 or len(child) != 1:
+            raise OptionError("a card shows one parent and one child")
+        sides, skipped = self._sides(parent, child, portrait=_CARD_PORTRAIT)
+        found = self.family_of(sides[0], sides[1])
+        return Card(sides[0][0], sides[1][0], found.likenesses[0], found.warnings, tuple(skipped))
+
+    def find(
+        self,
+        child: Mapping[str, Iterable[PhotoLike]],
+        archive: Iterable[PhotoLike],
+        *,
+        top: int = 10,
+    ) -> Findings:
+        """Who in an archive looks most like a child: every face of every photo, by person.
+
+        `child` is one name and its photos, which are left out where the archive holds them too.
+        Memory stays bounded however large the archive. Raises what `family` raises.
+        """
+        if len(child) != 1:
+            raise OptionError(f"one child is searched for, not {len(child)}")
+        model, identify = self._model(), load_embedder("dlib-resnet")
+        [(name, photos)] = child.items()
+        skipped: list[Skipped] = []
+        shown = list(_without_skipped(map(_largest_of, self.faces(photos)), skipped))
+        person = self.person(name, shown)
+        if not shown:
+            raise _of_no_use(skipped)
+        known = identify.embed(np.stack([_chip(*each, identify) for each in shown]))
+        looked = _Looked(self, person, model, identify)
+        best, faces = most_alike(looked.sightings(archive), _CANDIDATES * top)
+        none = np.empty((0, *identify.frame.shape), np.uint8)
+        identities = identify.embed(np.stack([seen.chip for seen in best]) if best else none)
+        groups = []
+        for rows in by_person([seen.subject.photo for seen in best], identities):
+            sightings = [best[at] for at in rows]
+            groups.append((self._sighted(sightings), sightings, identities[rows]))
+        return Findings(
+            child=name,
+            portrait=person.portrait,
+            found=tuple(findings_of(groups, (person, known), model)[:top]),
+            photos=looked.photos,
+            faces=faces,
+            engine=self.engine,
+            warnings=tuple(person_warnings(person)),
+            skipped=(*skipped, *looked.skipped),
+        )
+
+    def people(
+        self, photos: Mapping[str, Iterable[PhotoLike]], *, portrait: int = _PORTRAIT
+    ) -> tuple[list[Person], list[Skipped]]:
+        """Everyone by the largest face of each of their photos, and the photos of no use.
+
+        `photos` names people, `portrait` is the side of their portraits in pixels. Who has no
+        usable photo is left out.
+        """
+        people: list[Person] = []
+        skipped: list[Skipped] = []
+        for name, some in photos.items():
+            seen = (_largest_of(each) for each in self.faces(some))
+            person = self.person(name, seen, portrait=portrait)
+            skipped += person.gallery.skipped
+            if person.gallery.subjects:
+                people.append(person)
+        return people, skipped
+
+    def person(
+        self,
+        name: str,
+        seen: Iterable[tuple[Portrait, int] | Skipped],
+        *,
+        portrait: int = _PORTRAIT,
+    ) -> Person:
+        """Somebody by portraits, each with the index of their face in it; embedded in batches."""
+        shots: list[_Shot] = []
+        skipped: list[Skipped] = []
+        usable = _without_skipped(seen, skipped)
+        while batch := list(islice(usable, _BATCH)):
+            vectors = self.embedder.embed(np.stack([each.chips[at] for each, at in batch]))
+            shots += [
+                _shot(*each, vector, portrait) for each, vector in zip(batch, vectors, strict=True)
+            ]
+        return _as_person(name, shots, skipped, self.embedder.space)
+
+    def _sides(
+        self,
+        parents: Mapping[str, Iterable[PhotoLike]],
+        children: Mapping[str, Iterable[PhotoLike]],
+        *,
+        portrait: int = _PORTRAIT,
+    ) -> tuple[list[list[Person]], list[Skipped]]:
+        """Parents and children with a usable photo, and the photos of no use."""
+        _check_names([*parents, *children])
+        sides: list[list[Person]] = []
+        skipped: list[Skipped] = []
+        for photos in (parents, children):
+            people, useless = self.people(photos, portrait=portrait)
+            skipped += useless
+            if not people:
+                raise _of_no_use(useless)
+            sides.append(people)
+        return sides, skipped
+
+    def _timeline_of(
+        self,
+        parents: Sequence[Person],
+        child: Person,
+        dates: Mapping[str, date] | None,
+        born: Mapping[str, date] | None,
+    ) -> Timeline:
+        model = self._model()
+        return timeline_of(parents, child, model, self.engine, known=dates or {}, born=born or {})
+
+    def _sighted(self, sightings: Sequence[Sighting]) -> Person:
+        """Somebody of an archive."""
+        return Person(
+            name=sightings[0].subject.photo,
+            gallery=Gallery(
+                subjects=tuple(seen.subject for seen in sightings),
+                vectors=unit_rows(np.stack([seen.vector for seen in sightings])),
+                space=self.embedder.space,
+                warnings=tuple(seen.warnings for seen in sightings),
+            ),
+            portraits=np.stack([seen.portrait for seen in sightings]),
+            digests=("",) * len(sightings),
+            taken=(None,) * len(sightings),
+        )
+
+    def _model(self) -> ResemblanceModel:
+        model = model_for(self.embedder.space)
+        if model is None:
+            raise ResemblanceError(
+                f"no resemblance model fits {self.embedder.name}: verdicts need one, use "
+                "--embedder kin"
+            )
+        return model
+
+
+class _Looked:
+    """Looks through an archive for a child's kin; counts its photos and keeps what was no use."""
+
+    def __init__(
+        self, matcher: Verbs, child: Person, model: ResemblanceModel, identify: Embedder
+    ) -> None:
+        self._matcher, self._child, self._model, self._identify = matcher, child, model, identify
+        self.photos = 0
+        self.skipped: list[Skipped] = []
+
+    def sightings(self, archive: Iterable[PhotoLike]) -> Iterator[Sighting]:
+        """Every face, but those of the child's own photos."""
+        for portrait in self._matcher.faces(archive):
+            if isinstance(portrait, Skipped):
+                self.skipped.append(portrait)
+            elif portrait.photo.digest not in {*self._child.digests} - {""}:
+                self.photos += 1
+                yield from self._seen(portrait)
+
+    def _seen(self, portrait: Portrait) -> Iterator[Sighting]:
+        if not portrait.faces:
+            return
+        vectors = unit_rows(self._matcher.embedder.embed(portrait.chips))
+        near = closeness(self._model, vectors, self._child)
+        for at, vector in enumerate(vectors):
+            yield Sighting(
+                distance=float(near[at]),
+                subject=portrait.subject(at),
+                vector=vector,
+                chip=_chip(portrait, at, self._identify),
+                portrait=portraits(portrait.photo.pixels, [portrait.faces[at]], _PORTRAIT)[0],
+                warnings=tuple(face_warnings(portrait, at)),
+            )
+
+
+def _chip(portrait: Portrait, at: int, embedder: Embedder) -> Pixels:
+    """One face as that embedder wants it."""
+    chips = crop_faces(portrait.photo.pixels, [portrait.faces[at]], embedder.frame)
+    return np.asarray(chips[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shot:
+    """What a Person keeps of a photo."""
+
+    subject: Subject
+    warnings: tuple[str, ...]
+    digest: str
+    taken: date | None
+    shown: Pixels
+    vector: Vectors
+
+
+def _shot(portrait: Portrait, at: int, vector: Vectors, side: int) -> _Shot:
+    photo = portrait.photo
+    return _Shot(
+        subject=portrait.subject(at),
+        warnings=tuple(face_warnings(portrait, at)),
+        digest=photo.digest,
+        taken=photo.taken.date() if photo.taken else None,
+        shown=portraits(photo.pixels, [portrait.faces[at]], side)[0],
+        vector=vector,
+    )
+
+
+def _as_person(name: str, shots: Sequence[_Shot], skipped: Sequence[Skipped], space: str) -> Person:
+    vectors = [shot.vector for shot in shots]
+    shown = [shot.shown for shot in shots]
+    none = np.empty((0, _PORTRAIT, _PORTRAIT, 3), np.uint8)
+    return Person(
+        name=name,
+        gallery=Gallery(
+            subjects=tuple(shot.subject for shot in shots),
+            vectors=unit_rows(np.stack(vectors)) if vectors else np.empty((0, 0), np.float32),
+            space=space,
+            warnings=tuple(shot.warnings for shot in shots),
+            skipped=tuple(skipped),
+        ),
+        portraits=np.stack(shown) if shown else none,
+        digests=tuple(shot.digest for shot in shots),
+        taken=tuple(shot.taken for shot in shots),
+    )
+
+
+def _largest_of(seen: Portrait | Skipped) -> tuple[Portrait, int] | Skipped:
+    if isinstance(seen, Skipped):
+        return seen
+    try:
+        return seen, seen.face_index(None)
+    except NoFaceError as error:
+        return Skipped.because(error)
+
+
+def _without_skipped(
+    seen: Iterable[tuple[Portrait, int] | Skipped], skipped: list[Skipped]
+) -> Iterator[tuple[Portrait, int]]:
+    """The usable ones; the others are added to `skipped`."""
+    for each in seen:
+        if isinstance(each, Skipped):
+            skipped.append(each)
+        else:
+            yield each
+
+
+def _label(photo: PhotoLike) -> str:
+    return photo.label if isinstance(photo, Photo) else os.fsdecode(photo)
+
+
+def _likeness_order(likeness: Likeness) -> tuple[float, float]:
+    # Scores end at 99.9; beyond, the cosine goes on telling who is more alike.
+    return likeness.score, likeness.cosine
+
+
+def _check_born(born: Mapping[str, date], names: Sequence[str]) -> None:
+    unknown = sorted(born.keys() - set(names))
+    if unknown:
+        raise OptionError(f"a birth date for {unknown[0]!r}: nobody is called so here")
+
+
+def _of_no_use(skipped: Sequence[Skipped]) -> NoFaceError:
+    why = skipped[0] if skipped else Skipped("nobody", "missing", "no photo was given")
+    return NoFaceError(why.photo, f"{why.reason}; no photo was of use")
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise OptionError(f"two people are called {twice[0]!r}: name them apart, NAME=PHOTO")
