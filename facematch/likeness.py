@@ -27,9 +27,9 @@ COUNT = 400  # draws: shares of them are sure to 2 in 100
 
 # In the standard deviations that distances come in, on the families the models were fitted on;
 # `benchmarks/eval_family.py` prints all three.
-PHOTO_SPREAD = 0.583  # of two people's distance, from photo to photo
-PARENTS_APART = 0.305  # the variance of how much more alike one parent is than the other
-COUPLE_SPREAD = 0.865  # of the mean of a couple's distances, in that of one parent's
+PHOTO_SPREAD = 0.694  # of two people's distance, from photo to photo
+PARENTS_APART = 0.357  # the variance of how much more alike one parent is than the other
+COUPLE_SPREAD = 0.894  # of the mean of a couple's distances, in that of one parent's
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ parents and their children agree. The cosine of a pair is then seen against a co
 of which only mean and covariance are kept: how far does it lie above the cosines this child has
 with people in the parent's role, and this parent with people in the child's role, in standard
 deviations? Both are averaged, as in the symmetric score normalisation of speaker verification
-(Kenny 2010). `training/resemblance.py` fits all of it.
+(Kenny 2010). A vector's cohort is a mixture: everyone, and the groups of families it is near, since
+against everyone all strangers of a population that is rare in the data are alike.
+`training/resemblance.py` fits all of it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from facematch.errors import ResemblanceError
 from facematch.types import Scores, Vectors
 from facematch.weights import models_folder
 
-KIND = "whitened-cosine-2"  # a model of another kind needs other code than this
+KIND = "whitened-cosine-3"  # a model of another kind needs other code than this
 _MOST_BYTES = 64 * 2**20
 # What zipfile and numpy raise for damaged archives, found by damaging some: RuntimeError for an
 # entry encrypted or packed in an unknown way, MemoryError for a shape that is not true.
@@ -42,13 +44,20 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResemblanceModel:
-    """What was fitted; D dimensions of the embedder, K kept, Q knots, F families.
+    """What was fitted; D dimensions of the embedder, K kept, Q knots, F families, G groups.
 
     `families` (F,) names those that took part: no figure measured on them means anything.
 
     `mean` (D,) and `transform` (D, K) make a vector comparable. `parent_mean`, `child_mean` (K,)
-    and `parent_covariance`, `child_covariance` (K, K) describe the cohort in each role. A pair's
-    distance from the cohort, in standard deviations, becomes a score between the knots
+    and `parent_covariance`, `child_covariance` (K, K) describe the cohort in each role.
+
+    A comparable vector belongs to each group of families in proportion to the exponential of
+    `group_axes` (G, K) times it plus `group_offsets` (G,). `parent_group_means`,
+    `child_group_means` (G, K) and `parent_group_covariances`, `child_group_covariances` (G, K, K)
+    describe the groups' people in each role, and `group_share` (1,) is the weight of the groups
+    against everyone, 0 to 1. All of these are over many families: no one's vector is among them.
+
+    A pair's distance from the cohort, in standard deviations, becomes a score between the knots
     `distances` (Q,) and `scores` (Q,). `log_ratio` (4,) holds slope, intercept, least and greatest
     natural logarithm of the likelihood ratio; `log_ratio_draws` (B, 2) slope and intercept as they
     came of other draws of families. `averaging` (4,) holds mean and variance of distances of
@@ -66,6 +75,13 @@ class ResemblanceModel:
     parent_covariance: Array
     child_mean: Array
     child_covariance: Array
+    group_axes: Array
+    group_offsets: Array
+    group_share: Array
+    parent_group_means: Array
+    parent_group_covariances: Array
+    child_group_means: Array
+    child_group_covariances: Array
     distances: Array
     scores: Array
     log_ratio: Array
@@ -148,13 +164,34 @@ class ResemblanceModel:
             raise ResemblanceError(f"{len(rows)} parents and {len(columns)} children are no pairs")
         return _away(np.einsum("nk,nk->n", rows, columns), *self._cohorts(rows, columns))
 
+    def memberships(self, vectors: Vectors) -> NDArray[np.float64]:
+        """How far each vector belongs to each group, (N, G); rows sum to 1.
+
+        Near vectors belong nearly alike, so that no score jumps between them.
+        """
+        return self._memberships(self._comparable(vectors))
+
+    def _memberships(self, seen: NDArray[np.float64]) -> NDArray[np.float64]:
+        logs = seen @ self.group_axes.T + self.group_offsets
+        odds = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
     def _cohorts(
         self, rows: NDArray[np.float64], columns: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What each parent's cosines with people in the child's role are like, and the reverse."""
+        share = self.group_share.astype(np.float64)
+        children = _mixed(
+            share, self.child_mean, self.child_covariance,
+            self.child_group_means, self.child_group_covariances,
+        )  # fmt: skip
+        parents = _mixed(
+            share, self.parent_mean, self.parent_covariance,
+            self.parent_group_means, self.parent_group_covariances,
+        )  # fmt: skip
         return (
-            _cohort(rows, self.child_mean, self.child_covariance),
-            _cohort(columns, self.parent_mean, self.parent_covariance),
+            _cohort(rows, self._memberships(rows), *children),
+            _cohort(columns, self._memberships(columns), *parents),
         )
 
     def _comparable(self, vectors: Vectors) -> NDArray[np.float64]:
@@ -230,17 +267,38 @@ def _away(
     return np.asarray(above / 2)
 
 
-def _cohort(judged: NDArray[np.float64], mean: Array, covariance: Array) -> NDArray[np.float64]:
-    """Mean and standard deviation of the cosines each of `judged` has with the cohort, (2, N).
+def _mixed(
+    share: NDArray[np.float64],
+    mean: Array,
+    covariance: Array,
+    group_means: Array,
+    group_covariances: Array,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means (G, K) and covariances (G, K, K) of the groups, in that share, and everyone."""
+    rest = 1 - share
+    return share * group_means + rest * mean, share * group_covariances + rest * covariance
 
-    Raises ResemblanceError where they do not vary.
+
+def _cohort(
+    judged: NDArray[np.float64],
+    belongs: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Mean and standard deviation of the cosines each of `judged` has with its cohort, (2, N).
+
+    Shapes: (N, K), how far each belongs to each group (N, G), (G, K), (G, K, K). Raises
+    ResemblanceError where they do not vary.
     """
-    variance = np.einsum("nk,nk->n", judged @ covariance.astype(np.float64), judged)
+    variance = np.zeros(len(judged))
+    for weights, covariance in zip(belongs.T, covariances, strict=True):
+        variance += weights * np.einsum("nk,nk->n", judged @ covariance, judged)
     if not (variance > 0).all():
         raise ResemblanceError(
             "a vector that is equally like everyone in the cohort: embed it again"
         )
-    return np.stack([judged @ mean, np.sqrt(variance)])
+    mean = np.einsum("ng,ng->n", belongs, judged @ means.T)
+    return np.stack([mean, np.sqrt(variance)])
 
 
 def unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -258,10 +316,14 @@ def unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 def _check(model: ResemblanceModel) -> None:
     dimensions, kept, knots = model.mean.size, model.parent_mean.size, model.distances.size
+    groups = model.group_offsets.size
     shapes = {
         "mean": (dimensions,), "transform": (dimensions, kept), "parent_mean": (kept,),
         "parent_covariance": (kept, kept), "child_mean": (kept,),
-        "child_covariance": (kept, kept), "distances": (knots,), "scores": (knots,),
+        "child_covariance": (kept, kept), "group_axes": (groups, kept),
+        "group_offsets": (groups,), "group_share": (1,), "parent_group_means": (groups, kept),
+        "parent_group_covariances": (groups, kept, kept), "child_group_means": (groups, kept),
+        "child_group_covariances": (groups, kept, kept), "distances": (knots,), "scores": (knots,),
         "log_ratio": (4,), "log_ratio_draws": (len(model.log_ratio_draws), 2),
         "averaging": (4,),
     }  # fmt: skip
@@ -273,13 +335,19 @@ def _check(model: ResemblanceModel) -> None:
         raise ResemblanceError("a model whose families are no names")
     if not dimensions or not kept:
         raise ResemblanceError("a model without dimensions")
+    if not groups or not 0 <= model.group_share[0] <= 1:
+        raise ResemblanceError("a model without groups, or that weighs them less than none or all")
     rising = all(
         len(knot) > 1 and (np.diff(knot) >= 0).all() and knot[0] < knot[-1]
         for knot in (model.distances, model.scores)
     )
     if not rising or model.scores[0] < 0 or model.scores[-1] > 100:
         raise ResemblanceError("a model whose scores do not rise from 0 to 100")
-    for covariance in (model.parent_covariance, model.child_covariance):
+    covariances = (
+        model.parent_covariance, model.child_covariance,
+        *model.parent_group_covariances, *model.child_group_covariances,
+    )  # fmt: skip
+    for covariance in covariances:
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         if values[-1] <= 0 or values[0] < -1e-6 * values[-1]:
             raise ResemblanceError("a model whose cohort does not vary, or less than not at all")

@@ -77,8 +77,8 @@ KNOWN = {
         WeightFile(
             name="kin-1",
             file="kin-1-embedder.npz",
-            size=17_451_878,
-            sha256="1539e9fb3425816e3ff516ef4a8232ebb3aa9c19b27c658544b17087d57f8665",
+            size=17_452_146,
+            sha256="b32f489d87b8f58f67d2142c419f4462b7dadb6b8b10a7f10428e8c2241083c3",
             licence="MIT, from research data",
             purpose="embedder kin",
         ),

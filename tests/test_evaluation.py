@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEmbedder, shared_file
+from conftest import ColourEmbedder, families_of_four, shared_file
 from PIL import Image
 from test_cli import run
 
 from facematch.errors import FacematchError, MissingExtraError, ProtocolError
 from facematch.evaluation import measure, protocols
 from facematch.evaluation.plots import draw
-from facematch.evaluation.report import evaluation_as_json
+from facematch.evaluation.report import evaluation_as_json, evaluation_table
 from facematch.pipeline import FaceMatcher
 from facematch.resemblance import model_for
+from facematch.training.resemblance import cohort_model
 
 pytest.importorskip("sklearn", reason="scikit-learn is of the extra [evaluate]")
 
@@ -211,6 +212,29 @@ def test_photos_without_a_face_are_counted_and_left_out(tmp_path: Path) -> None:
     found = measured(protocol)
     assert found.failure_to_enrol == pytest.approx(1 / 80)
     assert found.trials_lost == 2
+
+
+def test_strangers_are_told_by_the_groups_both_are_nearest_to(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    protocol, matcher = (
+        protocols.read_kinfacew(kinfacew(tmp_path, each=10)),
+        FaceMatcher(detector="whole-tight", embedder=ColourEmbedder()),
+    )
+    colours = rng.uniform(40, 215, (240, 1, 6)) * [1, 1, 1, 0, 0, 0] + [0, 0, 0, 12, 12, 12]
+    people = colours + rng.normal(0, 9, (240, 4, 6))
+    model = cohort_model(families_of_four(people.reshape(-1, 6)), "colour")
+    found = measure.evaluate(protocol, matcher, ColourEmbedder(), model=model)
+    assert [each.group for each in found.per_group] == [1, 2, 3]
+    assert 0 < sum(each.kin for each in found.per_group) < found.figures.kin
+    for each in found.per_group:
+        assert 0 < each.strangers < 5000  # the drawn are of one family sometimes
+        assert 0 < each.score_mean < 100
+        assert (each.auc or 0) > 0.5
+    as_json = json.loads(evaluation_as_json(found))["per_group"]
+    assert [each["group"] for each in as_json] == [1, 2, 3]
+    column = list(evaluation_table(found).columns[0].cells)
+    assert "  within group 3" in column
+    assert measured(protocol).per_group == ()  # no model, no groups
 
 
 def test_charts_and_json_are_made(tmp_path: Path) -> None:

@@ -121,6 +121,13 @@ def changed(**values: Any) -> bytes:
     return archive.getvalue()
 
 
+def without_groups() -> dict[str, Any]:
+    names = [field.name for field in fields(ResemblanceModel) if "group" in field.name]
+    return {name: getattr(shipped(), name)[:0] for name in names} | {
+        "group_share": shipped().group_share
+    }
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -144,6 +151,19 @@ def changed(**values: Any) -> bytes:
             "a model whose cohort does not vary",
         ),
         (changed(log_ratio=-shipped().log_ratio), "likelihood ratio does not rise"),
+        (changed(group_share=None), "a model that lacks group_share"),
+        (changed(group_axes=shipped().group_axes[:2]), "a model whose group_axes is not"),
+        (changed(group_axes=np.float32(1)), "a model whose group_axes is not"),
+        (changed(group_offsets=shipped().group_offsets[:0]), "a model whose group_axes is not"),
+        (changed(child_group_means=shipped().child_group_means * np.nan), "child_group_means is"),
+        (changed(parent_group_covariances=shipped().parent_covariance), "covariances is not"),
+        (
+            changed(parent_group_covariances=-shipped().parent_group_covariances),
+            "a model whose cohort does not vary",
+        ),
+        (changed(group_share=np.array([1.5], np.float32)), "weighs them less than none or all"),
+        (changed(group_share=np.array([-0.5], np.float32)), "weighs them less than none or all"),
+        (changed(**without_groups()), "a model without groups"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -199,7 +219,7 @@ def test_a_vector_on_which_the_cohort_does_not_vary_is_refused() -> None:
     flat = np.zeros_like(shipped().parent_covariance)
     flat[0, 0] = 1
     transform = np.eye(128, len(flat), dtype=np.float32)
-    model = replace(shipped(), mean=shipped().mean * 0, transform=transform, parent_covariance=flat)
+    model = sharing(0, mean=shipped().mean * 0, transform=transform, parent_covariance=flat)
     child = np.eye(128, dtype=np.float32)[1:2]
     with pytest.raises(ResemblanceError, match="equally like everyone in the cohort"):
         model.compare(faces(1), child)
@@ -257,6 +277,62 @@ def test_single_photos_are_judged_as_they_are_and_averages_moved_and_widened() -
         strict=True,
     ):
         np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+def sharing(share: float, **values: Any) -> ResemblanceModel:
+    """The shipped model with that share of groups in its cohort, and other values."""
+    return replace(shipped(), group_share=np.array([share], np.float32), **values)
+
+
+def test_without_a_share_of_groups_the_cohort_is_everyone() -> None:
+    model, parents, children = sharing(0), faces(4), faces(5, seed=1)
+    rows, columns = (
+        resemblance.comparable(vectors, model.mean, model.transform)
+        for vectors in (parents, children)
+    )
+
+    def above(judged: Any, others: Any, mean: Any, covariance: Any) -> Any:
+        spread = np.sqrt(np.diag(judged @ covariance @ judged.T))
+        return (judged @ others.T - (judged @ mean)[:, np.newaxis]) / spread[:, np.newaxis]
+
+    expected = above(rows, columns, model.child_mean, model.child_covariance)
+    expected = expected + above(columns, rows, model.parent_mean, model.parent_covariance).T
+    away = model.distances_from_cohort(parents, children)
+    np.testing.assert_allclose(away, expected / 2, rtol=1e-6)
+    assert np.abs(sharing(1).distances_from_cohort(parents, children) - away).max() > 0.1
+
+
+def test_a_vector_between_two_groups_scores_between() -> None:
+    covariances = np.stack([shipped().child_covariance] * 3)
+
+    def distances(*offsets: float) -> Any:
+        """Of vectors that belong to the groups in proportion to the exponentials, all alike."""
+        model = sharing(
+            1,
+            group_axes=shipped().group_axes * 0,
+            group_offsets=np.array(offsets, np.float32),
+            child_group_covariances=covariances,
+            parent_group_covariances=covariances,
+        )
+        return model.distances_from_cohort(faces(6), faces(7, seed=1))
+
+    one, other, both = distances(99, 0, 0), distances(0, 99, 0), distances(0, 0, -99)
+    np.testing.assert_allclose(both, (one + other) / 2, rtol=1e-6)
+    assert np.abs(one - other).max() > 0.1
+
+
+def test_no_score_jumps_between_near_vectors() -> None:
+    model = sharing(1)
+    towards = np.linalg.pinv(model.transform.astype(np.float64).T) @ model.group_axes.T
+    ends = shipped().mean + 0.1 * (towards / np.linalg.norm(towards, axis=0)).T
+    steps = np.linspace(0, 1, 201)[:, np.newaxis]
+    path = ((1 - steps) * ends[0] + steps * ends[1]).astype(np.float32)
+    belongs = model.memberships(path)
+    assert belongs[0].argmax() != belongs[-1].argmax()
+    np.testing.assert_allclose(belongs.sum(axis=1), 1)
+    away = model.distances_from_cohort(path, faces(20))
+    assert np.abs(np.diff(away, axis=0)).max() < 0.4
+    assert model.memberships(path[:0]).shape == (0, 3)
 
 
 def test_how_strangers_vary_must_make_sense() -> None:

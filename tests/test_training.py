@@ -173,11 +173,12 @@ def test_an_embedder_tuned_on_families_is_calibrated_by_evidence_from_others() -
     kin, names, rng = made_up_families(120), np.array(["F0001"]), np.random.default_rng(0)
     rest, part = np.arange(60), np.arange(60, 120)
     halves = [
-        resemblance.judged(resemblance.cohort_model(kin.of_families(one), ""), kin, other, rng)
+        resemblance.left_out(resemblance.cohort_model(kin.of_families(one), ""), kin, other, rng)
         for one, other in ((rest, part), (part, rest))
     ]
-    evidence = resemblance.joined(halves)
-    model = resemblance.fit_calibration(kin, "made-up", names, evidence, rng)
+    found = resemblance.judged(halves)
+    model = resemblance.fit_calibration(kin, "made-up", names, found, rng)
+    assert model.group_share.item() == pytest.approx(found[1])
     np.testing.assert_array_equal(model.transform, np.eye(SIZE))
     assert model.log_ratio_draws.shape == (200, 2)
     strangers = made_up_families(80, seed=1)

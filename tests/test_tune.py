@@ -15,6 +15,7 @@ from facematch.errors import MissingExtraError, WeightsError
 from facematch.inference import session
 from facematch.tail import Tail, View, open_tail, tail_archive
 from facematch.training import embedder
+from facematch.training.resemblance import SHARES
 from facematch.types import Chips
 from facematch.weights import read_weights
 
@@ -112,10 +113,12 @@ def test_tuning_gives_a_tail_and_evidence_from_an_archive(
         monkeypatch.setattr(embedder, name, value)
     lines: list[str] = []
     data = archive(tmp_path, families=24)
-    tail, evidence = embedder.train_embedder(data, ["F0001"], report=lines.append)
+    tail, evidence, share = embedder.train_embedder(data, ["F0001"], report=lines.append)
     assert len(tail.weights) == 8
     assert [view.basis.shape for view in tail.views] == [(4096, 24), (256, 128)]
-    assert len(lines) == 3
+    assert len(lines) == 4
+    assert share in SHARES
+    assert f"{share:.1f} taken" in lines[-1]
     assert set(evidence.family) <= set(range(1, 24))
     assert evidence.are_kin.mean() == pytest.approx(0.5)
     graph = dlib_format.tuned_graph(dlib_format.read_network(read_weights("dlib-resnet")), tail)

@@ -242,12 +242,14 @@ def train_embedder(
     import hashlib
     from dataclasses import asdict
 
+    import numpy as np
+
     from facematch.tail import tail_archive
     from facematch.training.embedder import train_embedder as tune
 
     names = _held_back(held_back).read_text(encoding="utf-8").split()
-    tail, evidence = tune(data, names, seed=seed, report=_say)
-    content = tail_archive(tail, asdict(evidence))
+    tail, evidence, share = tune(data, names, seed=seed, report=_say)
+    content = tail_archive(tail, asdict(evidence) | {"share": np.asarray(share)})
     out.mkdir(parents=True, exist_ok=True)
     path = out / "kin-1-embedder.npz"
     path.write_bytes(content)

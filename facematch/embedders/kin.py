@@ -38,7 +38,10 @@ class KinEmbedder:
         return dlib_frame()
 
     def evidence(self) -> dict[str, NDArray[Any]]:
-        """What its cosines mean: see `Evidence` in training/resemblance.py; as arrays (N,)."""
+        """What its cosines mean, as arrays (N,): see `Evidence` in training/resemblance.py.
+
+        And "share", the groups' in the cohort that gave it.
+        """
         return open_tail(read_weights("kin-1"))[1]
 
     def embed(self, chips: Chips) -> Vectors:

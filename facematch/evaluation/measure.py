@@ -32,6 +32,7 @@ from facematch.types import Chips, Embedder, Photo, Portrait, Skipped, Vectors
 Floats = NDArray[np.float64]
 
 _BATCH = 32  # faces embedded at a time
+_DRAWN = 5000  # strangers of a group
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,29 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class WithinGroup:
+    """Parents and children whose photos are both nearest to one group of the model's, by number.
+
+    1 is the largest in training. Strangers are drawn among all such photos, since a protocol may
+    pair few: a parent's and the child of another family. `score_mean` is of their scores, 50 if
+    they are flat.
+    """
+
+    group: int
+    kin: int
+    strangers: int
+    auc: float | None
+    score_mean: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What came of a protocol.
 
     `figures` are over parents and children; over everyone where a protocol has no such relations.
-    `all_relations` are over grandparents and siblings too. The baselines are measured on the same
-    trials: colours without any face model, and the plain cosine of the untuned embedder.
+    `all_relations` are over grandparents and siblings too. `per_group` is empty where a parent is
+    two people, or without a model. The baselines are measured on the same trials: colours without
+    any face model, and the plain cosine of the untuned embedder.
     """
 
     protocol: str
@@ -73,6 +91,7 @@ class Evaluation:
     colour_only: Figures
     untuned_cosine: Figures
     other_photographs: Figures | None
+    per_group: tuple[WithinGroup, ...]
     curves: Curves = field(repr=False, compare=False)
 
 
@@ -143,6 +162,7 @@ def evaluate(
         colour_only=judged.figures(main, "colours only"),
         untuned_cosine=judged.figures(main, "untuned cosine"),
         other_photographs=None if apart.all() else judged.figures(main & apart),
+        per_group=_of_groups(trials, enrolled, model, np.random.default_rng(seed)),
         curves=judged.curves(main),
     )
 
@@ -230,6 +250,42 @@ class _Judged:
                 fitted.fit(differences[fit], self.kin[fit])
                 values[test] = fitted.decision_function(differences[test])
         return values
+
+
+def _of_groups(
+    trials: Sequence[Trial],
+    enrolled: _Enrolled,
+    model: ResemblanceModel | None,
+    rng: np.random.Generator,
+) -> tuple[WithinGroup, ...]:
+    """How strangers and kin of each group score that have enough photos to draw from."""
+    kin = [
+        trial
+        for trial in trials
+        if trial.kin and len(trial.parents) == 1 and trial.relation in ("", *PARENT_CHILD)
+    ]
+    if model is None or not kin:
+        return ()
+    parents = enrolled.vectors[[enrolled.row[trial.parents[0]] for trial in kin]]
+    children = enrolled.vectors[[enrolled.row[trial.child] for trial in kin]]
+    families = np.array([trial.family for trial in kin])
+    nearest = [model.memberships(vectors).argmax(axis=1) for vectors in (parents, children)]
+    found = []
+    for group in range(len(model.group_offsets)):
+        of_group = [np.flatnonzero(each == group) for each in nearest]
+        if not all(len(each) for each in of_group):
+            continue
+        one, other = (rng.choice(each, _DRAWN) for each in of_group)
+        apart = families[one] != families[other]
+        both = np.intersect1d(of_group[0], of_group[1])
+        if apart.any():
+            away = model.distances_of_pairs(parents[one[apart]], children[other[apart]])
+            close = model.distances_of_pairs(parents[both], children[both])
+            are_kin = np.arange(len(away) + len(close)) >= len(away)
+            value = _known(auc(np.concatenate([away, close]), are_kin))
+            mean = float(model.judge(away)[0].mean())
+            found.append(WithinGroup(1 + group, len(close), len(away), value, mean))
+    return tuple(found)
 
 
 def _alike(model: ResemblanceModel | None, parents: Vectors, children: Vectors) -> Floats:

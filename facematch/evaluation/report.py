@@ -34,6 +34,7 @@ def evaluation_as_json(evaluation: Evaluation) -> str:
         "per_relation": {
             name: _rounded(asdict(each)) for name, each in evaluation.per_relation.items()
         },
+        "per_group": [_rounded(asdict(each)) for each in evaluation.per_group],
     }
     for name in ("all_relations", "colour_only", "untuned_cosine", "other_photographs"):
         each: Figures | None = getattr(evaluation, name)
@@ -42,16 +43,27 @@ def evaluation_as_json(evaluation: Evaluation) -> str:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """The engine's figures, the baselines', and those of each relation.
+    """The engine's figures, the baselines', and those of each relation and each group of people.
 
     "TAR 1 %" is the share of kin above what 1 % of strangers reach, "least" the least Cllr that a
-    calibration could reach, "KS" how far from flat strangers' scores are.
+    calibration could reach, "KS" how far from flat strangers' scores are, "mean" their mean
+    within a group, 50 if flat.
     """
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for column in ("pairs", "ROC AUC", "95 %", "accuracy", "TAR 1 %", "Cllr", "least", "KS"):
+    for column in (
+        "pairs",
+        "ROC AUC",
+        "95 %",
+        "accuracy",
+        "TAR 1 %",
+        "Cllr",
+        "least",
+        "KS",
+        "mean",
+    ):
         table.add_column(column, justify="right", no_wrap=True)
     rows: list[tuple[str, Figures | None]] = [
         ("this engine", evaluation.figures),
@@ -66,6 +78,10 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     for name, figures in rows:
         if figures is not None:
             table.add_row(name, *_cells(figures))
+    for each in evaluation.per_group:
+        pairs, mean = f"{each.kin + each.strangers:,}", f"{each.score_mean:.0f}"
+        name = f"  within group {each.group}"
+        table.add_row(name, pairs, _shown(each.auc), *[""] * 6, mean)
     return table
 
 

@@ -26,7 +26,6 @@ from facematch.dlib_format import FROZEN, read_network, tail_layers, trunk_graph
 from facematch.extras import require
 from facematch.inference import session
 from facematch.landmarks import LandmarkLocator
-from facematch.metrics import auc
 from facematch.resemblance import unit
 from facematch.tail import Tail, View
 from facematch.training.fiw import (
@@ -38,7 +37,14 @@ from facematch.training.fiw import (
     read_families,
 )
 from facematch.training.kin import Indices, Kin, folds
-from facematch.training.resemblance import Evidence, cohort_model, joined, judged, kin_map
+from facematch.training.resemblance import (
+    Evidence,
+    LeftOut,
+    cohort_model,
+    judged,
+    kin_map,
+    left_out,
+)
 from facematch.types import Chips, Face, Photo, Pixels, Vectors
 from facematch.weights import read_weights
 
@@ -72,11 +78,12 @@ _TRIES = 5  # to draw a pair that is not from one photograph
 
 def train_embedder(
     data: Path, held_back: Collection[str], *, seed: int = 0, report: Callable[[str], None]
-) -> tuple[Tail, Evidence]:
+) -> tuple[Tail, Evidence, float]:
     """The tail tuned on `data` (see fiw.py) without the families held back; what its cosines mean.
 
-    That is told by tails tuned on some of these families, which judge the others: the one given was
-    tuned on all, and finds relatives among them more alike than elsewhere.
+    That, and the share of groups in the cohort (see `judged`), is told by tails tuned on some of
+    these families, which judge the others: the one given was tuned on all, and finds relatives
+    among them more alike than elsewhere.
 
     Raises FacematchError where the data cannot be read, MissingExtraError without torch.
     """
@@ -85,14 +92,14 @@ def train_embedder(
     names, kin, _ = read_families(data, held_back)
     maps = _trunk(open_faces(data / ARCHIVE, names), len(names), rng, report)
     faces = _Faces(np.array(names), kin, maps)
-    evidence = []
+    parts: list[LeftOut] = []
     for rest, part in folds(np.unique(kin.family[kin.person]), _FOLDS, rng):
         network = _tuned(faces.of_families(rest), 1, rng)
         kin = replace(faces.kin, vectors=network.embedded(faces.maps)).of_relations(PARENT_CHILD)
-        evidence.append(judged(cohort_model(kin.of_families(rest), ""), kin, part, rng))
-        single = evidence[-1].of_single_photos()
-        report(f"{len(part)} families left out: ROC AUC {auc(single.away, single.are_kin):.3f}")
-    return _tuned(faces, _RUNS, rng).tail(), joined(evidence)
+        parts.append(left_out(cohort_model(kin.of_families(rest), ""), kin, part, rng))
+        found = parts[-1].auc_of_single_photos(share=0)
+        report(f"{len(part)} families left out: ROC AUC {found:.3f}")
+    return _tuned(faces, _RUNS, rng).tail(), *judged(parts, report)
 
 
 def _tuned(faces: _Faces, runs: int, rng: np.random.Generator) -> _Network:

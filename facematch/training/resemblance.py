@@ -14,8 +14,9 @@ from facematch.errors import FacematchError
 from facematch.metrics import auc, require_sklearn
 from facematch.resemblance import ResemblanceModel, comparable, unit
 from facematch.training.fiw import PARENT_CHILD, read_fiw
+from facematch.training.groups import crowds, find_groups
 from facematch.training.kin import Indices, Kin, Pairs, averaged, draw_pairs, folds
-from facematch.types import Embedder
+from facematch.types import Embedder, Vectors
 
 COUNTS = (1, 3, 10)  # photos of each person that are averaged
 PAIRS = 8  # photo pairs drawn of each relation, and as many of strangers
@@ -30,6 +31,10 @@ _KNOTS = np.concatenate([[0.1, 0.5], np.arange(1, 100, 2), [99.5, 99.9]])  # per
 # cost lies 0.020 bits above the least for 2 %, 0.011 for 1 % and 0.010 for 0.5 %.
 _RATIO_SHARE = 0.01
 _RESAMPLES = 200
+
+# Of the groups in a vector's cohort, against everyone. The larger, the more evenly strangers score
+# within each group: the largest is taken that costs nothing over all, see `judged`.
+SHARES = tuple(at / 10 for at in range(11))
 
 # For a model that only measures distances, before it is known what they mean.
 _NO_KNOTS = _KNOTS - 50
@@ -60,26 +65,69 @@ class Evidence:
         return Evidence(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def joined(parts: Sequence[Evidence]) -> Evidence:
+def _joined(parts: Sequence[Evidence]) -> Evidence:
     """All of it in one."""
     columns = ([getattr(part, field.name) for part in parts] for field in fields(Evidence))
     return Evidence(*(np.concatenate(column) for column in columns))
 
 
-def judged(
+@dataclass(frozen=True, slots=True, eq=False)
+class LeftOut:
+    """A model and pairs of families it never saw: vectors (N, D), and `Evidence`'s columns."""
+
+    model: ResemblanceModel
+    parents: Vectors
+    children: Vectors
+    are_kin: NDArray[np.bool_]
+    family: Indices
+    count: Indices
+    inverse: Floats
+
+    def evidence(self, share: float) -> Evidence:
+        """How far from a cohort with that share of groups the model finds the pairs."""
+        away = _sharing(self.model, share).distances_of_pairs(self.parents, self.children)
+        return Evidence(away, self.are_kin, self.family, self.count, self.inverse)
+
+    def auc_of_single_photos(self, share: float) -> float:
+        """The ROC AUC of the pairs of one photo each."""
+        single = self.count == 1
+        away = _sharing(self.model, share).distances_of_pairs(
+            self.parents[single], self.children[single]
+        )
+        return auc(away, self.are_kin[single])
+
+
+def left_out(
     model: ResemblanceModel, kin: Kin, families: Indices, rng: np.random.Generator
-) -> Evidence:
-    """Pairs drawn of some families, and how far from the cohort the model finds them."""
-    left_out = kin.of_families(families)
+) -> LeftOut:
+    """Pairs drawn of some families, for a model that never saw them."""
+    unseen = kin.of_families(families)
     parts = []
     for count in COUNTS:
-        pairs = draw_pairs(left_out, PAIRS, rng)
-        parents, fewer = averaged(left_out, pairs.parents, count, rng)
-        children, few = averaged(left_out, pairs.children, count, rng)
-        away = model.distances_of_pairs(parents, children)
-        counts = np.full(len(away), count)
-        parts.append(Evidence(away, pairs.kin, pairs.family, counts, (fewer + few) / 2))
-    return joined(parts)
+        pairs = draw_pairs(unseen, PAIRS, rng)
+        parents, fewer = averaged(unseen, pairs.parents, count, rng)
+        children, few = averaged(unseen, pairs.children, count, rng)
+        counts = np.full(len(parents), count)
+        inverse = (fewer + few) / 2
+        parts.append((parents, children, pairs.kin, pairs.family, counts, inverse))
+    return LeftOut(model, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def judged(
+    parts: Sequence[LeftOut], report: Callable[[str], None] = lambda _: None
+) -> tuple[Evidence, float]:
+    """All parts' evidence, and the share of the groups in the cohort that gave it.
+
+    That is the largest of `SHARES` at which the ROC AUC, the parts' mean, is not below that at 0.
+    """
+    aucs = {
+        share: float(np.mean([part.auc_of_single_photos(share) for part in parts]))
+        for share in SHARES
+    }
+    share = max(share for share, value in aucs.items() if value >= aucs[0])
+    each = ", ".join(f"{share:.1f} {value:.4f}" for share, value in aucs.items())
+    report(f"ROC AUC by the groups' share of the cohort: {each}; {share:.1f} taken")
+    return _joined([part.evidence(share) for part in parts]), share
 
 
 def train_resemblance(
@@ -100,12 +148,19 @@ def train_resemblance(
     names = families[np.unique(kin.family[kin.person])]
     rng = np.random.default_rng(seed)
     if isinstance(embedder, KinEmbedder):
-        return fit_calibration(kin, embedder.space, names, Evidence(**embedder.evidence()), rng)
-    return fit_resemblance(kin, embedder.space, names, rng)
+        columns = embedder.evidence()
+        share = float(columns.pop("share"))
+        return fit_calibration(kin, embedder.space, names, (Evidence(**columns), share), rng)
+    return fit_resemblance(kin, embedder.space, names, rng, report=report)
 
 
 def fit_resemblance(
-    kin: Kin, space: str, names: NDArray[np.str_], rng: np.random.Generator
+    kin: Kin,
+    space: str,
+    names: NDArray[np.str_],
+    rng: np.random.Generator,
+    *,
+    report: Callable[[str], None] = lambda _: None,
 ) -> ResemblanceModel:
     """The model of an embedder that saw none of these families; `names` are theirs.
 
@@ -118,8 +173,8 @@ def fit_resemblance(
     if families < _FEWEST:
         raise FacematchError(f"{families} families to fit; at least {_FEWEST} are needed")
     shrinkage = _best_shrinkage(kin, rng)
-    evidence = _evidence_of_families_left_out(kin, shrinkage, rng)
-    model = cohort_model(kin, space, kin_map(kin, shrinkage))
+    evidence, share = judged(_families_left_out(kin, shrinkage, rng), report)
+    model = _sharing(cohort_model(kin, space, kin_map(kin, shrinkage)), share)
     return _calibrated(model, names, evidence, rng)
 
 
@@ -127,12 +182,17 @@ def fit_calibration(
     kin: Kin,
     space: str,
     names: NDArray[np.str_],
-    evidence: Evidence,
+    found: tuple[Evidence, float],
     rng: np.random.Generator,
 ) -> ResemblanceModel:
-    """The model of an embedder that was tuned on these families: its vectors are comparable."""
+    """The model of an embedder that was tuned on these families: its vectors are comparable.
+
+    `found` is what `judged` gave for embedders tuned on some of them.
+    """
     require_sklearn("train")
-    return _calibrated(cohort_model(kin.of_relations(PARENT_CHILD), space), names, evidence, rng)
+    evidence, share = found
+    model = _sharing(cohort_model(kin.of_relations(PARENT_CHILD), space), share)
+    return _calibrated(model, names, evidence, rng)
 
 
 def cohort_model(
@@ -140,6 +200,7 @@ def cohort_model(
 ) -> ResemblanceModel:
     """A model that measures distances from the cohort; what they mean is not in it yet.
 
+    Everyone is its cohort: the groups, found in these families, have no share in it yet.
     `comparison` is what `kin_map` gives; without it vectors are comparable as they are.
     """
     dimensions = kin.vectors.shape[1]
@@ -148,7 +209,10 @@ def cohort_model(
     mean, transform = (_f32(part) for part in comparison)
     people, centres = kin.person_means()
     seen = comparable(_f32(centres), mean, transform)
-    parent, child = (seen[np.isin(people, role)] for role in (kin.parents, kin.children))
+    groups = find_groups(replace(kin, vectors=_f32(comparable(kin.vectors, mean, transform))))
+    roles = [np.isin(people, role) for role in (kin.parents, kin.children)]
+    parent, child = (seen[role] for role in roles)
+    parents, children = (crowds(seen[role], groups.of_people[role]) for role in roles)
     return ResemblanceModel(
         name=f"{space}-resemblance",
         space=space,
@@ -159,12 +223,24 @@ def cohort_model(
         parent_covariance=_f32(np.cov(parent, rowvar=False)),
         child_mean=_f32(child.mean(axis=0)),
         child_covariance=_f32(np.cov(child, rowvar=False)),
+        group_axes=_f32(groups.axes),
+        group_offsets=_f32(groups.offsets),
+        group_share=np.zeros(1, np.float32),
+        parent_group_means=_f32(parents[0]),
+        parent_group_covariances=_f32(parents[1]),
+        child_group_means=_f32(children[0]),
+        child_group_covariances=_f32(children[1]),
         distances=_f32(_NO_KNOTS),
         scores=_f32(_KNOTS),
         log_ratio=_f32(_NO_RATIO),
         log_ratio_draws=_f32(_NO_RATIO[np.newaxis, :2]),
         averaging=_f32(_NOT_AVERAGED),
     )
+
+
+def _sharing(model: ResemblanceModel, share: float) -> ResemblanceModel:
+    """The model with that share of the groups in its cohort."""
+    return replace(model, group_share=np.array([share], np.float32))
 
 
 def _calibrated(
@@ -288,16 +364,14 @@ def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:
     return max(SHRINKAGES, key=score)
 
 
-def _evidence_of_families_left_out(
-    kin: Kin, shrinkage: float, rng: np.random.Generator
-) -> Evidence:
-    """Pairs judged by maps and cohorts that never saw their families."""
+def _families_left_out(kin: Kin, shrinkage: float, rng: np.random.Generator) -> list[LeftOut]:
+    """Pairs for maps, cohorts and groups that never saw their families."""
     parts = []
     for rest, part in folds(np.unique(kin.family[kin.person]), _FOLDS, rng):
         fitted = kin.of_families(rest)
         model = cohort_model(fitted, "", kin_map(fitted, shrinkage))
-        parts.append(judged(model, kin, part, rng))
-    return joined(parts)
+        parts.append(left_out(model, kin, part, rng))
+    return parts
 
 
 def distances(model: ResemblanceModel, kin: Kin, pairs: Pairs) -> Floats:
