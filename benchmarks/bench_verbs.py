@@ -4,7 +4,7 @@
 
 The answers are checked first: drawn children look more like the parent who gave most. There is no
 peer that gives verdicts; the bars are 20 s for two parents and three children with ten photos each,
-2 s for `explain`, and a timeline that takes twice as long for twice the photos.
+2 s for `explain`, and a timeline that takes at most twice as long for twice the photos.
 """
 
 from __future__ import annotations
@@ -53,12 +53,11 @@ def verbs(folder: Path) -> list[dict[str, Any]]:
     results = [result("family of 2 parents and 3 children, 10 photos each", taken, 20)]
     taken, _ = timed(lambda: matcher.explain(parents["father"][0], children["son"][0]))
     results.append(result("explain", taken, 2))
-    once, _ = timed(lambda: timeline(matcher, parents, children["son"][:5]))
-    twice, _ = timed(lambda: timeline(matcher, parents, children["son"]))
-    parents_take, _ = timed(lambda: matcher.people(parents))
-    ratio = (twice - parents_take) / (once - parents_take)
+    single = {who: photos[:1] for who, photos in parents.items()}
+    once, _ = timed(lambda: timeline(matcher, single, children["son"][:5]))
+    twice, _ = timed(lambda: timeline(matcher, single, children["son"]))
     results.append(
-        {"what": "timeline of 10 photos over 5, less the parents", "ratio": round(ratio, 2)}
+        {"what": "timeline, 10 photos over 5", "ratio": round(twice / once, 2), "bar": 2}
     )
     return results
 

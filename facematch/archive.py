@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 # Of dlib's vectors. dlib says "one person" below 0.6, where a third of FIW's brothers and of its
-# sisters lie; below this 5 in 100 do, and 39 in 100 of two photos of one person:
+# sisters lie; below this 3 in 100 do, and 40 in 100 of two photos of one person:
 # `benchmarks/eval_find.py` prints it. Rather one person twice than two in one.
 SAME_PERSON = 0.45
 

@@ -448,7 +448,9 @@ def _named(given: str) -> tuple[str, str]:
     return (Path(path).resolve().name if Path(path).is_dir() else Path(path).stem), path
 
 
-_PARENTS = re.compile(r"(mum|mom|mam|mother|dad|father|pap|pop|parent)", re.IGNORECASE)
+_PARENTS = re.compile(
+    r"(mum(my)?|mom(my)?|mama?|mother|dad(dy)?|father|papa|pop|parent)\d*", re.IGNORECASE
+)
 
 
 def _roles(
@@ -464,7 +466,7 @@ def _roles(
     unknown = [name for name in [*(parents or []), *(children or [])] if name not in numbered]
     if unknown:
         raise OptionError(f"{unknown[0]!r} is not in --names {names}: of --photo, give names there")
-    older = set(parents or [name for name in numbered if _PARENTS.match(name)]) - {
+    older = set(parents or [name for name in numbered if _PARENTS.fullmatch(name)]) - {
         *(children or [])
     }
     younger = set(children or numbered) - older
