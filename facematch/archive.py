@@ -28,21 +28,24 @@ SAME_PERSON = 0.45
 class Sighting:
     """A face of the archive, and how alike it is, in standard deviations above strangers.
 
-    `vector` (D,) compares kin; `chip` waits for the embedder that tells people apart, `portrait` is
-    for people to look at.
+    `vector` (D,) compares kin, `identity` (E,) tells people apart, `portrait` is to be looked at.
     """
 
     distance: float
     subject: Subject
     vector: Vectors
-    chip: Pixels
+    identity: Vectors
     portrait: Pixels
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Somebody in the archive, all their photos averaged; `may_be_child`: the child, perhaps."""
+    """Somebody in the archive, those of their photos averaged that are most like the child.
+
+    They are chosen among many, so the score is too high rather than too low. `may_be_child`: the
+    child, perhaps.
+    """
 
     likeness: Likeness
     sightings: tuple[Sighting, ...]
@@ -125,19 +128,9 @@ class Findings:
         return draw_wall((self.child, self.portrait), shown, theme)
 
 
-def most_alike(sightings: Iterable[Sighting], most: int) -> tuple[list[Sighting], int]:
-    """The `most` of them that are most alike, best first, and how many there were."""
-    heap: list[tuple[float, int, Sighting]] = []
-    count = 0
-    for count, sighting in enumerate(sightings, start=1):
-        entry = (sighting.distance, -count, sighting)
-        if len(heap) < most:
-            heapq.heappush(heap, entry)
-        else:
-            heapq.heappushpop(heap, entry)
-    return [
-        sighting for *_, sighting in sorted(heap, key=lambda each: each[:2], reverse=True)
-    ], count
+def most_alike(sightings: Iterable[Sighting], most: int) -> list[Sighting]:
+    """The `most` of them that are most alike, best first; of those alike, who came first."""
+    return heapq.nlargest(most, sightings, key=lambda sighting: sighting.distance)
 
 
 def by_person(photos: Sequence[str], identities: Vectors) -> list[list[int]]:

@@ -149,16 +149,25 @@ def family_of(
     model: ResemblanceModel,
     engine: Engine,
     *,
+    chosen: bool = False,
     seed: int = 0,
 ) -> Family:
-    """Compare everyone. The same photos and `seed` give the same draws."""
+    """Compare everyone; `chosen`: somebody chose the faces.
+
+    The same photos and `seed` give the same draws.
+    """
     rng = np.random.default_rng(seed)
     everyone = {person.name: person for person in (*parents, *children)}
     draws = {name: drawn(person.gallery, rng) for name, person in everyone.items()}
 
     def away(one: Person, other: Person) -> NDArray[np.float64]:
         photos = len(one.portraits), len(other.portraits)
-        return distances(model, (draws[one.name], draws[other.name]), photos, rng)
+        away = distances(model, (draws[one.name], draws[other.name]), photos, rng)
+        # Draws hold fewer different photos than there are, which makes people seem less alike.
+        return np.asarray(away + point(one, other) - away.mean())
+
+    def point(one: Person, other: Person) -> float:
+        return float(people_distances(model, averaged(one), averaged(other))[0, 0])
 
     pairs = np.array([[away(parent, child) for child in children] for parent in parents])
     shares = _shares(pairs)
@@ -168,7 +177,7 @@ def family_of(
         for column, child in enumerate(children)
     ]
     siblings = [
-        likeness(model, (one, other), (away(one, other) + away(other, one)) / 2, rng, None)
+        likeness(model, (one, other), away(one, other), rng, turned=True)
         for one, other in combinations(children, 2)
     ]
     return Family(
@@ -180,7 +189,7 @@ def family_of(
         photos={name: len(person.portraits) for name, person in everyone.items()},
         portraits={name: person.portrait for name, person in everyone.items()},
         engine=engine,
-        warnings=tuple(_warnings([*parents, *children])),
+        warnings=tuple(_warnings([*parents, *children], chosen)),
     )
 
 
@@ -215,7 +224,7 @@ def _verdicts(
         yield Verdict(child.name, name if share >= SURE else None, name, share, both)
 
 
-def _warnings(people: Sequence[Person]) -> Iterator[str]:
+def _warnings(people: Sequence[Person], chosen: bool) -> Iterator[str]:
     """One photograph that shows several of them, several faces in one, and what photos lack."""
     shown: dict[str, list[str]] = {}
     for person in people:
@@ -224,8 +233,13 @@ def _warnings(people: Sequence[Person]) -> Iterator[str]:
     together = {tuple(dict.fromkeys(names)) for names in shown.values() if len(set(names)) > 1}
     for names in sorted(together):
         yield f"one photograph shows {' and '.join(names)}: its light and colours make them alike"
+    faces: dict[tuple[str, int], str] = {}
     for person in people:
-        yield from person_warnings(person, chosen=bool(together))
+        for digest, subject in zip(person.digests, person.gallery.subjects, strict=True):
+            other = faces.setdefault((digest, subject.face), person.name)
+            if digest and other != person.name:
+                yield f"{other} and {person.name} are the same face in {subject.photo}"
+        yield from person_warnings(person, chosen=chosen)
 
 
 def _verdict_line(verdict: Verdict) -> str:

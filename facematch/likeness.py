@@ -36,9 +36,9 @@ COUPLE_SPREAD = 0.894  # of the mean of a couple's distances, in that of one par
 class Likeness:
     """How much one person looks like another, averaged over their photos.
 
-    The intervals hold 95 % of what other photos of them and other families to learn from would
-    give. `share` says in what share of draws this parent is the one the child looks most like,
-    None where there is no other.
+    The intervals hold 95 % of what other photos of them would give, that of the likelihood ratio
+    also what other families to learn from would. `share` says in what share of draws this parent is
+    the one the child looks most like, None where there is no other.
     """
 
     parent: str
@@ -132,10 +132,19 @@ def likeness(
     away: NDArray[np.float64],
     rng: np.random.Generator,
     share: float | None = None,
+    *,
+    turned: bool = False,
 ) -> Likeness:
-    """How alike a parent and a child are, `away` (B,) being their distances as drawn."""
+    """How alike a parent and a child are, `away` (B,) being their distances as drawn.
+
+    `turned`: neither is a parent, and the mean of both ways to see them is taken.
+    """
     one, other = (averaged(person) for person in people)
-    scores, ratios = model.judge(people_distances(model, one, other).ravel())
+    point = people_distances(model, one, other).ravel()
+    if turned:
+        both = (point + people_distances(model, other, one).ravel()) / 2
+        away, point = away + both - point, both
+    scores, ratios = model.judge(point)
     return Likeness(
         parent=people[0].name,
         child=people[1].name,

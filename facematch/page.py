@@ -30,13 +30,19 @@ def page(
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     template = files("facematch").joinpath("page.html.j2").read_text(encoding="utf-8")
+    told = [*family.warnings]
+    for timeline in timelines:
+        told += timeline.warnings
+    for explanation in explanations:
+        told += explanation.warnings
+    warnings = tuple(dict.fromkeys(told))
     sections = [("verdict", "Who looks like whom")]
     for shown, section in (
         (cards, ("cards", "Side by side")),
         (timelines, ("time", "Over time")),
         (explanations, ("why", "What carries the likeness")),
         (True, ("meaning", "What the score means")),
-        (family.warnings or family.skipped, ("warnings", "What makes this less sure")),
+        (warnings or family.skipped, ("warnings", "What makes this less sure")),
     ):
         if shown:
             sections.append(section)
@@ -45,6 +51,7 @@ def page(
     return environment.from_string(template).render(
         title=f"Who {verb} {children} look like?",
         family=family,
+        warnings=warnings,
         cards=cards,
         timelines=timelines,
         explanations=explanations,

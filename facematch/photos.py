@@ -155,7 +155,7 @@ def list_photos(path: str | os.PathLike[str]) -> list[str]:
     Raises MissingPhotoError for a folder without any.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return [os.fsdecode(path)]
     found = [
         str(file)

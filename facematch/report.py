@@ -155,7 +155,7 @@ def findings_table(
         table.add_column(column, overflow="fold")
     for rank, (score, place) in enumerate(lines, start=1):
         table.add_row(f"{rank}.", f"[bold]{score}[/]", escape(place))
-    strangers = "Among so many faces some strangers score high: of 100, one scores over 99."
+    strangers = "Chosen among so many, scores are high: one stranger in 100 scores over 99."
     return Group(table, "", f"{faces:,} faces in {photos:,} photos were compared. {strangers}")
 
 

@@ -12,7 +12,15 @@ from itertools import islice
 import numpy as np
 
 from facematch.align import crop_faces, portraits
-from facematch.archive import Findings, Sighting, by_person, closeness, findings_of, most_alike
+from facematch.archive import (
+    SAME_PERSON,
+    Findings,
+    Sighting,
+    by_person,
+    closeness,
+    findings_of,
+    most_alike,
+)
 from facematch.card import Card
 from facematch.errors import NoFaceError, OptionError, ResemblanceError
 from facematch.explain import Explanation
@@ -76,11 +84,16 @@ class Verbs(ABC):
         return self.family_of(sides[0], sides[1], skipped)
 
     def family_of(
-        self, parents: Sequence[Person], children: Sequence[Person], skipped: Sequence[Skipped] = ()
+        self,
+        parents: Sequence[Person],
+        children: Sequence[Person],
+        skipped: Sequence[Skipped] = (),
+        *,
+        chosen: bool = False,
     ) -> Family:
-        """As `family`, of people that `person` or `people` gave."""
+        """As `family`, of people that `person` or `people` gave; `chosen`: of faces chosen."""
         model = self._model()
-        found = family_of(parents, children, model, self.engine)
+        found = family_of(parents, children, model, self.engine, chosen=chosen)
         return replace(found, skipped=tuple(skipped))
 
     def timeline(
@@ -173,10 +186,10 @@ class Verbs(ABC):
         if not shown:
             raise _of_no_use(skipped)
         known = identify.embed(np.stack([_chip(*each, identify) for each in shown]))
-        looked = _Looked(self, person, model, identify)
-        best, faces = most_alike(looked.sightings(archive), _CANDIDATES * top)
-        none = np.empty((0, *identify.frame.shape), np.uint8)
-        identities = identify.embed(np.stack([seen.chip for seen in best]) if best else none)
+        looked = _Looked(self, person, model, (identify, known))
+        best = most_alike(looked.sightings(archive), _CANDIDATES * top)
+        best += looked.child
+        identities = np.array([seen.identity for seen in best], np.float32)
         groups = []
         for rows in by_person([seen.subject.photo for seen in best], identities):
             sightings = [best[at] for at in rows]
@@ -186,7 +199,7 @@ class Verbs(ABC):
             portrait=person.portrait,
             found=tuple(findings_of(groups, (person, known), model)[:top]),
             photos=looked.photos,
-            faces=faces,
+            faces=looked.faces,
             engine=self.engine,
             warnings=tuple(person_warnings(person)),
             skipped=(*skipped, *looked.skipped),
@@ -286,32 +299,46 @@ class _Looked:
     """Looks through an archive for a child's kin; counts its photos and keeps what was no use."""
 
     def __init__(
-        self, matcher: Verbs, child: Person, model: ResemblanceModel, identify: Embedder
+        self,
+        matcher: Verbs,
+        child: Person,
+        model: ResemblanceModel,
+        identity: tuple[Embedder, Vectors],
     ) -> None:
-        self._matcher, self._child, self._model, self._identify = matcher, child, model, identify
-        self.photos = 0
+        self._matcher, self._child, self._model = matcher, child, model
+        self._identify, self._known = identity
+        self.photos = self.faces = 0
+        self.child: list[Sighting] = []  # a few that may be the child: they are to crowd out nobody
         self.skipped: list[Skipped] = []
 
     def sightings(self, archive: Iterable[PhotoLike]) -> Iterator[Sighting]:
-        """Every face, but those of the child's own photos."""
+        """Every face but those of the child's own photos, and those that may be the child."""
         for portrait in self._matcher.faces(archive):
             if isinstance(portrait, Skipped):
                 self.skipped.append(portrait)
             elif portrait.photo.digest not in {*self._child.digests} - {""}:
                 self.photos += 1
-                yield from self._seen(portrait)
+                for seen in self._seen(portrait):
+                    self.faces += 1
+                    apart = np.linalg.norm(self._known - seen.identity, axis=1).mean()
+                    if apart >= SAME_PERSON:
+                        yield seen
+                    elif len(self.child) < _CANDIDATES:
+                        self.child.append(seen)
 
     def _seen(self, portrait: Portrait) -> Iterator[Sighting]:
         if not portrait.faces:
             return
         vectors = unit_rows(self._matcher.embedder.embed(portrait.chips))
         near = closeness(self._model, vectors, self._child)
+        chips = crop_faces(portrait.photo.pixels, portrait.faces, self._identify.frame)
+        identities = self._identify.embed(chips)
         for at, vector in enumerate(vectors):
             yield Sighting(
                 distance=float(near[at]),
                 subject=portrait.subject(at),
                 vector=vector,
-                chip=_chip(portrait, at, self._identify),
+                identity=identities[at],
                 portrait=portraits(portrait.photo.pixels, [portrait.faces[at]], _PORTRAIT)[0],
                 warnings=tuple(face_warnings(portrait, at)),
             )
@@ -348,6 +375,8 @@ def _shot(portrait: Portrait, at: int, vector: Vectors, side: int) -> _Shot:
 
 
 def _as_person(name: str, shots: Sequence[_Shot], skipped: Sequence[Skipped], space: str) -> Person:
+    shots, copies = _apart(shots)
+    skipped = [*skipped, *copies]
     vectors = [shot.vector for shot in shots]
     shown = [shot.shown for shot in shots]
     none = np.empty((0, _PORTRAIT, _PORTRAIT, 3), np.uint8)
@@ -364,6 +393,21 @@ def _as_person(name: str, shots: Sequence[_Shot], skipped: Sequence[Skipped], sp
         digests=tuple(shot.digest for shot in shots),
         taken=tuple(shot.taken for shot in shots),
     )
+
+
+def _apart(shots: Sequence[_Shot]) -> tuple[list[_Shot], list[Skipped]]:
+    """Each photo once, and its copies: the same file again says nothing more of a person."""
+    first: dict[str, str] = {}
+    kept, copies = [], []
+    for shot in shots:
+        photo, before = shot.subject.photo, first.get(shot.digest)
+        if before is not None:
+            copies.append(Skipped(photo, "copy", f"is the same file as {before}, counted once"))
+            continue
+        kept.append(shot)
+        if shot.digest:
+            first[shot.digest] = photo
+    return kept, copies
 
 
 def _largest_of(seen: Portrait | Skipped) -> tuple[Portrait, int] | Skipped:

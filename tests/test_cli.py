@@ -229,6 +229,12 @@ def test_a_group_photograph_is_numbered_then_named(tmp_path: Path) -> None:
             "--born son=May: 'May' is no date: write it like 2018-05-16",
         ),
         (("find", "samples/son.png", "--in", "facematch"), "holds no photo"),
+        (
+            ("card", "samples/father.png", "samples/son.png", "--save", "samples/son.png"),
+            "samples/son.png is one of the photos given: save the picture elsewhere",
+        ),
+        (("family", "--parent", "dad=", "--child", "samples/son.png"), "no path is given behind"),
+        (("family", "--photo", "samples/group.jpg", "--names", "1=dad,1=kid"), "has two names"),
         (("card", "none.png", "none.png", "--save", "card.bmp"), "end its name in .png or .jpg"),
     ],
 )

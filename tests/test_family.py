@@ -202,3 +202,30 @@ def test_the_portrait_is_of_a_photo_nothing_is_warned_of() -> None:
     portraits = np.stack([np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 9, np.uint8)])
     warned = replace(person.gallery, warnings=(("the face is small",), ()))
     assert replace(person, portraits=portraits, gallery=warned).portrait.max() == 9
+
+
+def test_a_copy_of_a_photo_says_nothing_more(tmp_path: Path) -> None:
+    copies = [tmp_path / f"copy {at}.png" for at in range(3)]
+    for copy in copies:
+        copy.write_bytes((SAMPLES / "son.png").read_bytes())
+    parents = {who: photos(who)[:1] for who in ("father", "mother")}
+    once, often = (matcher.family(parents, {"son": some}) for some in ([copies[0]], copies))
+    assert once.verdicts[0].share == often.verdicts[0].share
+    assert [each.code for each in often.skipped] == ["copy", "copy"]
+    assert "is the same file as" in often.skipped[0].reason
+
+
+def test_one_face_for_two_people_is_warned_of() -> None:
+    group = [str(SAMPLES / "group.jpg")]
+    warnings = matcher.family({"mum": group}, {"kid": group}).warnings
+    assert f"mum and kid are the same face in {group[0]}" in warnings
+    assert any("4 faces, the largest was taken" in each for each in warnings)
+
+
+def test_siblings_are_alike_whoever_is_named_first() -> None:
+    parents = {"father": photos("father")[:1]}
+    son, daughter = photos("son")[:1], photos("daughter")[:1]
+    one = matcher.family(parents, {"son": son, "daughter": daughter}).siblings[0]
+    other = matcher.family(parents, {"daughter": daughter, "son": son}).siblings[0]
+    assert one.likelihood_ratio == pytest.approx(other.likelihood_ratio)
+    assert one.score == pytest.approx(other.score)

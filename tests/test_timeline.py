@@ -13,7 +13,7 @@ from facematch import FaceMatcher
 from facematch.dates import date_in_name, date_of, parsed, read_dates, spoken
 from facematch.errors import OptionError, TableError
 from facematch.photos import list_photos
-from facematch.timeline import Timeline, timeline_of
+from facematch.timeline import Timeline, _line, timeline_of
 
 matcher = FaceMatcher(min_face=60)
 BORN = date(2006, 6, 1)
@@ -96,7 +96,7 @@ def test_the_drawn_daughter_is_more_like_her_mother_at_every_age(growing: Timeli
         for parent in ("mother", "father")
     )
     assert (mother > father).all()
-    assert "rises" in growing.words()[1]
+    assert "the likeness rises by" in growing.words()[1]
 
 
 def test_a_parents_photo_at_the_same_age_is_taken() -> None:
@@ -128,6 +128,7 @@ def test_likeness_that_rises_is_said_to_rise_and_chance_is_not() -> None:
         for kid in (growing, steady)
     ]
     assert "the likeness rises" in found[0].words()[0]
+    assert "no clear change" in found[1].words()[0]
     curve = found[0].curves[0]
     assert curve.distance[-1] > curve.distance[0] + 0.5
     assert (curve.band[0] <= curve.distance + 1e-9).all()
@@ -142,7 +143,7 @@ def test_undated_photos_are_left_out_and_said() -> None:
     found = matcher.timeline({"father": photos("father")}, child, dates=dates)
     assert found.taken == (date(2020, 2, 2),)
     assert any("son.png: nothing tells when it was taken" in each for each in found.warnings)
-    assert found.words() == ["father: too few photos to say whether the likeness changes"]
+    assert found.words() == ["father: too few days with photos to say whether the likeness changes"]
 
 
 def test_a_photo_before_the_birth_is_warned_of() -> None:
@@ -163,3 +164,13 @@ def test_a_timeline_is_drawn_with_a_curve_where_photos_are_many(growing: Timelin
         assert picture.shape == (770, 1100, 3)
         assert picture.std() > 10
     assert few.picture("dark")[2, 2].mean() < 60
+
+
+def test_a_trend_is_rarely_seen_where_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    for count in (6, 20):
+        lines = [_line(np.arange(count, dtype=float), rng.normal(0, 1, count)) for _ in range(2000)]
+        named = [line is not None and not line[1] <= 0 <= line[2] for line in lines]
+        assert 0.03 < np.mean(named) < 0.07
+    a_day = np.repeat([0.0, 9.0], [9, 1])
+    assert _line(a_day, rng.normal(0, 1, 10)) is None  # nine photos of one day are one day

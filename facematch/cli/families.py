@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -113,7 +114,7 @@ def family(
     """
     matcher = matcher_of(detector, embedder, min_face)
     if photo is None:
-        found = matcher.family(_people(parent, "--parent"), _people(child, "--child"))
+        found = matcher.family(_people(parent, "--parent", save), _people(child, "--child", save))
     else:
         portrait = matcher.find_faces(photo)
         portrait.face_index(None)  # an error where there is none
@@ -125,7 +126,7 @@ def family(
             [matcher.person(name, [(portrait, portrait.face_index(at))]) for name, at in side]
             for side in sides
         ]
-        found = matcher.family_of(people[0], people[1])
+        found = matcher.family_of(people[0], people[1], chosen=True)
     _show_verdict(found, format, save, dark)
 
 
@@ -166,8 +167,8 @@ def timeline(
     """
     matcher = matcher_of(detector, embedder, min_face)
     found = matcher.timeline(
-        _people(parent, "--parent"),
-        _people(child, "--child"),
+        _people(parent, "--parent", save),
+        _people(child, "--child", save),
         dates=_dates(dates),
         born=_births(born),
     )
@@ -191,8 +192,8 @@ def report(
     """
     matcher = matcher_of(detector, embedder, min_face)
     written = matcher.report(
-        _people(parent, "--parent"),
-        _people(child, "--child"),
+        _people(parent, "--parent", out),
+        _people(child, "--child", out),
         dates=_dates(dates),
         born=_births(born),
     )
@@ -226,7 +227,7 @@ def find(
 
     matcher = matcher_of(detector, embedder, min_face)
     archive = watched(list_photos(folder), "photos")
-    found = matcher.find(_people([child], "CHILD"), archive, top=top)
+    found = matcher.find(_people([child], "CHILD", save), archive, top=top)
     _show_verdict(found, format, save, dark)
 
 
@@ -268,7 +269,7 @@ def card(
     The file carries no metadata of the photos. This is no paternity test.
     """
     matcher = matcher_of(detector, embedder, min_face)
-    found = matcher.card(_people([parent], "PARENT"), _people([child], "CHILD"))
+    found = matcher.card(_people([parent], "PARENT", save), _people([child], "CHILD", save))
     _show_verdict(found, format, save, dark, style=style.value)
 
 
@@ -289,6 +290,7 @@ def explain(
 
     The noise says how far the ways to cover a part disagree. This is no paternity test.
     """
+    _spare(save, str(parent), str(child))
     matcher = matcher_of(detector, embedder, min_face)
     found = matcher.explain(parent, child, parent_face=parent_face, child_face=child_face)
     _show_verdict(found, format, save, dark)
@@ -309,7 +311,7 @@ def video(
 
     Ctrl-C ends the search and prints what is known by then. This is no paternity test.
     """
-    parents = _people(parent, "--parent")
+    parents = _people(parent, "--parent", save)
     matcher = matcher_of(detector, embedder, min_face)
     with _stoppable("clip") as watch:
         found = matcher.video(clip, parents, watch=watch)
@@ -407,8 +409,20 @@ def _show_verdict(
     typer.echo(NO_PATERNITY_TEST, err=not is_table)
 
 
-def _people(given: Sequence[str] | None, option: str) -> dict[str, list[str]]:
-    """Photos by name, of what --parent or --child was given."""
+def _spare(save: Path | None, *photos: str) -> None:
+    """Refuse to write over a photo that was given."""
+    if save is not None and save.exists() and any(_is_same(save, photo) for photo in photos):
+        raise OptionError(f"{save} is one of the photos given: save the picture elsewhere")
+
+
+def _is_same(one: Path, other: str) -> bool:
+    return os.path.exists(other) and os.path.samefile(one, other)
+
+
+def _people(
+    given: Sequence[str] | None, option: str, save: Path | None = None
+) -> dict[str, list[str]]:
+    """Photos by name, of what --parent or --child was given; `save` must be none of them."""
     from facematch.photos import list_photos
 
     if not given:
@@ -419,6 +433,7 @@ def _people(given: Sequence[str] | None, option: str) -> dict[str, list[str]]:
         if name in people:
             raise OptionError(f"two are called {name!r} in {option}: name them apart, NAME=PATH")
         people[name] = list_photos(path)
+        _spare(save, *people[name])
     return people
 
 
@@ -442,10 +457,12 @@ def _births(given: Sequence[str] | None) -> dict[str, date]:
 def _named(given: str) -> tuple[str, str]:
     """NAME=PATH apart; without a name, that of the file or the folder."""
     name, equals, path = given.partition("=")
-    if equals and name and not Path(given).exists():
-        return name, path
+    if equals and name and not os.path.exists(given):
+        if not path:
+            raise OptionError(f"{given}: no path is given behind the name")
+        return name, os.path.expanduser(path)
     path = given
-    return (Path(path).resolve().name if Path(path).is_dir() else Path(path).stem), path
+    return (Path(path).resolve().name if os.path.isdir(path) else Path(path).stem), path
 
 
 _PARENTS = re.compile(
@@ -463,6 +480,8 @@ def _roles(
         if not number.isdecimal() or not name or name in numbered:
             raise OptionError(f"--names {names}: write it like 1=mum,2=dad,3=child")
         numbered[name] = int(number)
+    if len(set(numbered.values())) < len(numbered):
+        raise OptionError(f"--names {names}: one face has two names")
     unknown = [name for name in [*(parents or []), *(children or [])] if name not in numbered]
     if unknown:
         raise OptionError(f"{unknown[0]!r} is not in --names {names}: of --photo, give names there")
@@ -485,6 +504,7 @@ def _draw_numbers(portrait: Portrait, save: Path | None) -> None:
     from facematch.pictures.faces import draw_faces
 
     path = Path(f"{Path(portrait.photo.label).stem}-numbered.png") if save is None else save
+    _spare(path, portrait.photo.label)
     picture = draw_faces(portrait.photo.pixels, portrait.faces)
     typer.echo(f"{save_picture(picture, path)}: {len(portrait.faces)} faces, numbered")
     typer.echo("now say who they are: --names 1=mum,2=dad,3=child", err=True)

@@ -122,4 +122,4 @@ def print_table(table: RenderableType) -> None:
 
     # In a pipe nobody's window is too narrow.
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-    Console(highlight=False, width=width).print(table)
+    Console(highlight=False, emoji=False, width=width).print(table)

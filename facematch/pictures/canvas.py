@@ -87,6 +87,9 @@ class Sheet:
         width: float | None = None,
     ) -> None:
         """One line of words; `anchor` is Pillow's. Smaller, then cut, where wider than `width`."""
+        words = "".join(
+            each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words
+        )
         words, letters = _fitted(words, size, bold, width)
         fill = self.theme.ink if colour is None else colour
         self.draw.text(place, words, fill=fill, font=letters, anchor=anchor)
@@ -103,8 +106,9 @@ def save_picture(pixels: Pixels, path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path, format=kind, quality=92)
-    except OSError as error:
-        raise UnreadablePhotoError(str(path), f"cannot be written ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UnreadablePhotoError(str(path), f"cannot be written ({why})") from error
     return path
 
 

@@ -13,6 +13,7 @@ from facematch.report import NO_PATERNITY_TEST
 from facematch.types import Pixels
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
@@ -46,12 +47,17 @@ def draw_timeline(
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.09, 0.30, 0.88, 0.60))
     inks = [colours.accent, colours.second, colours.quiet, colours.ink]
-    for at, one in enumerate(series):
+    handles = [
         _draw(axes, one, _share(inks[at % len(inks)]), _MARKERS[at % len(_MARKERS)])
+        for at, one in enumerate(series)
+    ]
+    if np.ptp(faces[0]) == 0:  # of one day: matplotlib would show centuries
+        axes.set_xlim(faces[0][0] - 0.5, faces[0][0] + 0.5)
     _dress(axes, colours, ticks, x_label)
     axes.set_title(_literal(title), color=_share(colours.ink), fontsize=17, fontweight="bold",
                    loc="left", pad=12)  # fmt: skip
-    legend = axes.legend(frameon=False, fontsize=13, loc="best")
+    names = [_literal(name) for name, *_ in series]  # a leading underscore would hide it
+    legend = axes.legend(handles, names, frameon=False, fontsize=13, loc="best")
     for words in legend.get_texts():
         words.set_color(_share(colours.ink))
     _portraits(figure.add_axes((0.09, 0.07, 0.88, 0.13)), axes.get_xlim(), *faces)
@@ -61,15 +67,17 @@ def draw_timeline(
     return np.asarray(drawn, np.uint8)[..., :3].copy()
 
 
-def _draw(axes: Axes, series: Series, ink: tuple[float, float, float], marker: str) -> None:
-    name, points, curve = series
+def _draw(axes: Axes, series: Series, ink: tuple[float, float, float], marker: str) -> Artist:
+    """Draw a series; gives what stands for it in a legend."""
+    _, points, curve = series
     if curve is not None:
         x, smooth, band = curve
         axes.fill_between(x, *band, color=ink, alpha=0.18, linewidth=0)
         axes.plot(x, smooth, color=ink, linewidth=2.5)
     where, what, low, high = points.T
     axes.vlines(where, low, high, color=ink, alpha=0.35, linewidth=1.5)
-    axes.plot(where, what, marker, color=ink, markersize=8, alpha=0.75, label=_literal(name))
+    (points_drawn,) = axes.plot(where, what, marker, color=ink, markersize=8, alpha=0.75)
+    return points_drawn
 
 
 def _dress(axes: Axes, colours: Theme, ticks: Sequence[tuple[float, float]], x_label: str) -> None:
