@@ -10,7 +10,6 @@ import hashlib
 import io
 import os
 import re
-import stat
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from facematch.errors import (
     TruncatedPhotoError,
     UnreadablePhotoError,
 )
+from facematch.files import opened
 from facematch.types import Photo, Pixels
 
 # Pillow's reader of each format. They are called directly: Image.open would import every plugin
@@ -181,40 +181,17 @@ def photo_digest(path: str | os.PathLike[str], *, limits: Limits = _DEFAULT_LIMI
 
 
 def _read_bytes(label: str, max_bytes: int) -> bytes:
-    try:
-        with open(label, "rb", opener=_open_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadablePhotoError(label, "is not a regular file: copy the photo to one")
-            if status.st_size > max_bytes:
-                raise PhotoTooLargeError(
-                    label,
-                    f"has {status.st_size:,} bytes, over the limit of {max_bytes:,}: "
-                    "save it as JPEG, or raise max_bytes",
-                )
-            data = file.read(status.st_size)
-    except (OSError, ValueError) as error:
-        _refuse_file(label, error)
+    with opened(label) as (file, size):
+        if size > max_bytes:
+            raise PhotoTooLargeError(
+                label,
+                f"has {size:,} bytes, over the limit of {max_bytes:,}: "
+                "save it as JPEG, or raise max_bytes",
+            )
+        data = file.read(size)
     if not data:
         raise NotAnImageError(label, "is empty (0 bytes): copy or download it again")
     return data
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    # Opening a pipe waits for its writer, for ever if there is none. Windows has no such flag.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _refuse_file(label: str, error: OSError | ValueError) -> NoReturn:
-    # Windows says "permission denied" of a folder. ValueError: a null character in the name.
-    if isinstance(error, OSError) and os.path.isdir(label):
-        raise MissingPhotoError(label, "is a folder: name the photos in it") from error
-    if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
-        raise MissingPhotoError(label, "there is no such file: check the name") from error
-    why = error.strerror or type(error).__name__
-    raise UnreadablePhotoError(
-        label, f"the system does not let it be read ({why}): check its permissions"
-    ) from error
 
 
 def _kind(data: bytes) -> str | None:

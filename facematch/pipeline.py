@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -47,9 +47,6 @@ from facematch.types import (
 )
 from facematch.verbs import Verbs
 from facematch.weights import KNOWN
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 
@@ -354,12 +351,6 @@ class FaceMatcher(Verbs, Clips):
             engine=self.engine,
             warnings=tuple(dict.fromkeys(warnings)),  # of one photo given twice, once
         )
-
-
-# --- of a clip ---
-
-# How a clip is looked at. Searched for faces of a twelfth of the long side, a frame takes a third
-# of what one searched for the usual twentieth takes; 30 seconds are looked at 15 times.
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,6 @@ asked for: onward through all that lie between, or by a jump to the keyframe bef
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import (
-    MissingPhotoError,
     NotAVideoError,
     PhotoTooLargeError,
     TruncatedPhotoError,
     UnreadablePhotoError,
 )
+from facematch.files import opened
 from facematch.types import Photo, Pixels
 
 if TYPE_CHECKING:
@@ -183,20 +182,14 @@ def clock(seconds: float) -> str:
 
 
 def _check_file(label: str, limits: ClipLimits) -> None:
-    try:
-        with open(label, "rb", opener=_open_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadablePhotoError(label, "is not a regular file: copy the clip to one")
-            head = file.read(2 * _PACKET + 8)
-    except (OSError, ValueError) as error:
-        _refuse_file(label, error)
+    with opened(label, "clip") as (file, size):
+        head = file.read(2 * _PACKET + 8)
     if not head:
         raise NotAVideoError(label, "is empty (0 bytes): copy or download it again")
-    if status.st_size > limits.max_bytes:
+    if size > limits.max_bytes:
         raise PhotoTooLargeError(
             label,
-            f"has {status.st_size:,} bytes, over the limit of {limits.max_bytes:,}: "
+            f"has {size:,} bytes, over the limit of {limits.max_bytes:,}: "
             "cut the part out that matters, or raise max_bytes",
         )
     if head.removeprefix(b"\xef\xbb\xbf").startswith(_LISTS):
@@ -215,23 +208,6 @@ def _is_video(head: bytes) -> bool:
         for start, size in ((0, _PACKET), (4, _PACKET + 4))
     )
     return transport or any(head[at : at + len(magic)] == magic for at, magic in _MAGIC)
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    # Opening a pipe waits for its writer, for ever if there is none. Windows has no such flag.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _refuse_file(label: str, error: OSError | ValueError) -> NoReturn:
-    # Windows says "permission denied" of a folder. ValueError: a null character in the name.
-    if isinstance(error, OSError) and os.path.isdir(label):
-        raise MissingPhotoError(label, "is a folder: name a clip in it") from error
-    if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
-        raise MissingPhotoError(label, "there is no such file: check the name") from error
-    why = error.strerror or type(error).__name__
-    raise UnreadablePhotoError(
-        label, f"the system does not let it be read ({why}): check its permissions"
-    ) from error
 
 
 # --- what is in it ---

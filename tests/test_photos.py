@@ -720,7 +720,7 @@ def test_a_path_through_a_file_is_missing(tmp_path):
 
 
 def test_a_folder_is_missing(tmp_path):
-    with pytest.raises(MissingPhotoError, match="is a folder: name the photos in it"):
+    with pytest.raises(MissingPhotoError, match="is a folder: name a photo in it"):
         read_photo(tmp_path)
 
 
