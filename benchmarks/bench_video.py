@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 from machine import machine
 
+from facematch.clip import Clip
 from facematch.photos import read_photo
 from facematch.pipeline import FaceMatcher
-from facematch.tracking import Clip
 from facematch.video import ClipReader
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -45,7 +45,7 @@ from facematch.explain import (
     Drops,
     cover,
     fills,
-    likeness,
+    likeness_of_pairs,
     measure_drops,
     region_effects,
     region_masks,
@@ -176,9 +176,9 @@ def measure(chips: np.ndarray, embedder: KinEmbedder, seed: int) -> Pair:
         vectors = embedder.embed(np.concatenate([chips, *stacks]))
         one, other = np.split(vectors[2:], 2)
         parent, child = (np.repeat(each[None], len(one), 0) for each in vectors[:2])
-        whole = likeness(vectors[:1], vectors[1:2], model)[0]
+        whole = likeness_of_pairs(vectors[:1], vectors[1:2], model)[0]
         pairs = ((one, child), (parent, other), (one, other))
-        drops = np.stack([whole - likeness(*pair, model) for pair in pairs])
+        drops = np.stack([whole - likeness_of_pairs(*pair, model) for pair in pairs])
         return drops.reshape(3, len(which), len(masks)).transpose(0, 2, 1)
 
     of_regions = costs(masks, [0, 1, 2, 3])

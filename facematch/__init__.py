@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facematch.clip import Clip
     from facematch.errors import FacematchError, PhotoError
     from facematch.photos import Limits, read_photo
     from facematch.pipeline import FaceMatcher
-    from facematch.tracking import Clip
     from facematch.types import (
         Comparison,
         Detector,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from facematch.video import ClipLimits
 
 _HOMES = {
-    "Clip": "tracking",
+    "Clip": "clip",
     "ClipLimits": "video",
     "Comparison": "types",
     "Detector": "types",

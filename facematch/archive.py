@@ -179,8 +179,7 @@ def findings_of(
                 may_be_child=bool(apart < SAME_PERSON),
             )
         )
-    # Scores end at 99.9; beyond, the cosine goes on telling who is more alike.
-    return sorted(found, key=lambda each: (-each.likeness.score, -each.likeness.cosine))
+    return sorted(found, key=lambda each: each.likeness.order, reverse=True)
 
 
 def closeness(model: ResemblanceModel, vectors: Vectors, child: Person) -> NDArray[np.float64]:

@@ -10,13 +10,12 @@ import numpy as np
 
 from facematch.align import portrait_frame
 from facematch.errors import OptionError
+from facematch.likeness import Likeness, as_row
 from facematch.report import as_json, card_table, shown_score
-from facematch.types import DIGITS, Person, Pixels, Skipped
+from facematch.types import Person, Pixels, Skipped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from facematch.likeness import Likeness
 
 STYLES = ("pair", "split", "blend", "swap", "strip")
 _MOST = 6  # photos of each on a strip
@@ -79,16 +78,9 @@ class Card:
         return card.draw_card(faces, names, shown_score(self.likeness.score), self.meaning, theme)
 
     def _fields(self) -> dict[str, Any]:
-        low, high = self.likeness.score_interval
-        digits = DIGITS["score"]
-        return {
-            "parent": self.parent.name,
-            "child": self.child.name,
-            "score": round(self.likeness.score, digits),
-            "score_low": round(low, digits),
-            "score_high": round(high, digits),
-            "meaning": self.meaning,
-        }
+        known = as_row(self.likeness)
+        shown = ("parent", "child", "score", "score_low", "score_high")
+        return {name: known[name] for name in shown} | {"meaning": self.meaning}
 
 
 def _row(person: Person) -> tuple[list[str], Pixels]:

@@ -28,7 +28,8 @@ from facematch.types import (
 )
 
 if TYPE_CHECKING:
-    from facematch.tracking import Appearance, Clip, Glimpse, Tracker
+    from facematch.clip import Appearance, Clip
+    from facematch.tracking import Glimpse, Tracker
     from facematch.video import ClipLimits, ClipReader
 
 # How a clip is looked at. Searched for faces of a twelfth of the long side, a frame takes a third
@@ -81,7 +82,7 @@ class Clips(ABC):
         that is done; where it gives False, the search ends and what is known by then is given.
         Raises a PhotoError that names the clip or the parent's photo which cannot be used.
         """
-        from facematch.tracking import Clip, appearances
+        from facematch.clip import Clip, appearances
         from facematch.video import ClipLimits, ClipReader
 
         with ClipReader(clip, limits=limits or ClipLimits()) as reader:
@@ -106,21 +107,12 @@ class Clips(ABC):
         """A row for each parent."""
         if not parents:
             raise OptionError("a clip is compared with parents: name one with --parent PHOTO")
-        names = [name for name, photos in parents.items() for _ in photos]
-        photos = [photo for each in parents.values() for photo in each]
-        found = [(name, self.gallery([photo])) for name, photo in zip(names, photos, strict=True)]
-        usable = [(name, each) for name, each in found if each.subjects]
-        for name in parents:
-            if all(name != other for other, _ in usable):
-                _refuse_parent(name, [each.skipped for other, each in found if other == name])
-        gallery = Gallery(
-            tuple(each.subjects[0] for _, each in usable),
-            np.concatenate([each.vectors for _, each in usable]),
-            self.embedder.space,
-            tuple(each.warnings[0] for _, each in usable),
-            tuple(skipped for _, each in found for skipped in each.skipped),
-        )
-        return gallery.by_person([name for name, _ in usable])
+        found = {name: self.gallery(photos) for name, photos in parents.items()}
+        for name, each in found.items():
+            if not each.subjects:
+                _refuse_parent(name, each.skipped)
+        names = [name for name, each in found.items() for _ in each.subjects]
+        return Gallery.joined(list(found.values())).by_person(names)
 
     def _follow(
         self, reader: ClipReader, watch: Callable[[float], bool] | None
@@ -210,12 +202,11 @@ def _moved(box: Box, right: float, down: float) -> Box:
     return box[0] + right, box[1] + down, box[2] + right, box[3] + down
 
 
-def _refuse_parent(name: str, skipped: Sequence[tuple[Skipped, ...]]) -> NoReturn:
-    reasons = [each for several in skipped for each in several]
-    if not reasons:
+def _refuse_parent(name: str, skipped: Sequence[Skipped]) -> NoReturn:
+    if not skipped:
         raise OptionError(f"{name}: no photo was given of this parent")
-    others = f"; no photo of {name} was of use" if len(reasons) > 1 else ""
-    raise NoFaceError(reasons[0].photo, reasons[0].reason + others)
+    others = f"; no photo of {name} was of use" if len(skipped) > 1 else ""
+    raise NoFaceError(skipped[0].photo, skipped[0].reason + others)
 
 
 def _nobody(reader: ClipReader, searched: int) -> str:
@@ -237,7 +228,7 @@ def _clip_warnings(
     stopped: int | None,
 ) -> list[str]:
     """What makes a clip's scores less sure; `stopped` is after how many frames, None if never."""
-    from facematch.tracking import drawbacks
+    from facematch.clip import drawbacks
 
     warnings = [
         f"{person.name}: {phrase} in every frame"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.align import dlib_frame, similarity_transform
-from facematch.report import NO_PATERNITY_TEST, as_json, match_as_json, shown_score
+from facematch.report import NO_PATERNITY_TEST, as_json, match_as_json, shown_score, signed
 from facematch.resemblance import ResemblanceModel
 from facematch.similarity import cosine_pairs
 from facematch.types import Chips, Embedder, Frame, Match, Pixels, Skipped, Vectors
@@ -241,12 +241,11 @@ def measure_drops(
         for chip, some in zip(chips, covers, strict=True)
     ]
     vectors = embedder.embed(np.concatenate([chips, *covered]))
-    whole = float(likeness(vectors[:1], vectors[1:2], model)[0])
+    whole = float(likeness_of_pairs(vectors[:1], vectors[1:2], model)[0])
     sides = np.split(vectors[2:], 2)
     others = np.repeat(vectors[:2], len(sides[0]), axis=0).reshape(2, len(sides[0]), -1)
-    drops = whole - np.stack(
-        [likeness(sides[0], others[1], model), likeness(others[0], sides[1], model)]
-    )
+    pairs = (sides[0], others[1]), (others[0], sides[1])
+    drops = whole - np.stack([likeness_of_pairs(one, other, model) for one, other in pairs])
     of_regions = drops[:, : len(FILLS) * len(masks)].reshape(2, len(FILLS), len(masks))
     return Drops(
         vectors=vectors[:2],
@@ -283,7 +282,7 @@ def region_effects(drops: Drops, model: ResemblanceModel | None) -> list[RegionE
     ]
 
 
-def likeness(
+def likeness_of_pairs(
     parents: Vectors, children: Vectors, model: ResemblanceModel | None
 ) -> NDArray[np.float64]:
     """Standard deviations above the cohort, or cosines without a model. Shapes: (N, D) -> (N,)."""
@@ -362,12 +361,6 @@ def cover(chip: Pixels, masks: Masks, fill: Pixels) -> Chips:
     """The chip with each region in turn replaced by the fill, (M, S, S, 3)."""
     much = masks[..., np.newaxis]
     return np.rint(chip * (1 - much) + fill * much).astype(np.uint8)
-
-
-def signed(value: float) -> str:
-    """A number with its sign, with a real minus; a zero has none."""
-    words = f"{abs(value):.2f}"
-    return words if float(words) == 0 else f"{'+' if value > 0 else '−'}{words}"
 
 
 def _places(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.report import shown_score, support
+from facematch.report import score_words, support
 from facematch.resemblance import ResemblanceModel
 from facematch.similarity import cosine_matrix
 from facematch.types import DIGITS, Gallery, Person, Vectors
@@ -53,8 +53,12 @@ class Likeness:
     @property
     def words(self) -> str:
         """The score and its interval, as a person reads them."""
-        low, high = (shown_score(end) for end in self.score_interval)
-        return shown_score(self.score) + ("" if low == high else f" ({low} to {high})")
+        return score_words(self.score, self.score_interval)
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """To sort by: scores end at 99.9; beyond, the cosine tells who is more alike."""
+        return self.score, self.cosine
 
 
 def drawn(gallery: Gallery, rng: np.random.Generator) -> Vectors:
@@ -172,8 +176,7 @@ def people_distances(model: ResemblanceModel, one: Gallery, other: Gallery) -> N
 def person_warnings(person: Person, *, chosen: bool = False) -> Iterator[str]:
     """What makes their scores less sure, photo by photo; `chosen`: somebody chose the faces."""
     gallery = person.gallery
-    warnings = gallery.warnings or ((),) * len(gallery.subjects)
-    for subject, phrases in zip(gallery.subjects, warnings, strict=True):
+    for subject, phrases in zip(gallery.subjects, gallery.phrases, strict=True):
         if subject.faces_found > 1 and subject.face == 1 and not chosen:
             yield f"{subject.photo}: {subject.faces_found} faces, the largest was taken"
         yield from (f"{subject.photo}: {phrase}" for phrase in phrases)

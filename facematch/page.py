@@ -14,7 +14,7 @@ from facematch.card import Card
 from facematch.explain import Explanation
 from facematch.family import SURE, Family
 from facematch.pictures.canvas import as_jpeg
-from facematch.report import NO_PATERNITY_TEST, shown_score, support
+from facematch.report import NO_PATERNITY_TEST, ends_words, shown_score, support
 from facematch.timeline import Timeline
 from facematch.types import Pixels
 
@@ -61,7 +61,7 @@ def page(
         version=version("facematch"),
         picture=_inline,
         score=shown_score,
-        interval=_interval,
+        interval=ends_words,
         support=support,
     )
 
@@ -69,8 +69,3 @@ def page(
 def _inline(pixels: Pixels) -> str:
     """A picture as an address that holds it."""
     return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(pixels)).decode("ascii")
-
-
-def _interval(ends: tuple[float, float]) -> str:
-    low, high = (shown_score(end) for end in ends)
-    return "" if low == high else f"{low} to {high}; "

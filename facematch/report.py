@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
-from facematch.types import DIGITS, Box, Match, Subject
+from facematch.types import DIGITS, Box, Engine, Match, Subject
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +28,31 @@ SCALE = ((2.0, "slight"), (4.0, "moderate"), (10.0, "strong"))
 def shown_score(score: float) -> str:
     """As a person reads it: whole, and no more than the model knows at the ends."""
     return "over 99" if score > 99 else "under 1" if score < 1 else f"{score:.0f}"
+
+
+def ends_words(interval: tuple[float, float]) -> str:
+    """Where scores lie: "60 to 85", and nothing where both ends read alike."""
+    low, high = (shown_score(end) for end in interval)
+    return "" if low == high else f"{low} to {high}"
+
+
+def score_words(score: float, interval: tuple[float, float]) -> str:
+    """A score and its interval, as a person reads them: "78 (60 to 85)"."""
+    ends = ends_words(interval)
+    return shown_score(score) + (f" ({ends})" if ends else "")
+
+
+def ratio_words(ratio: float, interval: tuple[float, float]) -> str:
+    """A likelihood ratio and its interval: "3.1 (2.4 to 3.9)", "8.5 or more"."""
+    if interval[0] == interval[1]:  # as far as the data speaks
+        return f"{ratio:.2g} or {'more' if ratio > 1 else 'less'}"
+    return f"{ratio:.2g} ({interval[0]:.2g} to {interval[1]:.2g})"
+
+
+def signed(value: float) -> str:
+    """A number with its sign, with a real minus; a zero has none."""
+    words = f"{abs(value):.2f}"
+    return words if float(words) == 0 else f"{'+' if value > 0 else '−'}{words}"
 
 
 def support(ratio: float) -> str:
@@ -173,6 +198,21 @@ def card_table(parent: str, child: str, score: str, meaning: str) -> RenderableT
     return table
 
 
+def clip_table(lines: Sequence[Sequence[str]], engine: Engine) -> Table:
+    """A line for each person of a clip and parent: person, seen, frames, parent, score, ratio."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("person", "seen", "frames", "parent", "mini-me score", "likelihood ratio"):
+        table.add_column(column)
+    for cells in lines:
+        table.add_row(*map(escape, cells))
+    table.caption = " · ".join(part for part in astuple(engine) if part)
+    table.caption_justify = "left"
+    return table
+
+
 def faces_table(subjects: Sequence[Subject]) -> Table:
     """The faces of a photo, largest first."""
     from rich.table import Table
@@ -224,10 +264,8 @@ def _ratio(match: Match) -> tuple[str, str]:
         often = f"{ratio:.1f} times as common in parent and child as in strangers"
     else:
         often = f"{1 / ratio:.1f} times as common in strangers as in parent and child"
-    value = f"{ratio:.2g} ({interval[0]:.2g} to {interval[1]:.2g})"
-    if interval[0] == interval[1]:  # as far as the data speaks
-        value = f"{ratio:.2g} or {'more' if ratio > 1 else 'less'}"
-    return value, f"a likeness like this is {often}: {support(ratio)}"
+    words = f"a likeness like this is {often}: {support(ratio)}"
+    return ratio_words(ratio, interval), words
 
 
 def _chances(match: Match, prior: float | None) -> list[tuple[str, str, str]]:

@@ -12,8 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-import numpy as np
-
 from facematch.errors import TableError
 from facematch.extras import require
 from facematch.types import DIGITS, Comparison, Gallery, Skipped
@@ -57,7 +55,7 @@ def pair_rows(
     at = {label: number for number, label in enumerate(gallery.labels)}
     skipped = {each.photo: each for each in gallery.skipped}
     usable = [row for row in wanted if row["parent"] in at and row["child"] in at]
-    sides = [_picked(gallery, [at[row[role]] for row in usable]) for role in ("parent", "child")]
+    sides = [gallery.of_rows([at[row[role]] for row in usable]) for role in ("parent", "child")]
     compared = match_pairs(*sides)
     columns = (compared.cosines, compared.scores, compared.likelihood_ratios)
     results = zip(*(column.tolist() for column in columns), strict=True)
@@ -207,18 +205,9 @@ def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None
             writer.write_table(pa.Table.from_pylist(batch, schema))
 
 
-def _picked(gallery: Gallery, rows: Sequence[int]) -> Gallery:
-    return Gallery(
-        tuple(gallery.subjects[row] for row in rows),
-        gallery.vectors[np.array(rows, np.intp)],
-        gallery.space,
-    )
-
-
 def _warnings(gallery: Gallery) -> list[list[str]]:
     """Of each photo, what makes its scores less sure, with its label."""
-    phrases = gallery.warnings or [()] * len(gallery.subjects)
     return [
         [f"{label}: {phrase}" for phrase in each]
-        for label, each in zip(gallery.labels, phrases, strict=True)
+        for label, each in zip(gallery.labels, gallery.phrases, strict=True)
     ]

@@ -12,10 +12,17 @@ from numpy.typing import NDArray
 
 from facematch.dates import DAYS_A_YEAR, date_of, spoken, years_between
 from facematch.errors import TableError
-from facematch.likeness import COUNT, distances, drawn, person_warnings, score_interval
-from facematch.report import as_json, shown_score, timeline_table
+from facematch.likeness import (
+    COUNT,
+    distances,
+    drawn,
+    people_distances,
+    person_warnings,
+    score_interval,
+)
+from facematch.report import as_json, score_words, timeline_table
 from facematch.resemblance import ResemblanceModel
-from facematch.types import DIGITS, Engine, Gallery, Person, Pixels, Skipped, Vectors
+from facematch.types import DIGITS, Engine, Person, Pixels, Skipped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -197,17 +204,10 @@ def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]
     days = [date_of(*each, known) for each in zip(labels, person.taken, strict=True)]
     order = sorted((day, at) for at, day in enumerate(days) if day is not None)
     rows = [at for _, at in order]
-    gallery = person.gallery
-    warnings = gallery.warnings or ((),) * len(labels)
     return (
         replace(
             person,
-            gallery=replace(
-                gallery,
-                subjects=tuple(gallery.subjects[at] for at in rows),
-                vectors=gallery.vectors[rows],
-                warnings=tuple(warnings[at] for at in rows),
-            ),
+            gallery=person.gallery.of_rows(rows),
             portraits=person.portraits[rows],
             digests=tuple(person.digests[at] for at in rows),
             taken=tuple(day for day, _ in order),
@@ -238,14 +238,12 @@ def _moment(
     age = None if ages[1] is None else years_between(ages[1], day)
     near = _nearest(ages[0], age)
     rows = list(range(len(parent.portraits))) if near is None else [near]
-    shown = _some(parent.gallery, rows)
-    own: Vectors = np.repeat(child.gallery.vectors[at : at + 1], COUNT, axis=0)
-    away = distances(model, (drawn(shown, rng), own), (len(rows), 1), rng)
+    shown, own = parent.gallery.of_rows(rows), child.gallery.of_rows([at])
+    draws = drawn(shown, rng), np.repeat(own.vectors, COUNT, axis=0)
+    away = distances(model, draws, (len(rows), 1), rng)
     low, high = np.quantile(away, [0.025, 0.975])
     mean = shown.by_person([parent.name] * len(rows))
-    distance = model.as_of_single_photos(
-        model.distances_of_pairs(mean.vectors, own[:1]), np.array([(1 / len(rows) + 1) / 2])
-    )
+    distance = people_distances(model, mean, own).ravel()
     return Moment(
         parent=parent.name,
         photo=child.gallery.labels[at],
@@ -266,16 +264,6 @@ def _nearest(ages: Floats, age: float | None) -> int | None:
         return None
     near = int(np.nanargmin(np.abs(ages - age)))
     return near if abs(ages[near] - age) <= max(1.0, age / 4) else None
-
-
-def _some(gallery: Gallery, rows: Sequence[int]) -> Gallery:
-    warnings = gallery.warnings or ((),) * len(gallery.subjects)
-    return replace(
-        gallery,
-        subjects=tuple(gallery.subjects[at] for at in rows),
-        vectors=gallery.vectors[list(rows)],
-        warnings=tuple(warnings[at] for at in rows),
-    )
 
 
 def _x(day: date, born: date | None) -> float:
@@ -364,8 +352,7 @@ def _lines(moments: Sequence[Moment]) -> list[tuple[str, str, dict[str, str]]]:
     """Of each photo when it was taken, its name, and what is shown of each parent."""
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for each in moments:
-        low, high = (shown_score(end) for end in each.score_interval)
-        cell = shown_score(each.score) + ("" if low == high else f" ({low} to {high})")
+        cell = score_words(each.score, each.score_interval)
         if each.parent_age is not None:
             cell += f", {each.parent} at {spoken(each.parent_age)}"
         when = each.taken.isoformat()

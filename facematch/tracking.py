@@ -1,4 +1,4 @@
-"""Faces over the frames of a clip become people, and people are scored against parents.
+"""Faces over the frames of a clip become people.
 
 Each look at the clip gives some faces. A face is whom it overlaps since the last look, unless the
 vectors disagree; or whom its vector is like, so that someone who turns away and comes back stays
@@ -8,37 +8,15 @@ kept.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.align import portraits
-from facematch.pictures.strip import Strip, draw_strips
 from facematch.quality import BLURRED, quality_warnings, sharpness, turn
-from facematch.report import NO_PATERNITY_TEST, support
-from facematch.resemblance import ResemblanceModel, model_for
-from facematch.similarity import cosine_matrix
-from facematch.types import (
-    DIGITS,
-    Box,
-    Engine,
-    Face,
-    Gallery,
-    Photo,
-    Pixels,
-    Skipped,
-    Subject,
-    Vectors,
-)
-from facematch.video import clock
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from facematch.types import Box, Face, Gallery, Photo, Pixels, Subject, Vectors
 
 MOST_SHOTS = 8  # frames kept of each person
 MOST_PEOPLE = 32  # followed at a time; with their shots they take 60 MB
@@ -48,8 +26,6 @@ _MISSED = 2  # looks after which a face's place says nothing any more
 _CHIP = 150.0  # pixels: a face larger than its chip says no more
 _SHARP = 4 * BLURRED  # a face sharper than this says no more
 _FRONTAL = 0.5  # the turn of a face in profile
-_DRAWS = 200  # of frames, for the interval
-_FEWEST_DRAWN = 3  # frames: the draws from fewer hardly differ, and would look sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +51,6 @@ _IDENTITIES = {
 }
 
 
-# --- what is given back ---
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
     """One frame of one person: when, where in the frame, and what is worse about it.
@@ -91,226 +64,6 @@ class Shot:
     confidence: float
     portrait: Pixels
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How much a person of the clip looks like one parent, of whom `photos` were averaged.
-
-    95 % of the scores that other draws of the same frames give lie in `score_interval`, which is
-    None for fewer than three frames, and says nothing of other clips; 95 % of the ratios that other
-    families would have taught lie in `likelihood_ratio_interval`. All but the cosine are None where
-    no resemblance model fits the embedder.
-    """
-
-    parent: str
-    photos: int
-    cosine: float
-    score: float | None = None
-    score_interval: tuple[float, float] | None = None
-    likelihood_ratio: float | None = None
-    likelihood_ratio_interval: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Appearance:
-    """One person of the clip.
-
-    Found in `looks` of the frames searched, from `first` to `last` second; `shots` are the best of
-    them, in order of time, and worth `worth` photos taken on different days.
-    """
-
-    name: str
-    looks: int
-    first: float
-    last: float
-    shots: tuple[Shot, ...]
-    worth: float
-    verdicts: tuple[Verdict, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Clip:
-    """Who is in a clip, most often seen first, and how much each looks like the parents given.
-
-    `skipped` are photos of parents that were of no use. `complete` is False
-    where the search was stopped; then this is what was known by then.
-    """
-
-    clip: str
-    seconds: float
-    frames_searched: int
-    people: tuple[Appearance, ...]
-    engine: Engine
-    warnings: tuple[str, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    complete: bool = True
-
-    def as_json(self) -> str:
-        """One JSON object; what is not known is null."""
-        fields = {
-            "clip": self.clip,
-            "seconds": round(self.seconds, 1),
-            "frames_searched": self.frames_searched,
-            "complete": self.complete,
-            "people": [_person_fields(person) for person in self.people],
-            "engine": asdict(self.engine),
-            "warnings": list(self.warnings),
-            "skipped": [asdict(each) for each in self.skipped],
-        }
-        return json.dumps(fields, ensure_ascii=False, allow_nan=False)
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """A row for each person and parent, with the columns of `ROW`."""
-        return (
-            dict(zip(ROW, (self.clip, person.name, *_row(person, verdict)), strict=True))
-            for person in self.people
-            for verdict in person.verdicts
-        )
-
-    def table(self) -> Table:
-        """A line for each person and parent."""
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for column in ("person", "seen", "frames", "parent", "mini-me score", "likelihood ratio"):
-            table.add_column(column)
-        for person in self.people:
-            who = [person.name, _seen(person), f"{len(person.shots)} of {person.looks}"]
-            for verdict in person.verdicts:
-                words = (escape(verdict.parent), score_words(verdict), ratio_words(verdict))
-                table.add_row(*who, *words)
-                who = [""] * 3
-        table.caption = " · ".join(part for part in astuple(self.engine) if part)
-        table.caption_justify = "left"
-        return table
-
-    def picture(self, theme: Literal["light", "dark"] = "light") -> Pixels:
-        """A strip of the frames used for each person, with the verdicts; 1080 pixels wide."""
-        strips = [
-            Strip(
-                title=person.name,
-                seen=f"{_seen(person)}, {_frames(len(person.shots))}",
-                portraits=np.stack([shot.portrait for shot in person.shots]),
-                times=[clock(shot.seconds) for shot in person.shots],
-                verdicts=[
-                    (each.parent, score_words(each), ratio_words(each)) for each in person.verdicts
-                ],
-            )
-            for person in self.people
-        ]
-        return draw_strips(Path(self.clip).name, strips, NO_PATERNITY_TEST, theme=theme)
-
-
-ROW = (
-    "clip", "person", "first", "last", "looks", "frames", "parent", "parent_photos", "cosine",
-    "score", "score_low", "score_high", "likelihood_ratio", "likelihood_ratio_low",
-    "likelihood_ratio_high", "support", "warnings",
-)  # fmt: skip
-
-
-def score_words(verdict: Verdict) -> str:
-    """The score and its interval: "78 of 100 (60 to 85)"."""
-    if verdict.score is None:
-        return f"cosine {verdict.cosine:.3f}"
-    value = _whole(verdict.score)
-    if verdict.score_interval is None:
-        return f"{value} of 100 (few frames: unsure)"
-    low, high = (_whole(end) for end in verdict.score_interval)
-    return f"{value} of 100" if low == high == value else f"{value} of 100 ({low} to {high})"
-
-
-def ratio_words(verdict: Verdict) -> str:
-    """The likelihood ratio, its interval and what it means."""
-    ratio, interval = verdict.likelihood_ratio, verdict.likelihood_ratio_interval
-    if ratio is None or interval is None:
-        return "not known"
-    ends = f"({interval[0]:.2g} to {interval[1]:.2g})"
-    if interval[0] == interval[1]:  # as far as the data speaks
-        ends = f"or {'more' if ratio > 1 else 'less'}"
-    return f"{ratio:.2g} {ends}: {support(ratio)}"
-
-
-def _whole(score: float) -> str:
-    return "over 99" if score > 99 else "under 1" if score < 1 else f"{score:.0f}"
-
-
-def _frames(count: int) -> str:
-    return "1 frame" if count == 1 else f"{count} frames"
-
-
-def _seen(person: Appearance) -> str:
-    first, last = clock(person.first), clock(person.last)
-    return first if first == last else f"{first} to {last}"
-
-
-def _rounded(name: str, value: float | None) -> float | None:
-    return None if value is None else round(value, DIGITS[name])
-
-
-def _ends(name: str, interval: tuple[float, float] | None) -> list[float] | None:
-    return None if interval is None else [round(end, DIGITS[name]) for end in interval]
-
-
-def _support(verdict: Verdict) -> str | None:
-    return None if verdict.likelihood_ratio is None else support(verdict.likelihood_ratio)
-
-
-def drawbacks(person: Appearance) -> list[str]:
-    """What is worse about a person's frames, where not one of them is good."""
-    if not all(shot.warnings for shot in person.shots):
-        return []
-    phrases = {phrase for shot in person.shots for phrase in shot.warnings}
-    return sorted({phrase.split(":")[0].split(" (")[0] for phrase in phrases})
-
-
-def _row(person: Appearance, verdict: Verdict) -> tuple[Any, ...]:
-    low, high = _ends("score", verdict.score_interval) or (None, None)
-    least, most = _ends("likelihood_ratio", verdict.likelihood_ratio_interval) or (None, None)
-    return (
-        round(person.first, 1), round(person.last, 1), person.looks, len(person.shots),
-        verdict.parent, verdict.photos, _rounded("cosine", verdict.cosine),
-        _rounded("score", verdict.score), low, high,
-        _rounded("likelihood_ratio", verdict.likelihood_ratio), least, most,
-        _support(verdict), "; ".join(drawbacks(person)) or None,
-    )  # fmt: skip
-
-
-def _person_fields(person: Appearance) -> dict[str, Any]:
-    return {
-        "name": person.name,
-        "first": round(person.first, 1),
-        "last": round(person.last, 1),
-        "looks": person.looks,
-        "worth": round(person.worth, 1),
-        "frames": [
-            {
-                "seconds": round(shot.seconds, 2),
-                "box": [round(side, 1) for side in shot.box],
-                "confidence": round(shot.confidence, 4),
-                "warnings": list(shot.warnings),
-            }
-            for shot in person.shots
-        ],
-        "verdicts": [_verdict_fields(verdict) for verdict in person.verdicts],
-    }
-
-
-def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "parent": verdict.parent,
-        "photos": verdict.photos,
-        "cosine": _rounded("cosine", verdict.cosine),
-        "score": _rounded("score", verdict.score),
-        "score_interval": _ends("score", verdict.score_interval),
-        "likelihood_ratio": _rounded("likelihood_ratio", verdict.likelihood_ratio),
-        "likelihood_ratio_interval": _ends("likelihood_ratio", verdict.likelihood_ratio_interval),
-        "support": _support(verdict),
-    }
-
-
-# --- following ---
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -471,7 +224,8 @@ class _Person:
 
     def mean(self) -> NDArray[np.float32]:
         """Of the sightings kept, a unit vector (D,)."""
-        return averaged([seen.shot for seen, _ in self.kept], np.stack([v for _, v in self.kept]))
+        shots, vectors = [seen.shot for seen, _ in self.kept], [vector for _, vector in self.kept]
+        return np.asarray(averaged(gallery_of(shots, np.stack(vectors)))[0])
 
     def is_clear(self) -> bool:
         """Whether one glimpse at least is sharp, frontal and large."""
@@ -506,29 +260,17 @@ def overlap(one: Box, other: Box) -> float:
     return width * height / (sum(areas) - width * height)
 
 
-# --- scoring ---
-
-
-def appearances(tracker: Tracker, parents: Gallery, *, seed: int = 0) -> tuple[Appearance, ...]:
-    """Everyone who was followed, scored against each row of `parents`."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for number, each in enumerate(tracker.people(), start=1):
-        worth = photos_worth(each.vectors, parents.space)
-        verdicts = _verdicts(each, worth, parents, rng)
-        name = f"person {number}"
-        found.append(Appearance(name, each.looks, *each.span, each.shots, worth, verdicts))
-    return tuple(found)
-
-
-def averaged(shots: Sequence[Shot], vectors: Vectors) -> NDArray[np.float32]:
-    """The unit mean of one person's vectors, frames warned of counting half. (N, D) -> (D,)."""
+def gallery_of(shots: Sequence[Shot], vectors: Vectors) -> Gallery:
+    """One person's shots as a gallery, a row a shot."""
     subjects = tuple(
         Subject(shot.label, shot.box, shot.confidence, face=1, faces_found=1) for shot in shots
     )
-    warnings = tuple(shot.warnings for shot in shots)
-    gallery = Gallery(subjects, vectors, "", warnings).by_person(["one"] * len(shots))
-    return np.asarray(gallery.vectors[0])
+    return Gallery(subjects, vectors, "", tuple(shot.warnings for shot in shots))
+
+
+def averaged(person: Gallery) -> Vectors:
+    """The unit mean of one person's vectors, frames warned of counting half. (N, D) -> (1, D)."""
+    return person.by_person(["one"] * len(person.subjects)).vectors
 
 
 def photos_worth(vectors: Vectors, space: str) -> float:
@@ -546,54 +288,3 @@ def photos_worth(vectors: Vectors, space: str) -> float:
     alike = float(cosines[np.triu_indices(count, 1)].mean())
     left = max(alike - identity.one_person, 0.0) + (1 - alike) / count
     return float(np.clip((1 - identity.one_person) / max(left, 1e-6), 1.0, count))
-
-
-def _verdicts(
-    person: Followed, worth: float, parents: Gallery, rng: np.random.Generator
-) -> tuple[Verdict, ...]:
-    mean = averaged(person.shots, person.vectors)[np.newaxis]
-    cosines = cosine_matrix(parents.vectors, mean)[:, 0].tolist()
-    who = list(zip(parents.labels, parents.counts.tolist(), cosines, strict=True))
-    model = model_for(parents.space)
-    if model is None:
-        return tuple(Verdict(*each) for each in who)
-    away = _distances(model, parents, mean, worth)[:, 0]
-    scores, ratios = model.judge(away)
-    taught, few = model.ratio_interval(away), len(person.shots) < _FEWEST_DRAWN
-    weights = np.array([0.5 if shot.warnings else 1.0 for shot in person.shots], np.float32)
-    drawn = _score_intervals(model, parents, person.vectors * weights[:, np.newaxis], worth, rng)
-    # Draws leave frames out, and lie a little lower: the score itself is always within.
-    drawn = np.stack([np.minimum(drawn[:, 0], scores), np.maximum(drawn[:, 1], scores)], axis=1)
-    return tuple(
-        Verdict(
-            *each,
-            score=float(scores[row]),
-            score_interval=None if few else (float(drawn[row, 0]), float(drawn[row, 1])),
-            likelihood_ratio=float(ratios[row]),
-            likelihood_ratio_interval=(float(taught[row, 0]), float(taught[row, 1])),
-        )
-        for row, each in enumerate(who)
-    )
-
-
-def _distances(
-    model: ResemblanceModel, parents: Gallery, people: Vectors, worth: float
-) -> NDArray[np.float64]:
-    away = model.distances_from_cohort(parents.vectors, people)
-    inverse = np.broadcast_to((1 / parents.counts[:, np.newaxis] + 1 / worth) / 2, away.shape)
-    return model.as_of_single_photos(away, inverse)
-
-
-def _score_intervals(
-    model: ResemblanceModel,
-    parents: Gallery,
-    weighted: Vectors,
-    worth: float,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Where 95 % of the scores lie that other draws of the same frames give, (P, 2)."""
-    drawn = rng.integers(0, len(weighted), (_DRAWS, len(weighted)))
-    means = weighted[drawn].mean(axis=1)
-    means /= np.linalg.norm(means, axis=1, keepdims=True)
-    scores, _ = model.judge(_distances(model, parents, means, worth))
-    return np.asarray(np.quantile(scores, [0.025, 0.975], axis=1).T, np.float32)

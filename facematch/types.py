@@ -214,15 +214,41 @@ class Gallery:
         return np.ones(len(self.subjects), np.int64) if self.photos is None else self.photos
 
     @property
+    def phrases(self) -> tuple[tuple[str, ...], ...]:
+        """What is warned of, a tuple a row, empty ones where `warnings` was left out."""
+        return self.warnings or ((),) * len(self.subjects)
+
+    @property
     def weights(self) -> NDArray[np.float64]:
         """How much each photo counts in a mean, (N,): half where something is warned of."""
-        warnings = self.warnings or ((),) * len(self.subjects)
-        return np.array([0.5 if warned else 1.0 for warned in warnings])
+        return np.array([0.5 if warned else 1.0 for warned in self.phrases])
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The photos, in the order of the rows."""
         return tuple(subject.photo for subject in self.subjects)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Gallery]) -> Gallery:
+        """The rows of all parts, at least one, which share a space."""
+        return cls(
+            subjects=tuple(subject for part in parts for subject in part.subjects),
+            vectors=np.concatenate([part.vectors for part in parts]),
+            space=parts[0].space,
+            warnings=tuple(phrases for part in parts for phrases in part.phrases),
+            skipped=tuple(each for part in parts for each in part.skipped),
+            photos=np.concatenate([part.counts for part in parts]),
+        )
+
+    def of_rows(self, rows: Sequence[int]) -> Gallery:
+        """Some of the rows, in that order, which may name a row twice."""
+        return replace(
+            self,
+            subjects=tuple(self.subjects[at] for at in rows),
+            vectors=self.vectors[np.array(rows, np.intp)],
+            warnings=tuple(self.phrases[at] for at in rows),
+            photos=self.counts[np.array(rows, np.intp)],
+        )
 
     def by_person(self, people: Sequence[str]) -> Gallery:
         """One entry for each person: the mean of their photos, those warned of counting half.
@@ -232,7 +258,6 @@ class Gallery:
         """
         if len(people) != len(self.subjects):
             raise EmbeddingError(f"{len(people)} names for {len(self.subjects)} photos")
-        warnings = self.warnings or ((),) * len(people)
         photos: dict[str, list[int]] = {}
         for at, person in enumerate(people):
             photos.setdefault(person, []).append(at)
@@ -247,7 +272,7 @@ class Gallery:
             ),
             vectors=means.reshape(-1, self.vectors.shape[1]),
             space=self.space,
-            warnings=tuple(warnings[at] for at in best),
+            warnings=tuple(self.phrases[at] for at in best),
             skipped=self.skipped,
             photos=np.array([len(rows) for rows in photos.values()], np.int64),
         )
@@ -279,8 +304,8 @@ class Person:
 
     @property
     def _best(self) -> int:
-        warned = self.gallery.warnings or ((),) * len(self.portraits)
-        return next((at for at, phrases in enumerate(warned) if not phrases), 0)
+        clear = (at for at, warned in enumerate(self.gallery.phrases) if not warned)
+        return next(clear, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,7 +25,7 @@ from facematch.card import Card
 from facematch.errors import NoFaceError, OptionError, ResemblanceError
 from facematch.explain import Explanation
 from facematch.family import Family, family_of
-from facematch.likeness import Likeness, person_warnings
+from facematch.likeness import person_warnings
 from facematch.quality import face_warnings
 from facematch.registry import load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
@@ -146,7 +146,8 @@ class Verbs(ABC):
         by_name = {person.name: person for person in sides[0]}
         cards, timelines, explanations = [], [], []
         for child in sides[1]:
-            best = max((family.of(name, child.name) for name in by_name), key=_likeness_order)
+            likenesses = (family.of(name, child.name) for name in by_name)
+            best = max(likenesses, key=lambda each: each.order)
             cards.append(Card(by_name[best.parent], child, best))
             shown = (files[person.shown] for person in (by_name[best.parent], child))
             explanations.append(self.explain(*shown))
@@ -432,11 +433,6 @@ def _without_skipped(
 
 def _label(photo: PhotoLike) -> str:
     return photo.label if isinstance(photo, Photo) else os.fsdecode(photo)
-
-
-def _likeness_order(likeness: Likeness) -> tuple[float, float]:
-    # Scores end at 99.9; beyond, the cosine goes on telling who is more alike.
-    return likeness.score, likeness.cosine
 
 
 def _check_born(born: Mapping[str, date], names: Sequence[str]) -> None:

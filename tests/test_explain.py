@@ -33,7 +33,7 @@ from facematch.explain import (
     explanation,
     fills,
     heat_maps,
-    likeness,
+    likeness_of_pairs,
     measure_drops,
     noise_levels,
     patch_masks,
@@ -369,8 +369,8 @@ def cost(chips: Chips, masks: Masks, embedder: KinEmbedder) -> float:
     vectors = embedder.embed(np.concatenate([chips, *covered]))
     parent, child = (vectors[[at] * len(masks)] for at in (0, 1))
     parents, children = np.split(vectors[2:], 2)
-    left = [likeness(parents, child, model), likeness(parent, children, model)]
-    return float(likeness(vectors[:1], vectors[1:2], model)[0] - np.mean(left))
+    left = [likeness_of_pairs(parents, child, model), likeness_of_pairs(parent, children, model)]
+    return float(likeness_of_pairs(vectors[:1], vectors[1:2], model)[0] - np.mean(left))
 
 
 def test_the_command_prints_a_table_and_saves_a_picture(tmp_path: Any) -> None:

@@ -17,6 +17,7 @@ from conftest import REPOSITORY, SAMPLES, ColourEmbedder, CountingDetector, nois
 from test_cli import PATERNITY, run
 
 from facematch import FaceMatcher, read_photo
+from facematch.clip import ROW, Appearance, Clip, Verdict, appearances
 from facematch.errors import (
     MissingPhotoError,
     NoFaceError,
@@ -29,14 +30,9 @@ from facematch.errors import (
 from facematch.tracking import (
     MOST_PEOPLE,
     MOST_SHOTS,
-    ROW,
-    Appearance,
-    Clip,
     Glimpse,
     Shot,
     Tracker,
-    Verdict,
-    appearances,
     photos_worth,
 )
 from facematch.types import Engine, Gallery, Photo, Pixels, Skipped, Subject

@@ -85,7 +85,6 @@ def _dress(axes: Axes, colours: Theme, ticks: Sequence[tuple[float, float]], x_l
     axes.set_facecolor(_share(colours.ground))
     low, high = axes.get_ylim()
     places = [place for _, place in ticks]
-    axes.set_ylim(min(low, places[1]), max(high, places[-1] + 0.3))
     axes.set_yticks(places, [f"{score:.0f}" for score, _ in ticks])
     axes.set_ylim(min(low, places[1] - 0.2), max(high, places[-1] + 0.3))
     axes.grid(axis="y", color=_share(colours.quiet), alpha=0.25)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.pictures.canvas import LIGHT, Sheet, Theme, resized
+from facematch.report import signed
 from facematch.types import Chips, Pixels
 
 _WIDTH, _MARGIN, _FACE = 1080, 24, 504
@@ -128,6 +129,6 @@ def _draw_bar(sheet: Sheet, bar: Bar, y: int, ends: tuple[float, float, float]) 
     sheet.draw.line((left, y, right, y), fill=theme.ink, width=3)
     for x in (left, right):
         sheet.draw.line((x, y - 10, x, y + 10), fill=theme.ink, width=3)
-    value = f"{'−' if bar.value < 0 else '+'}{abs(bar.value):.2f} ±{bar.noise:.2f}"
+    value = f"{signed(bar.value)} ±{bar.noise:.2f}"
     sheet.write(value, (_AXIS[1] + 36, y - 17), 30, bold=bar.told, anchor="lm")
     sheet.write(bar.words, (_AXIS[1] + 36, y + 19), 26, colour=theme.quiet, anchor="lm", width=300)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facematch.pictures.canvas import THEMES, Colour, Sheet, Theme, resized
-from facematch.report import NO_PATERNITY_TEST, shown_score
+from facematch.report import NO_PATERNITY_TEST, ends_words, shown_score
 from facematch.types import Pixels
 
 _FACE, _CELL, _GAP, _EDGE = 200, 230, 20, 40  # pixels
@@ -63,8 +63,7 @@ def _cell(
     sheet.panel(box, fill)
     sheet.write(shown_score(score), (middle[0], middle[1] - 10), 52, colour=ink, bold=True,
                 width=_CELL - 30)  # fmt: skip
-    low, high = (shown_score(end) for end in interval)
-    spread = f"{low} to {high}" if low != high else "of 100"
+    spread = ends_words(interval) or "of 100"
     sheet.write(spread, (middle[0], middle[1] + 38), 20, colour=ink, width=_CELL - 30)
 
 
