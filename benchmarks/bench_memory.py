@@ -9,7 +9,6 @@ measured with whatever it starts. Exits with 1 where a face is missed or memory 
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 from machine import machine
+from measuring import parser
 from PIL import Image
 
 from facematch.photos import read_photo
@@ -33,10 +33,9 @@ PARTS = 10  # of the time, whose peaks are shown
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=200)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--photos", type=int, default=200)
+    options = wanted.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with ThreadPoolExecutor() as threads:

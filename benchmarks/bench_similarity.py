@@ -8,8 +8,6 @@ Each answer is checked before it is timed. Peers that are not installed are left
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import threading
@@ -21,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from machine import machine
+from measuring import compared, parser, show
 from numpy.typing import NDArray
 
 from facematch.similarity import cosine_matrix, top_k, unit_rows
@@ -30,15 +29,13 @@ Run = Callable[[], Any]
 SIDE, DIMENSIONS = 8192, (128, 512)
 PARENTS, CHILDREN, K = 10_000, 200_000, 10
 RUNS = 7
-REST = 0.2  # seconds: a BLAS keeps its threads spinning for a while, in the way of the next
 rng = np.random.default_rng(0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    parser.add_argument("--draw", type=Path, help="draw time and memory against size")
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--draw", type=Path, help="draw time and memory against size")
+    options = wanted.parse_args()
     show({"machine": machine()}, options.json)
     for dimensions in DIMENSIONS:
         show(full_matrix(dimensions), options.json)
@@ -117,25 +114,6 @@ def best_of_many() -> dict[str, Any]:
     return result
 
 
-def compared(what: str, runs: dict[str, Run], times: int) -> dict[str, Any]:
-    """Median seconds of each, run in turns with a rest between, and how many times facematch's."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(times):
-        for name, run in runs.items():
-            time.sleep(REST)
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    return {
-        "what": what,
-        "seconds": {name: round(median, 3) for name, median in medians.items()},
-        "times facematch's": {
-            name: round(median / medians["facematch"], 2) for name, median in medians.items()
-        },
-    }
-
-
 def extra_memory(run: Run) -> int:
     """The most memory held above what was held before, sampled every 5 ms."""
     import psutil
@@ -210,16 +188,6 @@ def unit64(rows: Rows) -> NDArray[np.float64]:
 def check(right: bool, what: str) -> None:
     if not right:
         sys.exit(f"{what} gives a wrong answer: nothing was timed")
-
-
-def show(result: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result))
-        return
-    for name, value in result.items():
-        lines = value.items() if isinstance(value, dict) else [("", value)]
-        print("\n".join(f"{name:18} {key:32} {each}".rstrip() for key, each in lines))
-    print()
 
 
 if __name__ == "__main__":

@@ -10,15 +10,10 @@ deepface are left out.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import os
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +21,7 @@ import cv2
 import numpy as np
 from bench_similarity import product_rate
 from machine import machine
+from measuring import compared, parser, show
 from numpy.typing import NDArray
 
 from facematch.detectors.mmod import MmodDetector
@@ -43,9 +39,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 SHARED = Path(os.environ.get("FACEMATCH_SHARED", "../shared"))
 PAIR = [str(SAMPLES / "father.png"), str(SAMPLES / "son.png")]
 MULTIPLY_ADDS = 271e6  # of the ResNet, a face
-RUNS = 5
 RUNS_OF_MILLISECONDS = 31
-REST = 0.1  # seconds: threads spin for a while when their work is done, in the way of the next
 SEEN_BY_YUNET = 20  # pixels: `min_face` for which facematch shows YuNet the photo unscaled
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # MobileFaceNet's
 HALVES = ([0.5] * 3, [0.5] * 3)  # what insightface takes every such network to want
@@ -56,9 +50,7 @@ class AbsentError(Exception):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    as_json = parser.parse_args().json
+    as_json = parser(__doc__).parse_args().json
     show({"machine": machine()}, as_json)
     for stage in (
         embedding,
@@ -315,33 +307,9 @@ def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
-def compared(what: str, runs: dict[str, Callable[[], Any]], times: int = RUNS) -> dict[str, Any]:
-    """Median seconds of each, run in turns with a rest between, and how many times facematch's."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(times):
-        for name, run in runs.items():
-            time.sleep(REST)
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    ours = medians["facematch"]
-    return {
-        "what": what,
-        "seconds": {name: round(median, 4) for name, median in medians.items()},
-        "times facematch's": {name: round(median / ours, 2) for name, median in medians.items()},
-    }
-
-
 def check(right: bool, what: str) -> None:
     if not right:
         sys.exit(f"the {what} differ: nothing was timed")
-
-
-def show(result: dict[str, Any], as_json: bool) -> None:
-    print(
-        json.dumps(result) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()) + "\n"
-    )
 
 
 if __name__ == "__main__":

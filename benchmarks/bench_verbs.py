@@ -9,8 +9,6 @@ peer that gives verdicts; the bars are 20 s for two parents and three children w
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ from typing import Any
 
 import cv2
 from machine import machine
+from measuring import parser, show
 
 from facematch.pipeline import FaceMatcher
 
@@ -29,9 +28,7 @@ SIZE = (3000, 4000)  # pixels, wide and high
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    as_json = parser.parse_args().json
+    as_json = parser(__doc__).parse_args().json
     show({"machine": machine()}, as_json)
     with tempfile.TemporaryDirectory() as folder:
         for result in verbs(Path(folder)):
@@ -84,10 +81,6 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 
 def result(what: str, seconds: float, bar: float) -> dict[str, Any]:
     return {"what": what, "seconds": round(seconds, 2), "bar": bar, "met": seconds <= bar}
-
-
-def show(found: dict[str, Any], as_json: bool) -> None:
-    print(json.dumps(found) if as_json else ", ".join(f"{k}: {v}" for k, v in found.items()))
 
 
 if __name__ == "__main__":

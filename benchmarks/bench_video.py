@@ -10,7 +10,6 @@ the time stands that of the processor, which others on the machine change less.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from machine import machine
+from measuring import parser
 
 from facematch.clip import Clip
 from facematch.photos import read_photo
@@ -34,11 +34,10 @@ BAR = 5  # times real time, on two cores
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clip", type=Path, help="a clip of your own")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--clip", type=Path, help="a clip of your own")
+    wanted.add_argument("--runs", type=int, default=3)
+    options = wanted.parse_args()
     matcher = FaceMatcher()
     with tempfile.TemporaryDirectory() as folder:
         path = options.clip or draw(Path(folder, "clip.mp4"))

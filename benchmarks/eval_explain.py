@@ -17,9 +17,7 @@ from one photograph. Prints, with 95 % intervals over pairs,
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -30,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from machine import machine
+from measuring import kin_parser
 
 from facematch import FaceMatcher
 from facematch.dlib_format import read_network, tuned_graph
@@ -99,12 +98,9 @@ class Pair:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
-    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
-    parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = kin_parser(__doc__)
+    wanted.add_argument("--pairs", type=int, default=100)
+    options = wanted.parse_args()
     embedder = KinEmbedder()
 
     def say(**values: object) -> None:

@@ -12,16 +12,13 @@ ahead, and how well a child is told from a stranger by one parent and by both.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from machine import machine
+from measuring import fitted, held_back, kin_parser, show
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -30,10 +27,9 @@ from facematch.metrics import auc, auc_interval, distance_from_flat
 from facematch.registry import load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import unit_rows
-from facematch.training.fiw import ARCHIVE, family_of, list_faces, read_fiw
+from facematch.training.fiw import read_fiw
 from facematch.training.kin import Kin
 from facematch.types import Gallery, Subject, Vectors
-from facematch.weights import models_folder
 
 PHOTOS = (1, 3)  # of each person, in a verdict
 DRAWS = 4  # of photos, for each child
@@ -41,21 +37,15 @@ EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.001)  # of shares
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
-    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    options = kin_parser(__doc__).parse_args()
     embedder = load_embedder("kin")
     model = model_for(embedder.space)
     if model is None:
         sys.exit("no resemblance model fits kin: nothing to measure")
-    held_back = set((models_folder() / "held-back.txt").read_text().split())
-    others = {family_of(name) for name in list_faces(options.data / ARCHIVE)} - held_back
     show({"machine": machine()}, options.json)
-    fitted, _ = read_fiw(options.data, embedder, held_back, lambda _: None)
-    show(constants(fitted, model), options.json)
-    kin, _ = read_fiw(options.data, embedder, others, lambda _: None)
+    learnt, _ = read_fiw(options.data, embedder, held_back(), lambda _: None)
+    show(constants(learnt, model), options.json)
+    kin, _ = read_fiw(options.data, embedder, fitted(options.data), lambda _: None)
     for photos in PHOTOS:
         show(verdicts(kin, model, photos), options.json)
     show(couples(kin, model), options.json)
@@ -226,12 +216,6 @@ def strangers(kin: Kin, threes: NDArray[np.intp], rng: np.random.Generator) -> N
         rng.choice(np.flatnonzero((sex == sex[at]) & (families != families[at])))
         for at in range(len(threes))
     ])  # fmt: skip
-
-
-def show(result: dict[str, Any], as_json: bool) -> None:
-    print(
-        json.dumps(result) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()) + "\n"
-    )
 
 
 if __name__ == "__main__":

@@ -8,33 +8,25 @@ are taken. Prints, for some distances between dlib's vectors, how many pairs lie
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 from eval_family import photos_of
 from machine import machine
+from measuring import fitted, kin_parser
 
 from facematch.archive import SAME_PERSON
 from facematch.registry import load_embedder
-from facematch.training.fiw import ARCHIVE, family_of, list_faces, read_fiw
-from facematch.weights import models_folder
+from facematch.training.fiw import read_fiw
 
 DRAWS = 4  # of photos, for each two people
 BOUNDS = (0.4, SAME_PERSON, 0.5, 0.6)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
-    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
-    held_back = set((models_folder() / "held-back.txt").read_text().split())
-    others = {family_of(name) for name in list_faces(options.data / ARCHIVE)} - held_back
-    kin, _ = read_fiw(options.data, load_embedder("dlib-resnet"), others, lambda _: None)
+    options = kin_parser(__doc__).parse_args()
+    families = fitted(options.data)
+    kin, _ = read_fiw(options.data, load_embedder("dlib-resnet"), families, lambda _: None)
     photos, rng = photos_of(kin), np.random.default_rng(0)
     of_one = [
         rng.permutation(some)[:2] for some in photos.values() if len(some) > 1 for _ in range(DRAWS)

@@ -10,40 +10,32 @@ from flat strangers' scores are.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
-from pathlib import Path
 
 import numpy as np
 from machine import machine
+from measuring import fitted, kin_parser
 
 from facematch.metrics import auc, auc_interval, cllr, distance_from_flat, least_cllr
 from facematch.registry import load_embedder
 from facematch.resemblance import model_for
-from facematch.training.fiw import ARCHIVE, PARENT_CHILD, family_of, list_faces, read_fiw
+from facematch.training.fiw import PARENT_CHILD, read_fiw
 from facematch.training.kin import averaged, draw_pairs
-from facematch.weights import models_folder
 
 COUNTS = (1, 3, 10)
 DRAWS = 8  # of photos, for each pair of people
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
-    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
-    parser.add_argument("--embedder", default="kin")
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = kin_parser(__doc__)
+    wanted.add_argument("--embedder", default="kin")
+    options = wanted.parse_args()
     embedder = load_embedder(options.embedder)
     model = model_for(embedder.space)
     if model is None:
         sys.exit(f"no resemblance model fits {options.embedder}: nothing to measure")
-    families = {family_of(name) for name in list_faces(options.data / ARCHIVE)}
-    held_back = set((models_folder() / "held-back.txt").read_text().split())
-    kin, names = read_fiw(options.data, embedder, families - held_back, lambda _: None)
+    kin, names = read_fiw(options.data, embedder, fitted(options.data), lambda _: None)
     kin = kin.of_relations(PARENT_CHILD)
     print(json.dumps({"machine": machine()}) if options.json else machine())
     for count in COUNTS:
