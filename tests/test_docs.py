@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from subprocess import run
 from sys import executable
 
@@ -30,6 +31,18 @@ def test_the_figures_are_those_of_the_card() -> None:
     assert len(rows) == 5
     for row in rows:
         assert row in card
+
+
+def test_every_package_it_rests_on_is_told_with_its_reason() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(one for name in extras for one in extras[name])]
+    names = {re.split(r"[<>=;\[]", one)[0] for one in wanted} - {"facematch"}
+    for_developers = {re.split(r"[<>=;\[]", one)[0] for one in extras["test"] + extras["dev"]}
+    told = (REPOSITORY / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    cells = {cell.strip() for cell in re.findall(r"[^|\n]+", told)}
+    cells |= {word for cell in cells for word in cell.split(", ")}
+    assert names - for_developers <= cells
 
 
 def test_every_command_is_in_the_readme() -> None:
