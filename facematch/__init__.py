@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facematch.errors import FacematchError, PhotoError
-    from facematch.photos import Limits, read_photo
+    from facematch.limits import Limits
+    from facematch.photos import read_photo
     from facematch.pipeline import FaceMatcher
     from facematch.tracking import Clip
     from facematch.types import (
@@ -40,7 +41,7 @@ _HOMES = {
     "FacematchError": "errors",
     "Frame": "types",
     "Gallery": "types",
-    "Limits": "photos",
+    "Limits": "limits",
     "Match": "types",
     "Photo": "types",
     "PhotoError": "errors",
