@@ -33,14 +33,14 @@ _BYTES_A_COEFFICIENT = 2  # where libjpeg keeps a JPEG whole: one for each pixel
 
 # What honest files stay far below. Pillow handles each part in Python, some by adding to what it
 # has: many small ones take it minutes.
-_MOST_PARTS = 2_000  # segments of a JPEG, chunks of a PNG but its pixels, entries of a TIFF
+_MOST_PARTS = 1_000  # segments of a JPEG, chunks of a PNG but its pixels, entries of a TIFF
 _MOST_CHUNKS = 100_000  # of a PNG, those of its pixels included
 _MOST_EXIF = 2**20  # bytes of a JPEG's EXIF; a segment holds 64 KB, and some cameras use a few
 _MOST_BEFORE_FRAME = 2**20  # bytes of a GIF before its first frame
 _MOST_BLOCKS = 2_000_000  # of a GIF, of up to 255 bytes each
 _MOST_NUMBERS = 2**20  # of a TIFF's entry; where its strips lie takes a number each
 _MOST_SCANNED = 10**10  # pixels of a JPEG, over all its scans; a progressive one has about ten
-_MOST_PACKED_BMP = 4_000_000  # pixels; Pillow unpacks these in Python
+_MOST_PACKED_BMP = 2_000_000  # pixels; Pillow unpacks these in Python
 # Markers of a JPEG without a length behind them: fill, TEM, restarts, start and end.
 _BARE_MARKERS = frozenset([0x00, 0x01, *range(0xD0, 0xDA)])
 _FRAMES_OF_JPEG = frozenset([*range(0xC0, 0xD0)]) - {0xC4, 0xC8, 0xCC}
@@ -191,13 +191,13 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _check_jpeg(label: str, data: bytes, limits: Limits) -> None:
-    exif = end = 0
+    slow = 0  # bytes of EXIF, which Pillow adds up, and between segments, which it reads singly
     for parts, (marker, start, end) in enumerate(_segments(data), start=1):
         _check_parts(label, "JPEG", parts, _MOST_PARTS)
-        if marker == 0xE1 and data[start : start + 4] == b"Exif":
-            exif += end - start
+        if not marker or (marker == 0xE1 and data[start : start + 4] == b"Exif"):
+            slow += end - start
         _check_before_picture(label, end, limits.max_header, "max_header")
-        _check_before_picture(label, exif, _MOST_EXIF)
+        _check_before_picture(label, slow, _MOST_EXIF)
 
 
 def _jpeg_frame(data: bytes) -> tuple[bool, int, int]:
@@ -271,6 +271,8 @@ def _gif_size_and_frames(label: str, data: bytes, most: int) -> tuple[tuple[int,
             at += 1
         if not frames:
             _check_before_picture(label, at - start, _MOST_BEFORE_FRAME)
+    if not left:
+        _check_parts(label, "GIF", _MOST_BLOCKS + 1, _MOST_BLOCKS)
     return (width, height), frames
 
 
