@@ -59,7 +59,7 @@ class Limits:
     max_pixels: int = 200_000_000  # the largest phone photo, 16,320 x 12,240
     max_frames: int = 1000  # only the first is decoded; more is a film, not a photo
     max_header: int = 32 * 2**20  # bytes of EXIF, colour profile and text together
-    max_memory: int = 10**9  # bytes that decoding may take, as each format needs them
+    max_memory: int = 900 * 10**6  # bytes that decoding may take; Python holds 40 MB beside them
     max_seconds: float = 30.0  # from the file to the pixels
 
 

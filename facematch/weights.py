@@ -44,6 +44,11 @@ class WeightFile:
     package: str | None = None
     url: str | None = None
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it comes with facematch itself."""
+        return self.package is None and self.url is None
+
 
 _DLIB = "face_recognition_models"  # a package of data; importing it needs pkg_resources
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"

@@ -146,7 +146,7 @@ def _bounds(
         typer.Option(
             min=1,
             metavar="N",
-            help="Refuse photos that take more bytes to decode. Default: 1 GB.",
+            help="Refuse photos that take more bytes to decode. Default: 900 MB.",
             rich_help_panel="Limits",
         ),
     ] = None,
