@@ -4,7 +4,7 @@
 
 The photos are those of bench_memory.py, JPEGs of 12 megapixels. Both ways take turns; the median of
 the ratios of neighbouring runs is the result, by the clock, and by the time that all processes
-computed, which other programs disturb less. Exits with 1 where the results differ by a byte, or where
+computed, which other programs disturb less. Exits with 1 where the results differ by a byte, or if
 isolation takes over 5 % longer by the clock.
 """
 

@@ -251,6 +251,24 @@ def test_workers_end_with_the_program(ending: str) -> None:
     pytest.fail("a worker is left over")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
+def test_a_forked_program_has_workers_of_its_own() -> None:
+    code = (
+        "import os\n"
+        "from facematch.isolation import Decoders\n"
+        "from facematch.limits import Limits\n"
+        "decoders = Decoders(Limits())\n"
+        "decoders.read('samples/son.png')\n"
+        "mine = decoders._idle[0]._process.pid\n"
+        "child = os.fork()\n"
+        "photo = decoders.read('samples/son.png')\n"
+        "is_mine = decoders._idle[0]._process.pid == mine\n"
+        "if not child: os._exit(is_mine)\n"
+        "assert is_mine and os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True, timeout=60)
+
+
 def is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
