@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facematch.clip import Clip
     from facematch.errors import FacematchError, PhotoError
-    from facematch.photos import Limits, read_photo
+    from facematch.limits import Limits
+    from facematch.photos import read_photo
     from facematch.pipeline import FaceMatcher
     from facematch.types import (
         Comparison,
@@ -40,7 +41,7 @@ _HOMES = {
     "FacematchError": "errors",
     "Frame": "types",
     "Gallery": "types",
-    "Limits": "photos",
+    "Limits": "limits",
     "Match": "types",
     "Photo": "types",
     "PhotoError": "errors",

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
@@ -20,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.archives import read_arrays
 from facematch.errors import WeightsError
 from facematch.tail import Tail, View
 
@@ -142,19 +142,21 @@ class Reader:
         if version != 2:
             raise WeightsError(f"tensor version {version}; only 2 is known")
         shape = tuple(self.count(1 << 24) for _ in range(4))
-        return (
-            np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape).astype(np.float32)
-        )
+        return _f32(np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape))
 
     def matrix(self) -> Array:
         """A dense column matrix of packed floats, flat. dlib writes its sizes as negatives."""
         rows, columns = -self.integer(), -self.integer()
         if not (0 <= rows <= _MAX_ITEMS and columns == 1):
             raise WeightsError(f"a {rows} x {columns} matrix where a column was expected")
-        return np.array([self.real() for _ in range(rows)], np.float32)
+        return _f32(np.array([self.real() for _ in range(rows)]))
 
 
 # Networks -----------------------------------------------------------------------------------------
+
+
+# What numbers that are out of any proportion raise, below, where nothing checks them one by one.
+_OUT_OF_PROPORTION = (ValueError, IndexError, OverflowError, ZeroDivisionError, MemoryError)
 
 
 def read_network(data: bytes) -> Network:
@@ -162,7 +164,13 @@ def read_network(data: bytes) -> Network:
 
     Raises WeightsError where the bytes are not such a network.
     """
-    reader = Reader(data)
+    try:
+        return _read_network(Reader(data))
+    except _OUT_OF_PROPORTION as error:
+        raise WeightsError(f"no network of dlib's ({error})") from error
+
+
+def _read_network(reader: Reader) -> Network:
     reader.integer()  # version of the loss layer
     window = _read_loss(reader)
     length = reader.integer()
@@ -227,7 +235,7 @@ def _read_con(reader: Reader) -> Layer:
     if weights.shape[0] != filters or weights.shape[2:] != (rows, columns) or bias.size != filters:
         raise WeightsError("a convolution whose sizes contradict each other")
     stride_y, stride_x, padding_y, padding_x = strides_and_padding
-    window = (rows, columns, stride_y, stride_x, padding_y, padding_x)
+    window = _window((rows, columns, stride_y, stride_x, padding_y, padding_x))
     return Layer("con", weights=weights, bias=bias.ravel(), window=window)
 
 
@@ -253,8 +261,7 @@ def _read_batch_norm(reader: Reader) -> Layer:
     if not gamma.size == beta.size == mean.size == variance.size or np.any(variance + epsilon <= 0):
         raise WeightsError("a batch norm whose numbers contradict each other")
     scale = gamma / np.sqrt(variance + epsilon)
-    shift = beta - scale * mean
-    return Layer("affine", scale=scale.astype(np.float32), shift=shift.astype(np.float32))
+    return Layer("affine", scale=_f32(scale), shift=_f32(beta - scale * mean))
 
 
 def _read_fc(reader: Reader) -> Layer:
@@ -271,7 +278,15 @@ def _read_fc(reader: Reader) -> Layer:
 
 def _read_pool(reader: Reader, kind: str) -> Layer:
     rows, columns, stride_y, stride_x, padding_y, padding_x = (reader.count() for _ in range(6))
-    return Layer(kind, window=(rows, columns, stride_y, stride_x, padding_y, padding_x))
+    window = _window((rows, columns, stride_y, stride_x, padding_y, padding_x))
+    return Layer(kind, window=window)
+
+
+def _window(window: Window) -> Window:
+    rows, _, stride_y, stride_x, _, _ = window
+    if rows and not (stride_y and stride_x):
+        raise WeightsError("a window that does not move")
+    return window
 
 
 def _alias(reader: Reader, params: Array, offset: int) -> Array:
@@ -303,7 +318,15 @@ _LAYERS: dict[str, Callable[[Reader], Layer]] = {
 
 def read_forest(data: bytes) -> Forest:
     """Parse a shape predictor. Raises WeightsError where the bytes are no such thing."""
-    reader = Reader(data)
+    try:
+        forest = _read_forest(Reader(data))
+    except _OUT_OF_PROPORTION as error:  # ragged, too: trees or stages of unequal size
+        raise WeightsError(f"a shape predictor of uneven trees ({error})") from error
+    check_forest(forest)
+    return forest
+
+
+def _read_forest(reader: Reader) -> Forest:
     version = reader.integer()
     if version != 1:
         raise WeightsError(f"shape predictor version {version}; only 1 is known")
@@ -316,30 +339,29 @@ def read_forest(data: bytes) -> Forest:
     ]
     if not reader.at_end():
         raise WeightsError("bytes are left over behind the shape predictor")
-    try:
-        splits = np.array([[tree[0] for tree in stage] for stage in stages], np.float64)
-        leaves = np.array([[tree[1] for tree in stage] for stage in stages], np.float32)
-        forest = Forest(
-            initial_shape=initial_shape,
-            first=splits[..., 0].astype(np.int32),
-            second=splits[..., 1].astype(np.int32),
-            threshold=splits[..., 2].astype(np.float32),
-            leaves=leaves.reshape(*leaves.shape[:3], -1, 2),
-            anchors=np.array(anchors, np.int32),
-            deltas=np.array(deltas, np.float32),
-        )
-    except (ValueError, IndexError) as error:  # ragged: trees or stages of unequal size
-        raise WeightsError(f"a shape predictor of uneven trees ({error})") from error
-    check_forest(forest)
-    return forest
+    splits = np.array([[tree[0] for tree in stage] for stage in stages], np.float64)
+    leaves = np.array([[tree[1] for tree in stage] for stage in stages], np.float32)
+    return Forest(
+        initial_shape=initial_shape,
+        first=splits[..., 0].astype(np.int32),
+        second=splits[..., 1].astype(np.int32),
+        threshold=_f32(splits[..., 2]),
+        leaves=leaves.reshape(*leaves.shape[:3], -1, 2),
+        anchors=np.array(anchors, np.int32),
+        deltas=_f32(np.array(deltas)),
+    )
 
 
 def check_forest(forest: Forest) -> None:
     """Raise WeightsError unless every array fits the others and every index its array."""
+    arrays = {field.name: getattr(forest, field.name) for field in fields(forest)}
+    if any(each.dtype.kind not in "if" for each in arrays.values()) or forest.first.ndim != 3:
+        raise WeightsError("a shape predictor of something else than numbers")
     stages, trees, splits = forest.first.shape
-    landmarks, pixels = len(forest.initial_shape), forest.anchors.shape[1]
+    landmarks, pixels = forest.initial_shape.size // 2, forest.anchors.size // max(stages, 1)
     fits = (
         forest.second.shape == forest.threshold.shape == (stages, trees, splits)
+        and forest.initial_shape.shape == (landmarks, 2)
         and forest.leaves.shape == (stages, trees, splits + 1, landmarks, 2)
         and forest.anchors.shape == (stages, pixels)
         and forest.deltas.shape == (stages, pixels, 2)
@@ -364,9 +386,8 @@ def forest_archive(forest: Forest) -> bytes:
 def open_forest(archive: bytes) -> Forest:
     """The forest in such an .npz. Raises WeightsError where it is none."""
     try:
-        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
-            forest = Forest(**{name: arrays[name] for name in arrays})
-    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        forest = Forest(**read_arrays(archive))
+    except (ValueError, TypeError) as error:
         raise WeightsError(f"no archive of a shape predictor ({error})") from error
     check_forest(forest)
     return forest
@@ -559,8 +580,13 @@ def _numbers(con: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return con.weights.astype(np.float64), con.bias.astype(np.float64)
 
 
-def _f32(values: NDArray[np.float64]) -> Array:
-    return values.astype(np.float32)
+def _f32(values: NDArray[np.floating[Any]]) -> Array:
+    """Numbers in single precision. Raises WeightsError where they are none, or do not fit."""
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise WeightsError("numbers that are not finite")
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)

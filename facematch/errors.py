@@ -6,8 +6,10 @@ FacematchError
 │   ├── NotAnImageError        "not-an-image"   the content is no format we open
 │   ├── NotAVideoError         "not-a-video"    the content is no clip we play
 │   ├── TruncatedPhotoError    "truncated"      the file ends too early
-│   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels or frames
+│   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels, frames or memory
 │   ├── UnreadablePhotoError   "unreadable"     damaged, or the system refuses it
+│   ├── PhotoTimeoutError      "timeout"        decoding took longer than it may
+│   ├── CrashedPhotoError      "crashed"        the decoder crashed on it
 │   └── NoFaceError            "no-face"        nothing found, or not that many
 ├── OptionError              an option's value makes no sense here
 ├── UnknownBackendError      no back-end of that name
@@ -65,7 +67,7 @@ class TruncatedPhotoError(PhotoError):
 
 
 class PhotoTooLargeError(PhotoError):
-    """The file is over a limit on bytes, pixels or frames; nothing was decoded."""
+    """The file is over a limit on bytes, pixels, frames or memory."""
 
     code = "too-large"
 
@@ -74,6 +76,18 @@ class UnreadablePhotoError(PhotoError):
     """The file is damaged, or the operating system refuses to read it."""
 
     code = "unreadable"
+
+
+class PhotoTimeoutError(PhotoError):
+    """Decoding the file took longer than it may, in a process of its own."""
+
+    code = "timeout"
+
+
+class CrashedPhotoError(PhotoError):
+    """The decoder crashed on the file, in a process of its own."""
+
+    code = "crashed"
 
 
 class NoFaceError(PhotoError):

@@ -32,6 +32,7 @@ from facematch.errors import (
     UnreadablePhotoError,
 )
 from facematch.files import opened
+from facematch.limits import Limits, check_frames, check_header, check_jpeg_memory, check_size
 from facematch.types import Photo, Pixels
 
 # Pillow's reader of each format. They are called directly: Image.open would import every plugin
@@ -64,11 +65,6 @@ _BMP_HEADER = 124  # bytes in the longest header a BMP can have, which it states
 _HEIF_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 msf1".split())
 _AVIF_BRANDS = frozenset(b"avif avis".split())
 
-# In these formats Pillow compares the size with its process-wide MAX_IMAGE_PIXELS while it decodes,
-# and warns above this, its default. Silencing a warning is not thread-safe before Python 3.14.
-_PILLOW_CHECKS = frozenset({"TIFF", "GIF"})
-_PILLOW_WARNS_ABOVE = 89_478_485
-
 _ORIENTATION, _DATE_TIME, _EXIF_DIRECTORY, _DATE_TIME_ORIGINAL = 0x0112, 0x0132, 0x8769, 0x9003
 # EXIF orientation -> swap rows and columns?, then the steps through rows and through columns.
 _TURNS = {
@@ -84,15 +80,6 @@ _TURNS = {
 # Pixels made RGB at a time: no second full-size picture in memory, and far below the size at which
 # Image.crop looks at MAX_IMAGE_PIXELS.
 _STRIP = 2**16
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a file may hold. All three are checked before any pixel is decoded."""
-
-    max_bytes: int = 256 * 2**20  # a 45-megapixel TIFF of 16 bits a channel just fits
-    max_pixels: int = 200_000_000  # the largest phone photo, 16,320 x 12,240; decoding takes 1.4 GB
-    max_frames: int = 1000  # only the first is decoded; more is a film, not a photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +207,16 @@ def _kind_by_brand(data: bytes) -> str | None:
 def _decode(
     label: str, kind: str, data: bytes, min_side: int | None, limits: Limits
 ) -> tuple[Pixels, float, _Exif]:
-    _check_before_opening(label, kind, data, limits)
+    check_header(label, kind, data, limits)
     image = _opened(kind, data)
-    _check_size(label, kind, image.size, limits)
+    size = image.size
+    check_size(label, kind, size, limits, len(data))
     if kind in ("PNG", "WebP", "AVIF", "HEIC"):  # whose headers say how many
-        _check_frames(label, getattr(image, "n_frames", 1), limits)
-    scale = _reduce(image, min_side) if kind == "JPEG" else 1.0
+        check_frames(label, getattr(image, "n_frames", 1), limits)
+    scale = 1.0
+    if kind == "JPEG":
+        scale = _reduce(image, min_side)
+        check_jpeg_memory(label, data, size, image.size, limits)
     pixels = _rgb(image)
     if kind == "TIFF":  # Pillow has turned it; so has pillow-heif, which sets its EXIF to 1
         return pixels, scale, _Exif(taken=_exif(data).taken)
@@ -260,42 +251,6 @@ def _opened(kind: str, data: bytes) -> ImageFile.ImageFile:
             raise
         # Pillow refuses an AVIF for its EXIF alone: try once more with that item made unknown.
         return _reader(kind)(io.BytesIO(re.sub(rb"(?s)(infe.{8})Exif", rb"\1skip", data)))
-
-
-def _check_before_opening(label: str, kind: str, data: bytes, limits: Limits) -> None:
-    # These readers take memory for the whole canvas, or count frames by reading all, on opening.
-    if kind == "WebP" and (size := _webp_size(data)):
-        _check_size(label, kind, size, limits)
-    if kind == "GIF":
-        size, frames = _gif_size_and_frames(data, limits.max_frames)
-        _check_size(label, kind, size, limits)
-        _check_frames(label, frames, limits)
-    if kind == "TIFF":
-        _check_frames(label, _tiff_frames(data, limits.max_frames), limits)
-
-
-def _check_size(label: str, kind: str, size: tuple[int, int], limits: Limits) -> None:
-    width, height = size
-    most = limits.max_pixels
-    if kind in _PILLOW_CHECKS:
-        most = min(most, _PILLOW_WARNS_ABOVE)
-    if width * height > most:
-        of = f" of a {kind}" if most < limits.max_pixels else ""
-        advice = "save it as JPEG or PNG" if of else "scale it down, or raise max_pixels"
-        raise PhotoTooLargeError(
-            label,
-            f"has {width * height:,} pixels ({width}x{height}), over the limit of {most:,}{of}: "
-            f"{advice}",
-        )
-
-
-def _check_frames(label: str, frames: int, limits: Limits) -> None:
-    if frames > limits.max_frames:
-        raise PhotoTooLargeError(
-            label,
-            f"has more than {limits.max_frames:,} frames: save one of them as JPEG, "
-            "or raise max_frames",
-        )
 
 
 def _reduce(image: ImageFile.ImageFile, min_side: int | None) -> float:
@@ -407,78 +362,6 @@ def _date(block: bytes, offset: int | None) -> datetime | None:
     with suppress(ValueError):  # also what decode raises; cameras without a clock write 0000
         return datetime.strptime(block[offset : offset + 19].decode("ascii"), "%Y:%m:%d %H:%M:%S")
     return None
-
-
-# --- what must be known before a reader is trusted with the file ---
-
-
-def _webp_size(data: bytes) -> tuple[int, int] | None:
-    chunk = data[12:16]
-    if chunk == b"VP8X":
-        wide, high = (int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
-        return wide + 1, high + 1
-    if chunk == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if chunk == b"VP8 ":
-        wide, high = (int.from_bytes(data[at : at + 2], "little") for at in (26, 28))
-        return wide & 0x3FFF, high & 0x3FFF
-    return None
-
-
-def _gif_size_and_frames(data: bytes, most: int) -> tuple[tuple[int, int], int]:
-    """The canvas, with the first frame where it juts out, and the frames, up to `most` + 1."""
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
-    at = 13 + _palette_bytes(flags)
-    frames = 0
-    while frames <= most and at + 10 < len(data) and data[at] != 0x3B:  # the trailer
-        if data[at] == 0x2C:  # a frame
-            x, y, wide, high, flags = struct.unpack_from("<HHHHB", data, at + 1)
-            if not frames:
-                width, height = max(width, x + wide), max(height, y + high)
-            frames += 1
-            at = _after_blocks(data, at + 11 + _palette_bytes(flags))
-        elif data[at] == 0x21:  # an extension
-            at = _after_blocks(data, at + 2)
-        else:
-            at += 1
-    return (width, height), frames
-
-
-def _palette_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
-
-
-def _after_blocks(data: bytes, at: int) -> int:
-    while at < len(data) and data[at]:
-        at += data[at] + 1
-    return at + 1
-
-
-def _tiff_frames(data: bytes, most: int) -> int:
-    """The directories of a TIFF, up to `most` + 1; EOFError if the first is not all there.
-
-    A chain that breaks later ends there: only the first picture is read.
-    """
-    order = "<" if data[:2] == b"II" else ">"
-    big = 43 in data[2:4]
-    offset, count_of = (order + "Q", order + "Q") if big else (order + "I", order + "H")
-    entry = 20 if big else 12
-    (at,) = struct.unpack_from(offset, data, 8 if big else 4)
-    seen: set[int] = set()
-    while at and at not in seen and len(seen) <= most:
-        try:
-            (count,) = struct.unpack_from(count_of, data, at)
-            (following,) = struct.unpack_from(
-                offset, data, at + struct.calcsize(count_of) + entry * count
-            )
-        except (struct.error, OverflowError) as error:
-            if not seen:
-                raise EOFError("the first directory is not all there") from error
-            break
-        seen.add(at)
-        at = following
-    return len(seen)
 
 
 # --- what went wrong ---

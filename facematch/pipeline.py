@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from facematch.clips import Clips
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.explain import Explanation, explanation, measure_drops
 from facematch.landmarks import LandmarkLocator
-from facematch.photos import Limits, photo_digest, read_photo
+from facematch.limits import Limits
+from facematch.photos import photo_digest, read_photo
 from facematch.quality import face_warnings, is_same_picture
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
@@ -48,6 +49,9 @@ from facematch.types import (
 from facematch.verbs import Verbs
 from facematch.weights import KNOWN
 
+if TYPE_CHECKING:
+    from facematch.isolation import Decoders
+
 T = TypeVar("T")
 
 # The default smallest face fills 5 % of the long side; at this many pixels it has 100, which is
@@ -65,6 +69,8 @@ class FaceMatcher(Verbs, Clips):
     Built in no time: networks and weights are read when first needed, then kept. `detector` and
     `embedder` are registered names or back-ends of your own. `min_face` is the side, in pixels of
     the photo's file, of the smallest face worth finding; None stands for 5 % of the long side.
+    With `isolate` photos are decoded in processes of their own, so that a decoder that crashes or
+    hangs costs one photo; see docs/limits.md.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class FaceMatcher(Verbs, Clips):
         embedder: str | Embedder = "kin",
         min_face: float | None = None,
         limits: Limits | None = None,
+        isolate: bool = False,
     ) -> None:
         if min_face is not None and not min_face >= 1:
             raise OptionError(f"the smallest face cannot have {min_face} pixels: try 20 or more")
@@ -81,6 +88,7 @@ class FaceMatcher(Verbs, Clips):
         self.embedder = load_embedder(embedder) if isinstance(embedder, str) else embedder
         self.min_face = min_face
         self.limits = Limits() if limits is None else limits
+        self._decoders = _decoders(self.limits) if isolate else None
         self._landmarks = LandmarkLocator()
 
     def score(
@@ -238,6 +246,8 @@ class FaceMatcher(Verbs, Clips):
     def read(self, path: str | os.PathLike[str]) -> Photo:
         """A photo with as many pixels as the smallest face worth finding needs."""
         enough = _ENOUGH_PIXELS if self.min_face is None else None
+        if self._decoders is not None:
+            return self._decoders.read(path, min_side=enough)
         return read_photo(path, min_side=enough, limits=self.limits)
 
     def _remembered(
@@ -390,6 +400,12 @@ def _ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Itera
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _decoders(limits: Limits) -> Decoders:
+    from facematch.isolation import Decoders
+
+    return Decoders(limits)
 
 
 def _model_for(parents: Gallery, children: Gallery) -> ResemblanceModel | None:

@@ -14,29 +14,19 @@ against everyone all strangers of a population that is rare in the data are alik
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from functools import cache
-from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.archives import read_arrays
 from facematch.errors import ResemblanceError
 from facematch.types import Scores, Vectors
-from facematch.weights import models_folder
+from facematch.weights import RESEMBLANCE, read_weights
 
 KIND = "whitened-cosine-3"  # a model of another kind needs other code than this
-_MOST_BYTES = 64 * 2**20
-# What zipfile and numpy raise for damaged archives, found by damaging some: RuntimeError for an
-# entry encrypted or packed in an unknown way, MemoryError for a shape that is not true.
-_DAMAGE = (
-    ValueError, TypeError, OSError, EOFError, KeyError, RuntimeError, MemoryError,
-    zipfile.BadZipFile, zlib.error, TokenError,
-)  # fmt: skip
 
 Array = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -222,7 +212,10 @@ def model_as_bytes(model: ResemblanceModel) -> bytes:
 
 def open_model(data: bytes) -> ResemblanceModel:
     """The model in such an .npz. Raises ResemblanceError where it is none, or of another kind."""
-    values = _unpacked(data)
+    try:
+        values: dict[str, Any] = dict(read_arrays(data))
+    except ValueError as error:
+        raise ResemblanceError(f"no archive of a resemblance model ({error})") from error
     kind = str(values.pop("kind", "unknown"))
     if kind != KIND:
         raise ResemblanceError(
@@ -235,28 +228,14 @@ def open_model(data: bytes) -> ResemblanceModel:
     return ResemblanceModel(name, space, **values)
 
 
-def _unpacked(data: bytes) -> dict[str, Any]:
-    if len(data) > _MOST_BYTES:
-        raise ResemblanceError(
-            f"a model of {len(data):,} bytes; at most {_MOST_BYTES:,} make sense"
-        )
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as entries:
-            if sum(entry.file_size for entry in entries.infolist()) > _MOST_BYTES:
-                raise ResemblanceError("a model that unpacks to more than makes sense")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays}
-    except _DAMAGE as error:
-        raise ResemblanceError(f"no archive of a resemblance model ({error})") from error
-
-
 @cache
 def model_for(space: str) -> ResemblanceModel | None:
-    """The shipped model for vectors of that space, None where there is none."""
-    path = models_folder() / f"{space}.npz"
-    if space != Path(space).name or not path.is_file():
-        return None
-    return open_model(path.read_bytes())
+    """The shipped model for vectors of that space, None where there is none.
+
+    Raises WeightsError where its file is not the one that was shipped.
+    """
+    name = f"{space}-resemblance"
+    return open_model(read_weights(name)) if name in RESEMBLANCE else None
 
 
 def _away(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.archives import read_arrays
 from facematch.errors import WeightsError
 
 Array: TypeAlias = NDArray[np.float32]
@@ -60,8 +60,7 @@ def tail_archive(tail: Tail, evidence: dict[str, NDArray[Any]]) -> bytes:
 def open_tail(archive: bytes) -> tuple[Tail, dict[str, NDArray[Any]]]:
     """What `tail_archive` put in such an .npz. Raises WeightsError where it is none."""
     try:
-        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
-            values = {name: arrays[name] for name in arrays}
+        values = read_arrays(archive)
         evidence = {
             name.removeprefix("evidence_"): values.pop(name)
             for name in list(values)
@@ -77,7 +76,7 @@ def open_tail(archive: bytes) -> tuple[Tail, dict[str, NDArray[Any]]]:
             biases=tuple(numbers[f"bias_{at}"] for at in range(_TUNED)),
             views=(one, other),
         )
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"no archive of a tuned tail ({error})") from error
     fits = all(
         view.basis.ndim == view.map.ndim == 2

@@ -14,9 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from facematch.errors import WeightsError
+
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
 
 _LOG = logging.getLogger(__name__)
 _MOST_BYTES = 64 * 2**20  # of a weight file; the largest has 22 MB
@@ -40,6 +43,11 @@ class WeightFile:
     purpose: str
     package: str | None = None
     url: str | None = None
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it comes with facematch itself."""
+        return self.package is None and self.url is None
 
 
 _DLIB = "face_recognition_models"  # a package of data; importing it needs pkg_resources
@@ -94,14 +102,42 @@ KNOWN = {
     )
 }
 
+
+def _resemblance(space: str, size: int, sha256: str) -> WeightFile:
+    return WeightFile(
+        name=f"{space}-resemblance",
+        file=f"{space}.npz",
+        size=size,
+        sha256=sha256,
+        licence="MIT, from research data",
+        purpose=f"what cosines of {space} mean",
+    )
+
+
+# A model that `train resemblance` wrote is a line here, with what it printed, once it is shipped.
+RESEMBLANCE = {
+    model.name: model
+    for model in (
+        _resemblance(
+            "kin-1", 1_352_166, "24e7eaaeb49f8db2406c4675848645ac5076eb0748d6243ac5486605feff51aa"
+        ),
+        _resemblance(
+            "dlib-resnet",
+            265_686,
+            "83efe3041eb00ff9ae9b96129a4b2a7670e81d09833410e43be8f8bf17bbcd68",
+        ),
+    )
+}
+
 State = Literal["ready", "not installed", "damaged"]
 
 
 def weight_file(name: str) -> WeightFile:
     """The known weight file of that name. Raises WeightsError naming those there are."""
-    if name not in KNOWN:
-        raise WeightsError(f"no weights called {name!r}; there are: {', '.join(KNOWN)}")
-    return KNOWN[name]
+    every = KNOWN | RESEMBLANCE
+    if name not in every:
+        raise WeightsError(f"no weights called {name!r}; there are: {', '.join(every)}")
+    return every[name]
 
 
 def read_weights(name: str) -> bytes:
@@ -144,19 +180,20 @@ def state(name: str) -> State:
     return "ready"
 
 
-def fetch(name: str, *, source: Path | None = None) -> Path:
+def fetch(name: str, *, source: Path | None = None, mirror: str | None = None) -> Path:
     """Install a weight file from its address, or from the file `source`; gives where it now lies.
 
-    Raises WeightsError where it cannot be had, or is not the one facematch knows; nothing is
-    installed then.
+    `mirror`, or else FACEMATCH_MIRROR, is the address of a folder to take it from instead. Only
+    https is spoken, through the proxy that HTTPS_PROXY names, if it does. Raises WeightsError where
+    it cannot be had, or is not the one facematch knows; nothing is installed then.
     """
     weights = weight_file(name)
     if weights.url is None:
         giver = f"the package {weights.package}" if weights.package else "facematch itself"
         raise WeightsError(f"{name} comes with {giver}: {_advice(weights)}")
-    data = _download(weights) if source is None else read_file(source, _MOST_BYTES)
+    where = source or _address(weights.url, weights.file, mirror)
+    data = read_file(where, _MOST_BYTES) if isinstance(where, Path) else _download(weights, where)
     if hashlib.sha256(data).hexdigest() != weights.sha256:
-        where = source or weights.url
         raise WeightsError(f"{where} is not the {weights.file} that facematch knows (sha256)")
     path = weights_path(weights)
     try:
@@ -234,16 +271,48 @@ def _advice(weights: WeightFile) -> str:
     )
 
 
-def _download(weights: WeightFile) -> bytes:
-    from urllib.request import urlopen
+def _address(url: str, file: str, mirror: str | None) -> str:
+    """Where to fetch a file from. Raises WeightsError where that is no https address."""
+    mirror = mirror or os.environ.get("FACEMATCH_MIRROR")
+    address = f"{mirror.rstrip('/')}/{file}" if mirror else url
+    if not address.startswith("https://"):
+        raise WeightsError(f"{address} is no https address: weights are fetched by https only")
+    return address
 
-    url = str(weights.url)
+
+def _download(weights: WeightFile, url: str) -> bytes:
+    from http.client import HTTPException
+
     most = weights.size + 1  # one byte more than there should be is enough to tell them apart
     try:
-        with urlopen(url, timeout=_FETCH_TIMEOUT) as answer:  # noqa: S310 - an address of KNOWN
+        with _https().open(url, timeout=_FETCH_TIMEOUT) as answer:
             return bytes(answer.read(most))
-    except OSError as error:  # URLError, timeouts and broken connections are all of this kind
+    # URLError, timeouts and broken connections are all OSError; an address without a host is none.
+    except (OSError, HTTPException, ValueError) as error:
         raise WeightsError(f"{url} cannot be fetched ({error})") from error
+
+
+def _https() -> OpenerDirector:
+    """What speaks https and nothing else, wherever it is redirected to."""
+    from urllib import request
+
+    class HttpsOnly(request.HTTPRedirectHandler):
+        def redirect_request(self, *given: Any) -> request.Request | None:
+            address = given[-1]
+            if not address.startswith("https://"):
+                raise OSError(f"it leads to {address}, which is no https address")
+            return super().redirect_request(*given)
+
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler(),  # as the environment says
+        request.HTTPSHandler(),
+        HttpsOnly(),
+        request.HTTPErrorProcessor(),
+        request.HTTPDefaultErrorHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 def _checked(path: Path, short_hash: str) -> bytes | None:

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import fields
 from subprocess import run
 from sys import executable
 
 from conftest import REPOSITORY
 from typer.main import get_command
 
+from facematch import errors
 from facematch.cli import app
+from facematch.errors import PhotoError
+from facematch.limits import Limits
 
+LIMITS = (REPOSITORY / "docs" / "limits.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
@@ -45,6 +50,23 @@ def test_every_package_it_rests_on_is_told_with_its_reason() -> None:
     assert names - for_developers <= cells
 
 
+def test_every_reason_code_is_explained() -> None:
+    codes = {kind.code for kind in PhotoError.__subclasses__()}
+    explained = re.findall(r"^\| `([a-z-]+)` \| .+ \| .+ \|$", LIMITS, re.MULTILINE)
+    assert set(explained) - {"option"} == codes
+    assert len(explained) == len(codes) + 1
+    for code in codes:
+        assert f'"{code}"' in str(errors.__doc__)
+
+
+def test_every_limit_is_listed_with_its_option() -> None:
+    listed = re.findall(r"^\| `(max_[a-z]+)`.*\|(.*)\|$", LIMITS, re.MULTILINE)
+    assert {name for name, _ in listed} == {each.name for each in fields(Limits)}
+    for name, option in listed:
+        if option.strip():
+            assert option.strip(" `") in (f"--{name.replace('_', '-')}", "--timeout")
+
+
 def test_every_command_is_in_the_readme() -> None:
     def names(command: object, before: str) -> list[str]:
         inner = getattr(command, "commands", None)
@@ -66,6 +88,7 @@ def test_every_option_it_shows_is_there() -> None:
     for command in (
         ["score"], ["match"], ["faces"], ["evaluate"], ["train", "resemblance"],
         ["video"], ["family"], ["timeline"], ["card"], ["find"], ["forget"],
+        ["models", "fetch"],
     ):  # fmt: skip
         helps += run(
             [executable, "-m", "facematch", *command, "--help"],

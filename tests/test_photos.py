@@ -40,7 +40,8 @@ from facematch.errors import (
     TruncatedPhotoError,
     UnreadablePhotoError,
 )
-from facematch.photos import Limits, read_photo
+from facematch.limits import Limits
+from facematch.photos import read_photo
 from facematch.types import Photo
 
 TURNED_FORMATS = ("jpeg", "mpo", "png", "webp", "tiff", "tiff-lzw", "avif", "heic")

@@ -1,16 +1,28 @@
 from __future__ import annotations
 
+import hashlib
+import io
 import multiprocessing
 import os
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
+from urllib.request import HTTPSHandler, Request
+from urllib.response import addinfourl
 
+import numpy as np
 import pytest
-from conftest import shared_file
+from conftest import REPOSITORY, shared_file
+from typer.testing import CliRunner
 
 from facematch import weights
+from facematch.archives import read_arrays
+from facematch.cli import app
 from facematch.errors import WeightsError
-from facematch.weights import KNOWN, converted, fetch, read_weights, state
+from facematch.resemblance import model_for
+from facematch.weights import KNOWN, RESEMBLANCE, converted, fetch, read_weights, state
 
 YUNET = "face_detection_yunet_2023mar.onnx"
 
@@ -116,27 +128,168 @@ def test_a_source_that_is_missing_is_named(cache: Path, tmp_path: Path) -> None:
         fetch("yunet", source=tmp_path / "none.onnx")
 
 
-def test_an_address_is_fetched_and_checked(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = shared_file("models", YUNET)
-    for served, fits in ((source, True), (Path(__file__), False)):
-        known = replace(KNOWN["yunet"], url=served.resolve().as_uri())
-        monkeypatch.setitem(weights.KNOWN, "yunet", known)
-        if fits:
-            assert fetch("yunet").is_file()
-        else:
-            with pytest.raises(WeightsError, match="is not the"):
-                fetch("yunet")
+YUNET_URL = str(KNOWN["yunet"].url)
+Answers = dict[str, tuple[int, dict[str, str], bytes]]
 
 
-def test_an_address_that_does_not_answer_is_named(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = replace(KNOWN["yunet"], url="http://127.0.0.1:9/yunet.onnx")
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """What addresses answer: status, headers, content. Any other refuses the connection."""
+    answers: Answers = {}
+
+    def answer(self: HTTPSHandler, asked: Request) -> addinfourl:
+        if asked.full_url not in answers:
+            raise ConnectionRefusedError("nobody there")
+        status, headers, content = answers[asked.full_url]
+        message = Message()
+        for name, value in headers.items():
+            message[name] = value
+        found = addinfourl(io.BytesIO(content), message, asked.full_url, status)
+        found.msg = "an answer"  # type: ignore[attr-defined]
+        return found
+
+    monkeypatch.setattr(HTTPSHandler, "https_open", answer)
+    for name in ("FACEMATCH_MIRROR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return answers
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """The content that `yunet` must have in this test."""
+    content = b"weights" * 100
+    known = replace(KNOWN["yunet"], size=len(content), sha256=hashlib.sha256(content).hexdigest())
     monkeypatch.setitem(weights.KNOWN, "yunet", known)
-    with pytest.raises(WeightsError, match="cannot be fetched"):
+    return content
+
+
+def test_an_address_is_fetched_and_checked(cache: Path, web: Answers, small: bytes) -> None:
+    web[YUNET_URL] = (200, {}, small)
+    assert fetch("yunet").read_bytes() == small
+    assert state("yunet") == "ready"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-1], lambda data: data + b"x", lambda data: b"", bytes.upper]
+)
+def test_half_a_download_or_another_file_is_not_installed(
+    cache: Path, web: Answers, small: bytes, change: Callable[[bytes], bytes]
+) -> None:
+    web[YUNET_URL] = (200, {}, change(small))
+    with pytest.raises(WeightsError, match="is not the face_detection_yunet_2023mar"):
         fetch("yunet")
+    assert not cache.exists()
+
+
+def test_an_endless_download_is_read_no_further_than_it_should_be(
+    cache: Path, web: Answers, small: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def read(self: io.BytesIO, size: int) -> bytes:
+        sizes.append(size)
+        return b"x" * size
+
+    endless = type("Endless", (io.BytesIO,), {"read": read})
+    monkeypatch.setattr(io, "BytesIO", endless)
+    web[YUNET_URL] = (200, {}, b"")
+    with pytest.raises(WeightsError, match="is not the"):
+        fetch("yunet")
+    assert sizes == [len(small) + 1]
+
+
+def test_a_redirection_is_followed_to_https(cache: Path, web: Answers, small: bytes) -> None:
+    web[YUNET_URL] = (302, {"Location": "https://elsewhere.example/a"}, b"")
+    web["https://elsewhere.example/a"] = (200, {}, small)
+    assert fetch("yunet").read_bytes() == small
+
+
+@pytest.mark.parametrize(
+    "address", ["http://elsewhere.example/a", "file:///etc/passwd", "ftp://elsewhere.example/a"]
+)
+def test_a_redirection_to_anything_else_is_refused(
+    cache: Path, web: Answers, small: bytes, address: str
+) -> None:
+    web[YUNET_URL] = (302, {"Location": address}, b"")
+    with pytest.raises(WeightsError, match=r"cannot be fetched \(.*(https|not allowed)"):
+        fetch("yunet")
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_a_mirror_takes_the_place_of_the_address(
+    cache: Path, web: Answers, small: bytes, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web[f"https://mirror.example/models/{YUNET}"] = (200, {}, small)
+    assert fetch("yunet", mirror=f"https://mirror.example/models{ending}").read_bytes() == small
+    monkeypatch.setenv("FACEMATCH_MIRROR", f"https://mirror.example/models{ending}")
+    assert CliRunner().invoke(app, ["models", "fetch", "yunet"]).exit_code == 0
+
+
+@pytest.mark.parametrize("mirror", ["http://mirror.example", "file:///tmp", "mirror.example"])
+def test_a_mirror_without_https_is_refused(
+    cache: Path, web: Answers, small: bytes, mirror: str
+) -> None:
+    with pytest.raises(WeightsError, match="is no https address"):
+        fetch("yunet", mirror=mirror)
+
+
+def test_the_proxy_of_the_environment_is_used(
+    cache: Path, web: Answers, small: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def answer(self: HTTPSHandler, request: Request) -> addinfourl:
+        asked.append((request.host, getattr(request, "_tunnel_host", None)))
+        raise ConnectionRefusedError("nobody there")
+
+    monkeypatch.setattr(HTTPSHandler, "https_open", answer)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    with pytest.raises(WeightsError, match="nobody there"):
+        fetch("yunet")
+    assert asked == [("proxy.example:3128", "github.com")]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_an_address_that_does_not_answer_is_named(
+    cache: Path, web: Answers, small: bytes, status: int
+) -> None:
+    with pytest.raises(WeightsError, match=r"yunet_2023mar\.onnx cannot be fetched \(nobody there"):
+        fetch("yunet")
+    web[YUNET_URL] = (status, {}, small)
+    with pytest.raises(WeightsError, match=rf"cannot be fetched \(HTTP Error {status}"):
+        fetch("yunet")
+
+
+def test_every_shipped_model_is_known_and_right() -> None:
+    shipped = {name: each for name, each in (KNOWN | RESEMBLANCE).items() if each.is_shipped}
+    files = {path.name for path in (REPOSITORY / "models").glob("*.np[yz]")}
+    assert {each.file for each in shipped.values()} == files
+    assert {state(name) for name in shipped} == {"ready"}
+
+
+def test_a_resemblance_model_that_was_changed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytearray((REPOSITORY / "models" / "dlib-resnet.npz").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "dlib-resnet.npz").write_bytes(content)
+    monkeypatch.setattr(weights, "models_folder", lambda: tmp_path)
+    model_for.cache_clear()
+    with pytest.raises(WeightsError, match=r"dlib-resnet\.npz is damaged .*install facematch"):
+        model_for("dlib-resnet")
+
+
+def test_no_pickle_is_ever_read() -> None:
+    for path in (REPOSITORY / "facematch").rglob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        assert "import pickle" not in code
+        assert not re.search(r"torch\.load|joblib|allow_pickle=True", code)
+        assert code.count("np.load(") == code.count("allow_pickle=False"), path
+    archive = io.BytesIO()
+    np.savez(archive, objects=np.array([{}], object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        read_arrays(archive.getvalue())
 
 
 def test_packaged_weights_are_not_fetched(cache: Path) -> None:

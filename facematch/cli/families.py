@@ -21,6 +21,7 @@ from facematch.cli.options import (
     app,
     matcher_of,
     print_table,
+    reads_photos,
     watched,
 )
 from facematch.errors import OptionError, TableError
@@ -84,6 +85,7 @@ VerdictOption = Annotated[VerdictFormat, typer.Option("--format", help="How to p
 
 
 @app.command()
+@reads_photos
 def family(
     parent: Parents = None,
     child: Children = None,
@@ -112,7 +114,7 @@ def family(
     they are. mum, mom, mother, dad, father and the like are parents, others are children, unless
     --parent NAME and --child NAME say so. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, many=_folders(parent, child))
     if photo is None:
         found = matcher.family(_people(parent, "--parent", save), _people(child, "--child", save))
     else:
@@ -148,6 +150,7 @@ Born = Annotated[
 
 
 @app.command()
+@reads_photos
 def timeline(
     parent: Parents = None,
     child: Children = None,
@@ -165,7 +168,7 @@ def timeline(
     Dates come from --dates, from file names such as 2018-05-16.jpg, or from EXIF. This is no
     paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, many=_folders(parent, child))
     found = matcher.timeline(
         _people(parent, "--parent", save),
         _people(child, "--child", save),
@@ -176,6 +179,7 @@ def timeline(
 
 
 @app.command()
+@reads_photos
 def report(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="A .html file.")],
     parent: Parents = None,
@@ -190,7 +194,7 @@ def report(
 
     It loads nothing from anywhere, and holds these people's faces. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, many=_folders(parent, child))
     written = matcher.report(
         _people(parent, "--parent", out),
         _people(child, "--child", out),
@@ -206,6 +210,7 @@ def report(
 
 
 @app.command()
+@reads_photos
 def find(
     child: Annotated[
         str, typer.Argument(metavar="CHILD", help="A photo or a folder; NAME=PATH names the child.")
@@ -225,7 +230,7 @@ def find(
     """
     from facematch.photos import list_photos
 
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, many=True)
     archive = watched(list_photos(folder), "photos")
     found = matcher.find(_people([child], "CHILD", save), archive, top=top)
     _show_verdict(found, format, save, dark)
@@ -242,6 +247,7 @@ class Style(StrEnum):
 
 
 @app.command()
+@reads_photos
 def card(
     parent: Annotated[
         str, typer.Argument(metavar="PARENT", help="A photo or a folder; NAME=PATH names them.")
@@ -268,12 +274,13 @@ def card(
 
     The file carries no metadata of the photos. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, many=_folders([parent], [child]))
     found = matcher.card(_people([parent], "PARENT", save), _people([child], "CHILD", save))
     _show_verdict(found, format, save, dark, style=style.value)
 
 
 @app.command()
+@reads_photos
 def explain(
     parent: Annotated[Path, typer.Argument(metavar="PARENT", help="A photo of the parent.")],
     child: Annotated[Path, typer.Argument(metavar="CHILD", help="A photo of the child.")],
@@ -297,6 +304,7 @@ def explain(
 
 
 @app.command()
+@reads_photos
 def video(
     clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip that shows the child.")],
     parent: Parents = None,
@@ -312,7 +320,7 @@ def video(
     Ctrl-C ends the search and prints what is known by then. This is no paternity test.
     """
     parents = _people(parent, "--parent", save)
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, many=_folders(parent))
     with _stoppable("clip") as watch:
         found = matcher.video(clip, parents, watch=watch)
     _show_verdict(found, format, save, dark)
@@ -435,6 +443,11 @@ def _people(
         people[name] = list_photos(path)
         _spare(save, *people[name])
     return people
+
+
+def _folders(*given: Sequence[str] | None) -> bool:
+    """Whether a folder is among the people given."""
+    return any(os.path.isdir(_named(each)[1]) for side in given for each in side or [])
 
 
 def _dates(path: Path | None) -> dict[str, date]:

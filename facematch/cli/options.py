@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -99,11 +102,97 @@ CacheFile = Annotated[
 ]
 
 
-def matcher_of(detector: str, embedder: str, min_face: float | None) -> FaceMatcher:
-    """The library, as the options say."""
+def _bounds(
+    *,
+    isolate: Annotated[
+        bool | None,
+        typer.Option(
+            "--isolate/--no-isolate",
+            help="Decode photos in processes of their own, so that one that crashes or hangs a "
+            "decoder costs no more than itself. Default: where a folder or a table is given.",
+            show_default=False,
+            rich_help_panel="Limits",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="The longest a photo may take to decode in its process. Default: 30.",
+            rich_help_panel="Limits",
+        ),
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Refuse photos of more pixels. Default: 200 million.",
+            rich_help_panel="Limits",
+        ),
+    ] = None,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Refuse files of more bytes. Default: 256 MiB.",
+            rich_help_panel="Limits",
+        ),
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Refuse photos that take more bytes to decode. Default: 900 MB.",
+            rich_help_panel="Limits",
+        ),
+    ] = None,
+) -> dict[str, Any]:
+    """What these options say, where they say it: `isolate`, and arguments of Limits."""
+    given = {"max_seconds": timeout, "max_pixels": max_pixels, "max_bytes": max_bytes}
+    given |= {"max_memory": max_memory, "isolate": isolate}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+_BOUNDS: ContextVar[dict[str, Any]] = ContextVar("_BOUNDS")
+
+
+def reads_photos(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `_bounds`, which `matcher_of` heeds."""
+    options = inspect.signature(_bounds, eval_str=True).parameters
+
+    @wraps(command)
+    def bounded(**given: Any) -> None:
+        _BOUNDS.set(_bounds(**{name: given.pop(name) for name in options}))
+        command(**given)
+
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [*signature.parameters.values(), *options.values()]
+    bounded.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    )
+    bounded.__annotations__ = {each.name: each.annotation for each in parameters}
+    return bounded
+
+
+def matcher_of(
+    detector: str, embedder: str, min_face: float | None, *, many: bool = False
+) -> FaceMatcher:
+    """The library, as the options say; `many` photos are isolated unless they say otherwise."""
+    from facematch.limits import Limits
     from facematch.pipeline import FaceMatcher
 
-    return FaceMatcher(detector=detector, embedder=embedder, min_face=min_face)
+    bounds = dict(_BOUNDS.get({}))
+    return FaceMatcher(
+        detector=detector,
+        embedder=embedder,
+        min_face=min_face,
+        isolate=bounds.pop("isolate", many),
+        limits=Limits(**bounds),
+    )
 
 
 def watched(photos: Sequence[str], what: str) -> Iterable[str]:

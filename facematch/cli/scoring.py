@@ -21,6 +21,7 @@ from facematch.cli.options import (
     app,
     matcher_of,
     print_table,
+    reads_photos,
     watched,
 )
 from facematch.errors import NoFaceError, OptionError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@reads_photos
 def score(
     parent: Annotated[Path, typer.Argument(metavar="PARENT", help="A photo of the parent.")],
     child: Annotated[Path, typer.Argument(metavar="CHILD", help="A photo of the child.")],
@@ -69,6 +71,7 @@ def score(
 
 
 @app.command()
+@reads_photos
 def faces(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
     save: Annotated[
@@ -97,6 +100,7 @@ def faces(
 
 
 @app.command()
+@reads_photos
 def match(
     parents: Annotated[
         Path, typer.Argument(metavar="PARENTS", help="A photo, or a folder of photos.")
@@ -130,7 +134,8 @@ def match(
 
     listed = [list_photos(folder) for folder in (parents, children)]
     kind = _format(format, out)
-    matcher = matcher_of(detector, embedder, min_face)
+    many = any(path.is_dir() for path in (parents, children))
+    matcher = matcher_of(detector, embedder, min_face, many=many)
     galleries = [
         matcher.gallery(watched(photos, role), cache=cache)
         for photos, role in zip(listed, ("parents", "children"), strict=True)
@@ -149,6 +154,7 @@ def match(
 
 
 @app.command()
+@reads_photos
 def pairs(
     table: Annotated[
         Path,
@@ -170,7 +176,7 @@ def pairs(
 
     columns, wanted = read_pairs(table)
     kind = _format(format, out)
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, many=True)
     photos = list(dict.fromkeys(row[role] for row in wanted for role in ("parent", "child")))
     gallery = matcher.gallery(watched(photos, "photos"), cache=cache)
     rows = pair_rows(gallery, wanted, matcher.match_pairs)

@@ -46,22 +46,23 @@ app.add_typer(train, name="train")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
     from facematch.report import weights_table
-    from facematch.weights import KNOWN, state
+    from facematch.weights import KNOWN, RESEMBLANCE, state
 
-    print_table(weights_table([(weights, state(name)) for name, weights in KNOWN.items()]))
+    every = KNOWN | RESEMBLANCE
+    print_table(weights_table([(weights, state(name)) for name, weights in every.items()]))
 
 
 @models.command("check")
 def check_models() -> None:
     """Check every installed weight file against its sha256; fails if one is damaged."""
     from facematch.errors import WeightsError
-    from facematch.weights import KNOWN, read_weights, state
+    from facematch.weights import KNOWN, RESEMBLANCE, read_weights, state
 
     bad = []
-    for name in KNOWN:
+    for name, weights in (KNOWN | RESEMBLANCE).items():
         found = state(name)
         typer.echo(f"{name}: {found}")
-        if found == "damaged" or (found == "not installed" and KNOWN[name].package):
+        if found == "damaged" or (found == "not installed" and weights.url is None):
             bad.append(name)
     for name in bad:
         try:
@@ -79,11 +80,22 @@ def fetch_model(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Take this file instead of the network."),
     ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="FACEMATCH_MIRROR",
+            help="The https address of a folder that has the file too; what comes is checked.",
+        ),
+    ] = None,
 ) -> None:
-    """Install a weight file: the only command that uses the network."""
+    """Install a weight file: the only command that uses the network.
+
+    By https only, and through the proxy that HTTPS_PROXY names, if it does.
+    """
     from facematch.weights import fetch
 
-    typer.echo(fetch(name, source=source))
+    typer.echo(fetch(name, source=source, mirror=mirror))
 
 
 CacheArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The file of --cache.")]
@@ -232,6 +244,7 @@ def train_resemblance(
     chosen, families = load_embedder(embedder), _held_back(held_back)
     model = fit(data, chosen, families.read_text(encoding="utf-8").split(), seed=seed, report=_say)
     write_model(model, chosen, data, families, out, seed=seed)
+    _say_weights(out / f"{model.space}.npz")
 
 
 @train.command("embedder")
@@ -239,7 +252,6 @@ def train_embedder(
     data: FiwData, out: OutFolder, held_back: HeldBack = None, seed: Seed = 0
 ) -> None:
     """Tune the embedder `kin` on Families In the Wild; takes some ten minutes on two cores."""
-    import hashlib
     from dataclasses import asdict
 
     import numpy as np
@@ -253,8 +265,17 @@ def train_embedder(
     out.mkdir(parents=True, exist_ok=True)
     path = out / "kin-1-embedder.npz"
     path.write_bytes(content)
+    _say_weights(path)
+    _say("then run `train resemblance`")
+
+
+def _say_weights(path: Path) -> None:
+    """What facematch/weights.py must know of a file before facematch will use it."""
+    import hashlib
+
+    content = path.read_bytes()
     typer.echo(f"{path}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
-    typer.echo("write both into facematch/weights.py, then run `train resemblance`", err=True)
+    _say("write both into facematch/weights.py: files are checked before they are used")
 
 
 def _say(line: str) -> None:
