@@ -29,6 +29,8 @@ from facematch.types import Detector, Embedder, Engine, PhotoLike, Portrait, Ski
 from facematch.weights import KNOWN
 
 _BATCH = 64  # photos kept in one commit: what is lost at most when the run dies
+_SETTLED_EVERY = 256  # commits: each leaves a file, and lists all before it
+
 IDENTITY = "dlib-resnet"  # whose vectors tell people apart
 
 
@@ -196,11 +198,14 @@ class Indexing(ABC):
 
 def keep(seen: Iterable[SeenPhoto], where: Index, told: Indexed) -> None:
     """Write photos that the index does not hold yet, in batches, and count them in `told`."""
-    rest = iter(seen)
+    rest, commits = iter(seen), 0
     while batch := list(islice(rest, _BATCH)):
         where.add([each for each in batch if _can_be_kept(each)])
         for each in batch:
             _count(each, told)
+        commits += 1
+        if commits % _SETTLED_EVERY == 0:
+            where.settle()
 
 
 def changes_of(

@@ -65,7 +65,17 @@ def photos_in(index: Index) -> list[str]:
 
 def rows_of(index: Index) -> list[tuple[object, ...]]:
     """All that is kept of every face, in an order of its own."""
-    columns = ("photo", "face", "digest", "bytes", "modified", "box", "landmarks", "vector")
+    columns = (
+        "photo",
+        "face",
+        "taken",
+        "digest",
+        "bytes",
+        "modified",
+        "box",
+        "landmarks",
+        "vector",
+    )
     rows = [row for batch in index.rows(columns) for row in batch.to_pylist()]
     return sorted(tuple(map(str, row.values())) for row in rows)
 
@@ -112,7 +122,7 @@ def indexed_anew(box: Path) -> tuple[Index, FaceMatcher, object]:
 
 def test_renamed_copied_and_touched_photos_are_not_embedded_again(box: Path) -> None:
     indexed(box)
-    (box / "0.png").rename(box / "renamed.png")
+    (box / "0.png").rename(box / "1950-05-16.png")
     shutil.copy(box / "1.png", box / "copy.png")
     os.utime(box / "2.png", (0, 0))
     matcher, index, told = indexed(box)
@@ -203,6 +213,8 @@ def test_a_folder_of_other_things_is_left_alone(box: Path) -> None:
     with pytest.raises(ArchiveError, match="there is no such index"):
         Index(box / "none")
     assert not (box / "none").exists()
+    with pytest.raises(ArchiveError, match="name the folder itself"):
+        Index(f"file://{box}")
     with pytest.raises(ArchiveError, match="on no server"):
         Index("db://somewhere")
 
@@ -324,6 +336,27 @@ def test_what_is_forgotten_is_on_disk_no_more(
     assert again.count() == 30
     assert again.is_large
     assert list(again.faults()) == []
+
+
+def test_many_commits_become_few_files_and_an_index_grows_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facematch.indexing._BATCH", 1)
+    monkeypatch.setattr("facematch.indexing._SETTLED_EVERY", 10)
+    monkeypatch.setattr("facematch.index._PARTS", 9)
+    monkeypatch.setattr("facematch.index.LARGE", 10)
+    monkeypatch.setattr("facematch.index._PARTITION", 10)
+    for number in range(45):
+        Image.fromarray(noise(80, 80, number)).save(tmp_path / f"{number}.png")
+    index = indexed_of_one(tmp_path, tmp_path / "db")
+    assert index.count() == 45
+    assert len(list((tmp_path / "db").glob("faces.lance/data/*"))) < 10
+    assert index.is_large
+    query = next(index.rows(["photo", "comparable"]))
+    found = index.nearest(np.array(query["comparable"][0].as_py(), np.float32), 3, ["photo"])
+    assert found["photo"][0] == query["photo"][0]
+    names = [file.name for file in (tmp_path / "db").glob("faces.lance/_indices/*")]
+    assert len(names) == 1  # the smaller ones went as it grew
 
 
 def test_photos_whose_files_are_gone_are_forgotten_by_name(secret: tuple[Path, Index]) -> None:
