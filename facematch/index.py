@@ -99,8 +99,9 @@ class Known:
 class Index:
     """The tables in one place. One process writes at a time, in a folder; any number may read.
 
-    Raises ArchiveError where there is no such index, or it cannot be used, MissingExtraError where
-    LanceDB is not installed.
+    On object storage nothing keeps two from writing at once: let only one. Who reads while old
+    versions are destroyed may have to begin again. Raises ArchiveError where there is no such
+    index, or it cannot be used, MissingExtraError where LanceDB is not installed.
     """
 
     def __init__(self, where: str | os.PathLike[str], engine: Mapping[str, str] | None = None):
@@ -125,6 +126,7 @@ class Index:
         `sizes` are the dimensions of vector, identity and comparable.
         """
         place = os.fspath(where)
+        _lancedb()  # before anything is made
         if _is_folder(place):
             _make_private(Path(place))
         database = _connected(place)
@@ -528,11 +530,15 @@ def _connected(where: str) -> Any:
         raise ArchiveError(f"{where}: name the folder itself, without file:")
     if where.startswith("db://"):
         raise ArchiveError(f"{where}: an index lies in a folder or on object storage, on no server")
-    lancedb = require("lancedb", "LanceDB", "archive", "an index of faces")
+    lancedb = _lancedb()
     if _is_folder(where) and os.path.exists(where) and not os.path.isdir(where):
         raise ArchiveError(f"{where} is a file: name a folder with --db")
     with _mapped(where):
         return lancedb.connect(where)
+
+
+def _lancedb() -> Any:
+    return require("lancedb", "LanceDB", "archive", "an index of faces")
 
 
 def _no_index(where: str) -> ArchiveError:

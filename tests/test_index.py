@@ -238,6 +238,9 @@ def test_without_lancedb_it_is_said_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "lancedb", None)
     with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch\["):
         Index(box)
+    with pytest.raises(MissingExtraError):
+        counting().new_index(box.parent / "db")
+    assert not (box.parent / "db").exists()
 
 
 _RUN = """
