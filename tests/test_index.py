@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -205,6 +206,26 @@ def test_photos_without_a_file_or_a_name_that_can_be_written_are_told_of(box: Pa
     assert photos_in(index) == []
 
 
+def test_names_may_hold_any_letter_that_can_be_written(box: Path) -> None:
+    odd = "O'Hara's \"ü\" 100% \\ OR photo != ''.png"
+    (box / "0.png").rename(box / odd)
+    indexed(box)
+    (box / odd).rename(box / f"2 {odd}")
+    _, index, told = indexed(box)
+    assert (told.moved, told.gone) == (1, 1)
+    assert photos_in(index) == ["1.png", f"2 {odd}", "2.png", "text.jpg"]
+    (box / f"2 {odd}").unlink()
+    assert photos_in(indexed(box)[1]) == ["1.png", "2.png", "text.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+def test_a_name_that_is_no_text_is_told_of(box: Path) -> None:
+    (box / "0.png").rename(box / os.fsdecode(b"\xff.png"))
+    _, index, told = indexed(box)
+    assert [each.code for each in told.skipped] == ["name"]
+    assert photos_in(index) == ["1.png", "2.png", "text.jpg"]
+
+
 def test_a_folder_of_other_things_is_left_alone(box: Path) -> None:
     with pytest.raises(ArchiveError, match=r"holds other files \(0\.png\): name a new folder"):
         counting().new_index(box)
@@ -235,7 +256,7 @@ def test_two_runs_never_write_at_once(box: Path) -> None:
 def test_without_lancedb_it_is_said_what_to_install(
     box: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "lancedb", None)
+    monkeypatch.setitem(sys.modules, "lancedb", None)
     with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch\["):
         Index(box)
     with pytest.raises(MissingExtraError):
