@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.archives import read_arrays
+from facematch.arrays import read_arrays
 from facematch.errors import WeightsError
 from facematch.tail import Tail, View
 

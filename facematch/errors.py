@@ -17,6 +17,7 @@ FacematchError
 ├── WeightsError             a weight file is missing, damaged or not the one expected
 ├── TableError               a table of pairs or results cannot be read or written
 ├── CacheError               a file is no cache of faces
+├── ArchiveError             an index of faces is missing, damaged or another engine's
 ├── ProtocolError            a data set's list cannot be read, or must not judge this engine
 ├── EmbeddingError           vectors that cannot be compared
 └── ResemblanceError         no resemblance model fits these vectors
@@ -118,6 +119,10 @@ class TableError(FacematchError):
 
 class CacheError(FacematchError):
     """A file is no cache of faces, or cannot be used as one."""
+
+
+class ArchiveError(FacematchError):
+    """An index of faces is missing, damaged, in use, or another engine's."""
 
 
 class ProtocolError(FacematchError):

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.archives import read_arrays
+from facematch.arrays import read_arrays
 from facematch.errors import ResemblanceError
 from facematch.types import Scores, Vectors
 from facematch.weights import RESEMBLANCE, read_weights

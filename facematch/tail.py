@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.archives import read_arrays
+from facematch.arrays import read_arrays
 from facematch.errors import WeightsError
 
 Array: TypeAlias = NDArray[np.float32]

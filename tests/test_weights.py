@@ -18,7 +18,7 @@ from conftest import REPOSITORY, shared_file
 from typer.testing import CliRunner
 
 from facematch import weights
-from facematch.archives import read_arrays
+from facematch.arrays import read_arrays
 from facematch.cli import app
 from facematch.errors import WeightsError
 from facematch.resemblance import model_for

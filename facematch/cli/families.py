@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from facematch.cli.options import (
+    Database,
     DetectorName,
     EmbedderName,
     FaceNumber,
@@ -102,6 +103,7 @@ def family(
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -114,7 +116,7 @@ def family(
     they are. mum, mom, mother, dad, father and the like are parents, others are children, unless
     --parent NAME and --child NAME say so. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face, many=_folders(parent, child))
+    matcher = matcher_of(detector, embedder, min_face, db, many=_folders(parent, child))
     if photo is None:
         found = matcher.family(_people(parent, "--parent", save), _people(child, "--child", save))
     else:
@@ -159,6 +161,7 @@ def timeline(
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -168,7 +171,7 @@ def timeline(
     Dates come from --dates, from file names such as 2018-05-16.jpg, or from EXIF. This is no
     paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face, many=_folders(parent, child))
+    matcher = matcher_of(detector, embedder, min_face, db, many=_folders(parent, child))
     found = matcher.timeline(
         _people(parent, "--parent", save),
         _people(child, "--child", save),
@@ -186,6 +189,7 @@ def report(
     child: Children = None,
     dates: Dates = None,
     born: Born = None,
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -194,7 +198,7 @@ def report(
 
     It loads nothing from anywhere, and holds these people's faces. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face, many=_folders(parent, child))
+    matcher = matcher_of(detector, embedder, min_face, db, many=_folders(parent, child))
     written = matcher.report(
         _people(parent, "--parent", out),
         _people(child, "--child", out),
@@ -215,8 +219,29 @@ def find(
     child: Annotated[
         str, typer.Argument(metavar="CHILD", help="A photo or a folder; NAME=PATH names the child.")
     ],
-    folder: Annotated[Path, typer.Option("--in", metavar="FOLDER", help="The archive of photos.")],
+    folder: Annotated[
+        Path | None, typer.Option("--in", metavar="FOLDER", help="The archive of photos.")
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option("--db", metavar="DIR", help="The archive as `facematch index` keeps it."),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, metavar="K", help="How many people to show.")] = 10,
+    in_year: Annotated[
+        str | None,
+        typer.Option(metavar="YEARS", help="Only photos of a year, or of some: 1950-1970."),
+    ] = None,
+    older_than_child: Annotated[
+        bool,
+        typer.Option(
+            "--older-than-child",
+            help="Only photos from before the child was born, or else before its first dated one.",
+        ),
+    ] = False,
+    born: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="When the child was born, for --older-than-child."),
+    ] = None,
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
@@ -226,13 +251,20 @@ def find(
 ) -> None:
     """Find who in an archive looks most like a child: every face, grouped by person.
 
-    Grouping keeps siblings apart rather than photos together. This is no paternity test.
+    Grouping keeps siblings apart rather than photos together. Photos are dated by their names or
+    EXIF. This is no paternity test.
     """
+    from facematch.dates import parsed, years
     from facematch.photos import list_photos
 
-    matcher = matcher_of(detector, embedder, min_face, many=True)
-    archive = watched(list_photos(folder), "photos")
-    found = matcher.find(_people([child], "CHILD", save), archive, top=top)
+    if (folder is None) == (db is None):
+        raise OptionError("where to look? Name a folder with --in, or an index with --db")
+    span = None if in_year is None else years(in_year)
+    birth = None if born is None else parsed(born.rpartition("=")[2], f"--born {born}")
+    matcher = matcher_of(detector, embedder, min_face, db, many=True)
+    people = _people([child], "CHILD", save)
+    archive = matcher.known or watched(list_photos(folder or ""), "photos")
+    found = matcher.find(people, archive, top=top, span=span, older=older_than_child, born=birth)
     _show_verdict(found, format, save, dark)
 
 
@@ -266,6 +298,7 @@ def card(
     ] = Style.PAIR,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -274,7 +307,7 @@ def card(
 
     The file carries no metadata of the photos. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face, many=_folders([parent], [child]))
+    matcher = matcher_of(detector, embedder, min_face, db, many=_folders([parent], [child]))
     found = matcher.card(_people([parent], "PARENT", save), _people([child], "CHILD", save))
     _show_verdict(found, format, save, dark, style=style.value)
 

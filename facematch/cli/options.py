@@ -102,6 +102,16 @@ CacheFile = Annotated[
 ]
 
 
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="DIR",
+        help="Look photos up in the index that `facematch index` made, before they are searched.",
+    ),
+]
+
+
 def _bounds(
     *,
     isolate: Annotated[
@@ -179,20 +189,28 @@ def reads_photos(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def matcher_of(
-    detector: str, embedder: str, min_face: float | None, *, many: bool = False
+    detector: str,
+    embedder: str,
+    min_face: float | None,
+    db: str | None = None,
+    *,
+    many: bool = False,
 ) -> FaceMatcher:
     """The library, as the options say; `many` photos are isolated unless they say otherwise."""
     from facematch.limits import Limits
     from facematch.pipeline import FaceMatcher
 
     bounds = dict(_BOUNDS.get({}))
-    return FaceMatcher(
+    matcher = FaceMatcher(
         detector=detector,
         embedder=embedder,
         min_face=min_face,
         isolate=bounds.pop("isolate", many),
         limits=Limits(**bounds),
     )
+    if db is not None:
+        matcher.known = matcher.open_index(db)
+    return matcher
 
 
 def watched(photos: Sequence[str], what: str) -> Iterable[str]:
