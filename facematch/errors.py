@@ -15,6 +15,7 @@ FacematchError
 ├── WeightsError             a weight file is missing, damaged or not the one expected
 ├── TableError               a table of pairs or results cannot be read or written
 ├── CacheError               a file is no cache of faces
+├── ClusterError             a cluster cannot be reached, or loses work again and again
 ├── ProtocolError            a data set's list cannot be read, or must not judge this engine
 ├── EmbeddingError           vectors that cannot be compared
 └── ResemblanceError         no resemblance model fits these vectors
@@ -104,6 +105,10 @@ class TableError(FacematchError):
 
 class CacheError(FacematchError):
     """A file is no cache of faces, or cannot be used as one."""
+
+
+class ClusterError(FacematchError):
+    """A cluster cannot be reached, runs another facematch, or loses work again and again."""
 
 
 class ProtocolError(FacematchError):

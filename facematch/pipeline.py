@@ -19,6 +19,7 @@ import numpy as np
 from facematch.align import crop_faces
 from facematch.cache import FaceCache, Remembered
 from facematch.clips import Clips
+from facematch.cluster import spread
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.explain import Explanation, explanation, measure_drops
 from facematch.landmarks import LandmarkLocator
@@ -82,6 +83,13 @@ class FaceMatcher(Verbs, Clips):
         self.min_face = min_face
         self.limits = Limits() if limits is None else limits
         self._landmarks = LandmarkLocator()
+        self._made = partial(
+            FaceMatcher, detector=detector, embedder=embedder, min_face=min_face, limits=limits
+        )
+
+    def __reduce__(self) -> tuple[Callable[[], FaceMatcher], tuple[()]]:
+        """Pickled as what it was built from, without the networks it has read."""
+        return self._made, ()
 
     def score(
         self,
@@ -154,13 +162,20 @@ class FaceMatcher(Verbs, Clips):
             vectors.append(self.embedder.embed(np.stack(batch)))
         return np.concatenate(vectors)
 
-    def gallery(self, photos: Iterable[PhotoLike], *, cache: Path | None = None) -> Gallery:
+    def gallery(
+        self, photos: Iterable[PhotoLike], *, cache: Path | None = None, on: str | None = None
+    ) -> Gallery:
         """The largest face of each photo, embedded in batches across photos.
 
         Photos that cannot be read or show no face are in `skipped`; the rest goes on. `cache` is a
-        file to keep what is found in, face templates included, and to look it up in. Raises
-        CacheError where that file is no cache.
+        file to keep what is found in, face templates included, and to look it up in. `on` is where
+        to work, "ray" or "ray:ADDRESS": see cluster.py. Raises CacheError where that file is no
+        cache, OptionError for a cache on a cluster, ClusterError where there is no cluster.
         """
+        if on is not None:
+            if cache is not None:
+                raise OptionError("--cache is a file of one machine: leave it out with --on")
+            return Gallery.joined([self.gallery([]), *spread(self.gallery, photos, on=on)])
         entries: list[tuple[str, Remembered | Skipped]] = []
         known = None if cache is None else FaceCache(cache, self._identity())
         try:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -207,6 +208,24 @@ class Gallery:
         lengths = np.einsum("nd,nd->n", self.vectors, self.vectors, dtype=np.float64)
         if not (np.abs(lengths - 1) < 1e-4).all():
             raise EmbeddingError("a gallery holds unit rows: call unit_rows first")
+
+    @classmethod
+    def joined(cls, galleries: Sequence[Gallery]) -> Gallery:
+        """One gallery of several, one or more, in their order.
+
+        Raises EmbeddingError where their spaces differ.
+        """
+        if len({gallery.space for gallery in galleries}) > 1:
+            raise EmbeddingError("galleries of different embedders cannot be joined")
+        warnings = (gallery.warnings or ((),) * len(gallery.subjects) for gallery in galleries)
+        return cls(
+            subjects=tuple(chain.from_iterable(gallery.subjects for gallery in galleries)),
+            vectors=np.concatenate([gallery.vectors for gallery in galleries]),
+            space=galleries[0].space,
+            warnings=tuple(chain.from_iterable(warnings)),
+            skipped=tuple(chain.from_iterable(gallery.skipped for gallery in galleries)),
+            photos=np.concatenate([gallery.counts for gallery in galleries]),
+        )
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -99,6 +99,17 @@ CacheFile = Annotated[
 ]
 
 
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ray[:ADDRESS]",
+        help="Work in a process a core, or over the machines of that Ray cluster, which must see "
+        "the photos by the same paths.",
+    ),
+]
+
+
 def matcher_of(detector: str, embedder: str, min_face: float | None) -> FaceMatcher:
     """The library, as the options say."""
     from facematch.pipeline import FaceMatcher

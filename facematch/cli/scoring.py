@@ -14,6 +14,7 @@ from facematch.cli.options import (
     FaceNumber,
     Format,
     MinFace,
+    On,
     Out,
     OutputFormat,
     TableFormat,
@@ -114,6 +115,7 @@ def match(
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
     cache: CacheFile = None,
+    on: On = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -132,7 +134,7 @@ def match(
     kind = _format(format, out)
     matcher = matcher_of(detector, embedder, min_face)
     galleries = [
-        matcher.gallery(watched(photos, role), cache=cache)
+        matcher.gallery(watched(photos, role), cache=cache, on=on)
         for photos, role in zip(listed, ("parents", "children"), strict=True)
     ]
     if people:
