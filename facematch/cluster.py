@@ -48,7 +48,8 @@ def spread(
     By default all at once here, and 32 at a time on a cluster.
 
     `on` is None for this process, "ray" for this machine's cores, "ray:ADDRESS" for a cluster that
-    runs already. `work` and the items must pickle. Items are taken as they are needed.
+    runs already. `work` and the items must pickle; an iterator that `work` gives comes back from a
+    cluster as a list. Items are taken as they are needed.
 
     Raises OptionError for another `on`, MissingExtraError without Ray, ClusterError where the
     cluster cannot be reached, runs another facematch or loses one batch again and again; and what
@@ -115,7 +116,8 @@ def _run(work: bytes, batch: list[Any], wanted: str) -> Any:
     here = version("facematch")
     if here != wanted:
         raise ClusterError(f"a machine of the cluster has facematch {here}, yours is {wanted}")
-    return _opened(work)(batch)
+    result = _opened(work)(batch)
+    return list(result) if isinstance(result, Iterator) else result
 
 
 @lru_cache(maxsize=1)

@@ -75,6 +75,7 @@ def test_match_says_the_same_on_a_cluster_of_this_machines_cores(tmp_path: Path)
 
 def test_work_at_hand_is_done_at_once() -> None:
     assert list(spread(sum, [1, 2, 3])) == [6]
+    assert list(spread(sum, [1, 2, 3], size=2)) == [3, 3]
 
 
 def test_another_place_is_refused() -> None:
