@@ -15,6 +15,7 @@ FacematchError
 ├── WeightsError             a weight file is missing, damaged or not the one expected
 ├── TableError               a table of pairs or results cannot be read or written
 ├── CacheError               a file is no cache of faces
+├── ArchiveError             an index of faces is missing, damaged or another engine's
 ├── ClusterError             a cluster cannot be reached, or loses work again and again
 ├── ProtocolError            a data set's list cannot be read, or must not judge this engine
 ├── EmbeddingError           vectors that cannot be compared
@@ -105,6 +106,10 @@ class TableError(FacematchError):
 
 class CacheError(FacematchError):
     """A file is no cache of faces, or cannot be used as one."""
+
+
+class ArchiveError(FacematchError):
+    """An index of faces is missing, damaged, in use, or another engine's."""
 
 
 class ClusterError(FacematchError):

@@ -22,6 +22,7 @@ from facematch.clips import Clips
 from facematch.cluster import spread
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.explain import Explanation, explanation, measure_drops
+from facematch.indexing import Indexing
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import Limits, photo_digest, read_photo
 from facematch.quality import face_warnings, is_same_picture
@@ -60,7 +61,7 @@ _BATCH = 32  # chips embedded at a time
 _MOST_PAIRS = 2_000_000  # compared at a time: 60 MB
 
 
-class FaceMatcher(Verbs, Clips):
+class FaceMatcher(Verbs, Clips, Indexing):
     """Tells how much a child looks like a parent.
 
     Built in no time: networks and weights are read when first needed, then kept. `detector` and

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+from subprocess import PIPE, Popen
+from sys import executable
+
+import numpy as np
+import pytest
+from conftest import ColourEmbedder, CountingDetector, noise
+from PIL import Image
+
+from facematch import FaceMatcher
+from facematch.errors import ArchiveError, MissingExtraError
+from facematch.index import Index
+from facematch.photos import list_photos
+
+pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
+
+TWO = ((10, 10, 60, 60), (5, 5, 30, 30))  # boxes
+
+
+@pytest.fixture(autouse=True)
+def _identities_are_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facematch.indexing.load_embedder", lambda name: ColourEmbedder())
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    """Three photos and a file that is none."""
+    folder = tmp_path / "box"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(noise(90, 90, number)).save(folder / f"{number}.png")
+    (folder / "text.jpg").write_text("no photo")
+    return folder
+
+
+def counting(**options: float) -> FaceMatcher:
+    return FaceMatcher(detector=CountingDetector(*TWO), embedder=ColourEmbedder(), **options)
+
+
+def indexed(box: Path, **options: bool) -> tuple[FaceMatcher, Index, object]:
+    """A run of a program of its own over the folder, and what it told."""
+    matcher = counting()
+    index = matcher.new_index(box.parent / "db")
+    return matcher, index, matcher.index(list_photos(box), index, within=[str(box)], **options)
+
+
+def looks(matcher: FaceMatcher) -> int:
+    return matcher.detector.calls  # type: ignore[attr-defined, no-any-return]
+
+
+def photos_in(index: Index) -> list[str]:
+    return sorted(Path(known.photo).name for known in index.known())
+
+
+def rows_of(index: Index) -> list[tuple[object, ...]]:
+    """All that is kept of every face, in an order of its own."""
+    columns = ("photo", "face", "digest", "bytes", "modified", "box", "landmarks", "vector")
+    rows = [row for batch in index.rows(columns) for row in batch.to_pylist()]
+    return sorted(tuple(map(str, row.values())) for row in rows)
+
+
+def test_every_face_becomes_a_row_and_every_failure_too(box: Path) -> None:
+    matcher, index, told = indexed(box)
+    assert (told.looked_at, told.faces, told.failed) == (4, 6, {"not-an-image": 1})
+    assert photos_in(index) == ["0.png", "1.png", "2.png", "text.jpg"]
+    [batch] = index.rows(["photo", "face", "faces_found", "box", "vector", "identity"])
+    first = batch.to_pylist()[0]
+    assert Path(first["photo"]).is_absolute()
+    assert (first["face"], first["faces_found"]) == (1, 2)
+    assert first["box"] == [10, 10, 60, 60]
+    found = matcher.find_faces(box / "0.png")
+    np.testing.assert_allclose(first["vector"], matcher.embedder.embed(found.chips)[0], rtol=1e-6)
+    [failed] = index.failed()
+    assert (Path(failed["photo"]).name, failed["code"]) == ("text.jpg", "not-an-image")
+
+
+def test_a_second_run_touches_nothing(box: Path) -> None:
+    _, index, _ = indexed(box)
+    before = rows_of(index)
+    matcher, again, told = indexed(box)
+    assert (looks(matcher), told.unchanged, told.looked_at) == (0, 4, 0)
+    assert rows_of(again) == before
+
+
+def test_only_what_is_new_or_changed_is_looked_at(box: Path) -> None:
+    indexed(box)
+    Image.fromarray(noise(90, 90, 7)).save(box / "0.png")
+    Image.fromarray(noise(90, 90, 8)).save(box / "new.png")
+    matcher, index, told = indexed(box)
+    assert (looks(matcher), told.looked_at, told.unchanged, told.gone) == (2, 2, 3, 0)
+    assert Counter(photos_in(index)) == Counter(["0.png", "1.png", "2.png", "new.png", "text.jpg"])
+    fresh, _, _ = indexed_anew(box)
+    assert rows_of(index) == rows_of(fresh)
+
+
+def indexed_anew(box: Path) -> tuple[Index, FaceMatcher, object]:
+    matcher = counting()
+    index = matcher.new_index(box.parent / "anew")
+    return index, matcher, matcher.index(list_photos(box), index)
+
+
+def test_renamed_copied_and_touched_photos_are_not_embedded_again(box: Path) -> None:
+    indexed(box)
+    (box / "0.png").rename(box / "renamed.png")
+    shutil.copy(box / "1.png", box / "copy.png")
+    os.utime(box / "2.png", (0, 0))
+    matcher, index, told = indexed(box)
+    assert (looks(matcher), told.looked_at, told.moved, told.gone) == (0, 0, 3, 1)
+    assert rows_of(index) == rows_of(indexed_anew(box)[0])
+    assert looks(indexed(box)[0]) == 0
+
+
+def test_photos_that_change_names_with_each_other_keep_their_own_faces(box: Path) -> None:
+    (box / "text.jpg").rename(box / "text.png")
+    indexed(box)
+    for one, other in (("0.png", "1.png"), ("2.png", "text.png")):
+        (box / one).rename(box / "between")
+        (box / other).rename(box / one)
+        (box / "between").rename(box / other)
+    matcher, index, _ = indexed(box)
+    assert looks(matcher) == 0
+    assert rows_of(index) == rows_of(indexed_anew(box)[0])
+    assert [Path(each["photo"]).name for each in index.failed()] == ["2.png"]
+
+
+def test_removed_photos_go_and_those_elsewhere_stay(box: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Image.fromarray(noise(90, 90, 9)).save(elsewhere / "other.png")
+    matcher, index, _ = indexed(box)
+    matcher.index(list_photos(elsewhere), index, within=[str(elsewhere)])
+    (box / "1.png").unlink()
+    (elsewhere / "other.png").unlink()
+    _, index, told = indexed(box)
+    assert told.gone == 1
+    assert photos_in(index) == ["0.png", "2.png", "other.png", "text.jpg"]
+
+
+def test_a_photo_that_is_broken_and_mended_is_in_one_table(box: Path) -> None:
+    indexed(box)
+    good = (box / "0.png").read_bytes()
+    (box / "0.png").write_text("broken")
+    _, index, _ = indexed(box)
+    assert photos_in(index) == ["0.png", "1.png", "2.png", "text.jpg"]
+    assert index.count() == 4
+    (box / "0.png").write_bytes(good)
+    _, index, _ = indexed(box)
+    assert photos_in(index) == ["0.png", "1.png", "2.png", "text.jpg"]
+    assert index.count() == 6
+
+
+def test_failed_photos_are_tried_again_only_when_asked(box: Path) -> None:
+    indexed(box)
+    assert indexed(box)[2].looked_at == 0
+    matcher, index, told = indexed(box, retry=True)
+    assert (told.looked_at, looks(matcher), told.failed) == (1, 0, {"not-an-image": 1})
+    assert photos_in(index) == ["0.png", "1.png", "2.png", "text.jpg"]
+
+
+def test_content_is_compared_when_asked(box: Path) -> None:
+    indexed(box)
+    status = (box / "0.png").stat()
+    content = bytearray((box / "0.png").read_bytes())
+    content[-1] ^= 1  # of the last checksum: another file of the same size
+    (box / "0.png").write_bytes(content)
+    os.utime(box / "0.png", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert indexed(box)[2].looked_at == 0
+    assert indexed(box, verify=True)[2].looked_at == 1
+
+
+def test_two_engines_never_share_an_index(box: Path) -> None:
+    indexed(box)
+    with pytest.raises(ArchiveError, match=r"made with min-face 5 %, this is min-face 40: name"):
+        counting(min_face=40).new_index(box.parent / "db")
+
+
+def test_photos_without_a_file_or_a_name_that_can_be_written_are_told_of(box: Path) -> None:
+    matcher = counting()
+    index = matcher.new_index(box.parent / "db")
+    told = matcher.index([str(box / "none.png")], index)
+    assert [(Path(each.photo).name, each.code) for each in told.skipped] == [
+        ("none.png", "missing")
+    ]
+    assert photos_in(index) == []
+
+
+def test_a_folder_of_other_things_is_left_alone(box: Path) -> None:
+    with pytest.raises(ArchiveError, match=r"holds other files \(0\.png\): name a new folder"):
+        counting().new_index(box)
+    with pytest.raises(ArchiveError, match="is a file: name a folder"):
+        Index(box / "0.png")
+    with pytest.raises(ArchiveError, match="there is no such index"):
+        Index(box / "none")
+    assert not (box / "none").exists()
+    with pytest.raises(ArchiveError, match="on no server"):
+        Index("db://somewhere")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no modes")
+def test_the_folder_is_its_owners_alone(box: Path) -> None:
+    indexed(box)
+    assert (box.parent / "db").stat().st_mode & 0o777 == 0o700
+
+
+def test_two_runs_never_write_at_once(box: Path) -> None:
+    _, index, _ = indexed(box)
+    with index.writing(), pytest.raises(ArchiveError, match="is being written by another"):
+        indexed(box)
+    assert indexed(box)[2].unchanged == 4
+
+
+def test_without_lancedb_it_is_said_what_to_install(
+    box: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "lancedb", None)
+    with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch\["):
+        Index(box)
+
+
+_RUN = """
+import sys
+sys.path.insert(0, "tests")
+from conftest import ColourEmbedder, CountingDetector
+from facematch import FaceMatcher, indexing
+from facematch.photos import list_photos
+
+indexing.load_embedder = lambda name: ColourEmbedder()
+indexing._BATCH = 2
+matcher = FaceMatcher(detector=CountingDetector((10, 10, 60, 60)), embedder=ColourEmbedder())
+index = matcher.new_index(sys.argv[2])
+add = index.add
+index.__class__.add = lambda self, batch: (print("adding", flush=True), add(batch))
+matcher.index(list_photos(sys.argv[1]), index)
+print("done", flush=True)
+"""
+
+
+def test_killed_at_any_moment_it_goes_on_with_every_photo_once(tmp_path: Path) -> None:
+    box, rng = tmp_path / "box", random.Random(0)
+    box.mkdir()
+    for number in range(40):
+        Image.fromarray(noise(80, 80, number)).save(box / f"{number}.png")
+    for _ in range(2):
+        with Popen([executable, "-c", _RUN, box, tmp_path / "db"], stdout=PIPE, text=True) as run:
+            assert run.stdout is not None
+            for _ in range(rng.randint(1, 8)):
+                assert run.stdout.readline() == "adding\n"
+            time.sleep(rng.uniform(0, 0.02))
+            run.kill()
+    matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=ColourEmbedder())
+    index = matcher.new_index(tmp_path / "db")
+    before = len(photos_in(index))
+    told = matcher.index(list_photos(box), index)
+    assert 0 < before < 40
+    assert told.looked_at == 40 - before
+    assert sorted(photos_in(index)) == sorted(path.name for path in box.iterdir())
+    assert index.count() == 40
+    assert rows_of(index) == rows_of(indexed_of_one(box, tmp_path / "other"))
+
+
+def indexed_of_one(box: Path, where: Path) -> Index:
+    matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=ColourEmbedder())
+    index = matcher.new_index(where)
+    matcher.index(list_photos(box), index)
+    return index
