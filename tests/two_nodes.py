@@ -1,9 +1,9 @@
-"""A run over a local Ray cluster of two nodes that loses a worker, then a node.
+"""An index made over a local Ray cluster of two nodes that loses a worker, then a node.
 
-    python two_nodes.py PHOTOS NOTES OUT
+    python two_nodes.py PHOTOS FOLDER
 
-PHOTOS is a folder of pictures; tasks note in NOTES which process and node has which batch. Writes
-what the run found, and what one process finds, to the JSON file OUT: for test_cluster.py.
+PHOTOS is a folder of pictures. Two indexes are made in FOLDER: `spread`, over the cluster, and
+`alone`, in one process. FOLDER/told.json says what was lost: for test_cluster.py.
 """
 
 from __future__ import annotations
@@ -13,79 +13,82 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # listen on loopback only
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["FACEMATCH_THREADS"] = "1"
 
 from conftest import ColourEmbedder
 
-from facematch.cluster import spread
+from facematch.detectors.whole import tight
+from facematch.index import SeenPhoto
+from facematch.photos import list_photos
 from facematch.pipeline import FaceMatcher
-from facematch.types import Gallery
+from facematch.types import Face, Pixels
 
 
-def seen(matcher: FaceMatcher, notes: Path, photos: Iterable[str]) -> Gallery:
-    """A batch's faces, slowly, with a note of who works on it."""
-    import ray
+class NotingDetector:
+    """Takes the whole picture for a face, slowly, and notes its process and node."""
 
-    batch = list(photos)
-    node = ray.get_runtime_context().get_node_id()
-    name = f"{time.time_ns()}-{os.getpid()}-{node}"
-    (notes / name).write_text(batch[0])
-    time.sleep(0.4)
-    return matcher.gallery(batch)
+    name = "noting"
+
+    def __init__(self, notes: Path) -> None:
+        self.notes = notes
+
+    def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "here"
+        (self.notes / f"{time.time_ns()}-{os.getpid()}-{node}").touch()
+        time.sleep(0.02)
+        return tight().detect(pixels, min_face=min_face)
 
 
 def noted(notes: Path) -> list[tuple[int, str]]:
-    """Processes and nodes, in the order they took batches."""
+    """Process and node of each look at a photo, in their order."""
     names = sorted(path.name.split("-") for path in notes.iterdir())
     return [(int(process), node) for _, process, node in names]
 
 
-def summary(gallery: Gallery) -> dict[str, object]:
-    skipped = [(each.photo, each.code) for each in gallery.skipped]
-    return {
-        "photos": gallery.labels,
-        "vectors": gallery.vectors.tobytes().hex(),
-        "skipped": skipped,
-    }
+def losing(
+    notes: Path, node: str, remove: Callable[[], None], lost: dict[str, int],
+    seen: Iterable[SeenPhoto], _: int,
+) -> Iterator[SeenPhoto]:  # fmt: skip
+    """The photos as they are seen; on the way a worker dies, then a node at work."""
+    for count, photo in enumerate(seen):
+        at_work = noted(notes)[-1]
+        if "worker" not in lost and count >= 32:
+            os.kill(at_work[0], signal.SIGKILL)
+            lost["worker"] = at_work[0]
+        elif "worker" in lost and "node" not in lost and count >= 64:
+            lost["node"] = sum(at == node for _, at in noted(notes))
+            remove()
+        yield photo
 
 
 def main() -> None:
     from ray.cluster_utils import Cluster
 
-    photos = sorted(str(path) for path in Path(sys.argv[1]).iterdir())
-    notes = Path(sys.argv[2])
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
+    photos, folder = list_photos(Path(sys.argv[1])), Path(sys.argv[2])
+    notes = folder / "notes"
+    notes.mkdir()
+    matcher = FaceMatcher(detector=NotingDetector(notes), embedder=ColourEmbedder())
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     second = cluster.add_node(num_cpus=1)
-    matcher = FaceMatcher(detector="whole-tight", embedder=ColourEmbedder())
-    parts: list[Gallery] = []
-    lost = {"worker": False, "node": False}
-    for part in spread(partial(seen, matcher, notes), photos, on=f"ray:{cluster.address}"):
-        parts.append(part)
-        on_second = [process for process, node in noted(notes) if node == second.node_id]
-        if not lost["worker"] and len(parts) >= 2:
-            os.kill(noted(notes)[-1][0], signal.SIGKILL)
-            lost["worker"] = True
-        elif not lost["node"] and len(parts) >= 4 and on_second:
-            cluster.remove_node(second, allow_graceful=False)
-            lost["node"] = True
-    found = Gallery.joined([matcher.gallery([]), *parts])
-    taken = len(noted(notes))
-    alone = matcher.gallery(photos)
-    told = {
-        "batches": len(parts),
-        "taken": taken,
-        "lost": lost,
-        "found": summary(found),
-        "alone": summary(alone),
-    }
-    Path(sys.argv[3]).write_text(json.dumps(told))
+    lost: dict[str, int] = {}
+    remove = partial(cluster.remove_node, second, allow_graceful=False)
+    watch = partial(losing, notes, second.node_id, remove, lost)
+    place = f"ray:{cluster.address}"
+    told = matcher.index(photos, matcher.new_index(folder / "spread"), watch=watch, on=place)
+    looks = len(noted(notes))
+    again = matcher.index(photos, matcher.new_index(folder / "spread"), on=place)
+    alone = matcher.index(photos, matcher.new_index(folder / "alone"))
+    counts = {"looks": looks, "faces": told.faces, "again": again.looked_at, "alone": alone.faces}
+    (folder / "told.json").write_text(json.dumps({**counts, "lost": lost}))
 
 
 if __name__ == "__main__":
