@@ -54,7 +54,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """Those in an archive who look most like a child, best first. No paternity test."""
+    """Those in an archive who look most like a child, best first. No paternity test.
+
+    `candidates` says how many of the `faces` were compared, where an index chose them; None: all.
+    """
 
     child: str
     portrait: Pixels
@@ -64,6 +67,12 @@ class Findings:
     engine: Engine
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    candidates: int | None = None
+
+    @property
+    def search(self) -> str:
+        """How they were found: exact, every face compared, or approximate, the nearest only."""
+        return "exact" if self.candidates is None else "approximate"
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for every photo of everyone found."""
@@ -83,6 +92,7 @@ class Findings:
             "child": self.child,
             "photos": self.photos,
             "faces": self.faces,
+            "search": self.search,
             "found": [
                 {
                     "rank": rank,
@@ -111,7 +121,7 @@ class Findings:
             if found.may_be_child:
                 place += ": perhaps the child"
             lines.append((found.likeness.words, place))
-        return findings_table(self.child, lines, self.photos, self.faces)
+        return findings_table(self.child, lines, (self.photos, self.faces, self.candidates))
 
     def picture(self, theme: str = "light") -> Pixels:
         """The child, and everyone found with their score. Shapes: (H, W, 3)."""

@@ -5,15 +5,51 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
-from facematch.errors import TableError
+from facematch.errors import OptionError, TableError
 
 DAYS_A_YEAR = 365.2425
+_YEARS = re.compile(r"(\d{4})(?:-(\d{4}))?")
 
 # 2018-05-16, 2018_05_16, 2018.05.16, 20180516, alone or within a name, as IMG_20180516_101530.
 _IN_NAME = re.compile(r"(?<!\d)((?:18|19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days from `first` to `last`, either open where it is None."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def holds(self, day: date | None) -> bool:
+        """Whether it is one of them; what has no date is only where both ends are open."""
+        if day is None:
+            return self.first is None and self.last is None
+        return (self.first or day) <= day <= (self.last or day)
+
+    def before(self, day: date) -> Span:
+        """Those of its days that are earlier than that one."""
+        eve = day - timedelta(days=1)
+        return Span(self.first, min(eve, self.last or eve))
+
+
+def years(words: str) -> Span:
+    """The days of a year, or of some, from 1950 or 1950-1970. Raises OptionError."""
+    found = _YEARS.fullmatch(words.strip())
+    try:
+        if found is None:
+            raise ValueError
+        first, last = int(found[1]), int(found[2] or found[1])
+        span = Span(date(first, 1, 1), date(last, 12, 31))
+    except ValueError as error:
+        raise OptionError(f"{words!r} are no years: write them like 1950-1970") from error
+    if first > last:
+        raise OptionError(f"{words!r}: the years run backwards")
+    return span
 
 
 def date_of(photo: str, taken: date | None, known: Mapping[str, date]) -> date | None:

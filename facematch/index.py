@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.dates import Span
 from facematch.errors import ArchiveError
 from facematch.extras import require
 from facematch.types import Box, Points, Subject, Vectors
@@ -32,7 +33,16 @@ _WRITER = "writer"  # a file that whoever writes holds locked
 _NAMED = 500  # photos named in one condition
 _PARTS = 32  # files of a table that are made one
 _ROWS = 2000  # read at a time
-_ONE_FACE = "face = 1"  # a row a photo
+ONE_A_PHOTO = "face = 1"
+SIGHTED = (
+    "photo", "digest", "face", "faces_found", "box", "confidence", "landmarks", "warnings",
+    "vector", "identity",
+)  # fmt: skip
+# Faces from which on an index is searched approximately: a pass over fewer takes seconds.
+LARGE = 100_000
+_INDEXED = "comparable"
+_PARTITION = 600  # faces in a part of the index, of which some are searched
+_PROBED = 0.16  # share of the parts
 _KNOWN = ("photo", "digest", "bytes", "modified")
 
 
@@ -124,7 +134,7 @@ class Index:
 
     def known(self) -> Iterator[Known]:
         """Every photo, those that failed too, in one pass over the tables."""
-        for name, where in ((_FACES, _ONE_FACE), (_FAILED, None)):
+        for name, where in ((_FACES, ONE_A_PHOTO), (_FAILED, None)):
             for batch in self._batches(name, _KNOWN, where):
                 for row in batch.to_pylist():
                     yield Known(**row, failed=name == _FAILED)
@@ -142,6 +152,51 @@ class Index:
         """How many faces there are, of those that the condition holds for."""
         with self._mapped():
             return int(self._tables[_FACES].count_rows(where))
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Photos whose rows are not what a run writes, each with what is wrong."""
+        seen: dict[str, int] = {}
+        for batch in self.rows(("photo", "face", "faces_found", "vector")):
+            lengths = np.linalg.norm(matrix(batch["vector"]).astype(np.float64), axis=1)
+            rows = batch.drop_columns(["vector"]).to_pylist()
+            for row, length in zip(rows, lengths, strict=True):
+                photo = row["photo"]
+                # Of n faces, 1 to n: n rows that sum to n (n + 1) / 2.
+                found = row["faces_found"]
+                seen[photo] = seen.get(photo, found * (found + 1) // 2) - row["face"]
+                if not (np.isfinite(length) and length > 0):
+                    yield photo, "a vector says nothing"
+        for photo, rest in seen.items():
+            if rest:
+                yield photo, "faces are missing or twice there"
+        for failed in self.failed():
+            if failed["photo"] in seen:
+                yield failed["photo"], "is among the failed, too"
+
+    @property
+    def bytes_on_disk(self) -> int | None:
+        """What its files hold, None on object storage."""
+        if not _is_folder(self.where):
+            return None
+        return sum(file.stat().st_size for file in Path(self.where).rglob("*") if file.is_file())
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is searched approximately."""
+        return self.count() >= LARGE and self._is_indexed
+
+    def nearest(
+        self, query: Vectors, most: int, columns: Sequence[str], where: str | None = None
+    ) -> Any:
+        """The faces whose `comparable` lies nearest to the query (K,), about, as an Arrow batch."""
+        with self._mapped():
+            parts = max(self.count() // _PARTITION, 1)
+            search = self._tables[_FACES].search(query, vector_column_name=_INDEXED)
+            search = search.distance_type("cosine").nprobes(max(round(parts * _PROBED), 20))
+            if where is not None:
+                search = search.where(where, prefilter=True)
+            found = search.limit(most).select([*columns, "_distance"]).to_arrow()
+            return found.combine_chunks().to_batches()[0] if found.num_rows else found
 
     # --- writing ---
 
@@ -195,32 +250,72 @@ class Index:
     def remove(self, photos: Iterable[str]) -> int:
         """Take photos out; gives how many faces went. What is deleted stays in old versions.
 
-        `purge` destroys those.
+        `compact` destroys those.
         """
         before = self.count()
-        with self._mapped():
-            for some in _parts(photos, _NAMED):
-                for table in self._all:
-                    table.delete(_is_one_of("photo", some))
+        self._delete("photo", photos)
+        return before - self.count()
+
+    def forget(self, photos: Collection[str], digests: Collection[str]) -> int:
+        """Take photos out by name or content and destroy what was kept; gives the faces gone."""
+        before = self.count()
+        self._delete("photo", photos)
+        self._delete("digest", digests)
+        self.compact()
         return before - self.count()
 
     def settle(self) -> None:
         """What is worth doing after a run: few large files instead of many small ones."""
         with self._mapped():
             parts = [table.stats()["fragment_stats"]["num_fragments"] for table in self._all]
-        if max(parts) > _PARTS:
-            self.compact()
+            if max(parts) > _PARTS:
+                self._optimize()
+            if self.count() >= LARGE and not self._is_indexed:
+                self._make_searchable()
 
     def compact(self) -> None:
-        """Make few large files of many small ones; older versions of the tables go."""
+        """Make few large files of many small ones, and destroy all that was ever removed."""
+        faces = self._tables[_FACES]
+        with self._mapped():
+            was_indexed = self._is_indexed
+            for each in faces.list_indices():
+                faces.drop_index(each.name)  # it holds what was removed, too
+            self._optimize()
+            for table in self._all:
+                if int(table.list_versions()[-1]["metadata"]["total_deletion_file_rows"]):
+                    # LanceDB rewrites a file only where a tenth of it is gone, or if it changes.
+                    table.update(where="true", values_sql={"photo": "photo"})
+            self._optimize()
+            if was_indexed or self.count() >= LARGE:
+                self._make_searchable()
+
+    # --- inside ---
+
+    def _delete(self, column: str, values: Iterable[str]) -> None:
+        with self._mapped():
+            for some in _parts(values, _NAMED):
+                for table in self._all:
+                    table.delete(_is_one_of(column, some))
+
+    def _optimize(self) -> None:
         import warnings
 
-        with self._mapped(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of those who read an older version now
             for table in self._all:
                 table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
 
-    # --- inside ---
+    @property
+    def _is_indexed(self) -> bool:
+        with self._mapped():
+            return any(_INDEXED in each.columns for each in self._tables[_FACES].list_indices())
+
+    def _make_searchable(self) -> None:
+        from lancedb.index import IvfSq
+
+        parts = max(self.count() // _PARTITION, 1)
+        kind = IvfSq(distance_type="cosine", num_partitions=parts)
+        self._tables[_FACES].create_index(_INDEXED, config=kind)
 
     def _rows_for(self, name: str, files: Mapping[str, Known]) -> list[dict[str, Any]]:
         """Rows for these files, of photos with their content."""
@@ -302,6 +397,20 @@ def subject_of(row: Mapping[str, Any]) -> Subject:
     """Who a row of the faces is."""
     box: Box = tuple(row["box"])
     return Subject(row["photo"], box, row["confidence"], row["face"], row["faces_found"])
+
+
+def both(*conditions: str | None) -> str | None:
+    """One condition of several, those that are None left out."""
+    return " AND ".join(f"({each})" for each in conditions if each) or None
+
+
+def kept_where(days: Span, without: Collection[str] = ()) -> str | None:
+    """The condition for photos of these days, without those of such content; None for all."""
+    return both(
+        None if days.first is None else f"taken >= DATE '{days.first}'",
+        None if days.last is None else f"taken <= DATE '{days.last}'",
+        f"NOT {_is_one_of('digest', without)}" if without else None,
+    )
 
 
 def matrix(column: Any) -> Vectors:

@@ -21,7 +21,7 @@ from facematch.cluster import spread
 from facematch.dates import date_of
 from facematch.errors import NoFaceError, PhotoError
 from facematch.index import Index, Known, SeenFace, SeenPhoto
-from facematch.photos import photo_digest
+from facematch.photos import list_photos, photo_digest
 from facematch.quality import face_warnings, sharpness
 from facematch.registry import load_embedder
 from facematch.resemblance import ResemblanceModel, comparable, model_for
@@ -100,6 +100,10 @@ class Indexing(ABC):
         )
         searched = vector if model is None else model.transform.shape[1]
         return Index.make(where, self.made_with, (vector, identity, searched))
+
+    def open_index(self, where: str | os.PathLike[str]) -> Index:
+        """The index in that place. Raises ArchiveError: there is none, or of another engine."""
+        return Index(where, self.made_with)
 
     def index(
         self,
@@ -233,6 +237,32 @@ def changes_of(
         gone=tuple(sorted(gone - moved.keys())),
         unchanged=len(fresh),
     )
+
+
+def differences(where: Index, *, verify: bool = False) -> Iterator[tuple[str, str]]:
+    """Photos of an index whose files are not what they were, each with "missing" or "changed"."""
+    for known in where.known():
+        file = _file(known.photo)
+        if file == (-1, -1):
+            yield known.photo, "missing"
+        elif not _is_fresh(known, file, verify):
+            yield known.photo, "changed"
+
+
+def forget(where: Index, photos: Sequence[str | os.PathLike[str]]) -> int:
+    """Take photos, or all of some folders, out of an index for good; gives the faces gone.
+
+    Rows go by the photos' names, whether or not there still are files, and by their content.
+    """
+    names = {os.path.abspath(photo) for photo in photos}
+    folders = tuple(os.path.join(name, "") for name in names)
+    theirs = {
+        known.photo for known in where.known() if known.photo in names or
+        known.photo.startswith(folders)
+    }  # fmt: skip
+    files = [file for photo in photos if os.path.exists(photo) for file in list_photos(photo)]
+    with where.writing():
+        return where.forget(theirs, {_digest(file) for file in files} - {""})
 
 
 def _is_fresh(known: Known, file: tuple[int, int], verify: bool) -> bool:

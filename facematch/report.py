@@ -143,9 +143,12 @@ def timeline_table(
 
 
 def findings_table(
-    child: str, lines: Sequence[tuple[str, str]], photos: int, faces: int
+    child: str, lines: Sequence[tuple[str, str]], counts: tuple[int, int, int | None]
 ) -> RenderableType:
-    """A line for everyone found: rank, score, where."""
+    """A line for everyone found: rank, score, where.
+
+    `counts` are photos, faces, and the faces compared, None where all were.
+    """
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
@@ -156,7 +159,14 @@ def findings_table(
     for rank, (score, place) in enumerate(lines, start=1):
         table.add_row(f"{rank}.", f"[bold]{score}[/]", escape(place))
     strangers = "Chosen among so many, scores are high: one stranger in 100 scores over 99."
-    return Group(table, "", f"{faces:,} faces in {photos:,} photos were compared. {strangers}")
+    photos, faces, compared = counts
+    how = f"{faces:,} faces in {photos:,} photos were compared."
+    if compared is not None:
+        how = (
+            f"Approximate: of {faces:,} faces in {photos:,} photos, the {compared:,} nearest were "
+            "compared."
+        )
+    return Group(table, "", f"{how} {strangers}")
 
 
 def card_table(parent: str, child: str, score: str, meaning: str) -> RenderableType:

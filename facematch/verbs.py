@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch.align import crop_faces, portraits
 from facematch.archive import (
     SAME_PERSON,
     Findings,
+    Found,
     Sighting,
     by_person,
     closeness,
@@ -22,19 +25,22 @@ from facematch.archive import (
     most_alike,
 )
 from facematch.card import Card
-from facematch.errors import NoFaceError, OptionError, ResemblanceError
+from facematch.dates import Span, date_of
+from facematch.errors import NoFaceError, OptionError, PhotoError, ResemblanceError
 from facematch.explain import Explanation
 from facematch.family import Family, family_of
-from facematch.likeness import Likeness, person_warnings
+from facematch.index import ONE_A_PHOTO, SIGHTED, Index, both, kept_where, matrix, subject_of
+from facematch.likeness import Likeness, averaged, person_warnings
 from facematch.quality import face_warnings
 from facematch.registry import load_embedder
-from facematch.resemblance import ResemblanceModel, model_for
+from facematch.resemblance import ResemblanceModel, comparable, model_for
 from facematch.similarity import unit_rows
 from facematch.timeline import Timeline, dated, timeline_of
 from facematch.types import (
     Detector,
     Embedder,
     Engine,
+    Face,
     Gallery,
     Person,
     Photo,
@@ -49,6 +55,8 @@ from facematch.types import (
 _PORTRAIT, _CARD_PORTRAIT = 240, 640  # pixels, the side of a Person's portraits
 _CANDIDATES = 20  # faces of an archive kept for each person asked for
 _BATCH = 32  # chips embedded at a time
+_DEEP = 20  # times as many faces that are near in an index as are kept: those most alike, nearly
+_NO_PORTRAIT = np.full((_PORTRAIT, _PORTRAIT, 3), 200, np.uint8)
 
 
 class Verbs(ABC):
@@ -65,6 +73,10 @@ class Verbs(ABC):
     @abstractmethod
     def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order."""
+
+    @abstractmethod
+    def read(self, path: str | os.PathLike[str]) -> Photo:
+        """A photo with as many pixels as the smallest face worth finding needs."""
 
     @abstractmethod
     def explain(self, parent: PhotoLike, child: PhotoLike) -> Explanation:
@@ -167,14 +179,19 @@ class Verbs(ABC):
     def find(
         self,
         child: Mapping[str, Iterable[PhotoLike]],
-        archive: Iterable[PhotoLike],
+        archive: Iterable[PhotoLike] | Index,
         *,
         top: int = 10,
+        span: Span | None = None,
+        older: bool = False,
+        born: date | None = None,
     ) -> Findings:
         """Who in an archive looks most like a child: every face of every photo, by person.
 
         `child` is one name and its photos, which are left out where the archive holds them too.
-        Memory stays bounded however large the archive. Raises what `family` raises.
+        Only photos of a `span` of days count; with `older`, only those from before the child was
+        `born`, or from before its first dated photo. Memory stays bounded however large the
+        archive. Raises OptionError where `older` finds no such day, and what `family` raises.
         """
         if len(child) != 1:
             raise OptionError(f"one child is searched for, not {len(child)}")
@@ -185,24 +202,33 @@ class Verbs(ABC):
         person = self.person(name, shown)
         if not shown:
             raise _of_no_use(skipped)
+        days = span or Span()
+        if older:
+            days = days.before(born or _first_day(person))
         known = identify.embed(np.stack([_chip(*each, identify) for each in shown]))
-        looked = _Looked(self, person, model, (identify, known))
-        best = most_alike(looked.sightings(archive), _CANDIDATES * top)
+        looked = _Looked(self, person, model, (identify, known), days)
+        most = _CANDIDATES * top
+        seen = (
+            looked.kept(archive, most) if isinstance(archive, Index) else looked.sightings(archive)
+        )
+        best = most_alike(seen, most)
         best += looked.child
         identities = np.array([seen.identity for seen in best], np.float32)
         groups = []
         for rows in by_person([seen.subject.photo for seen in best], identities):
             sightings = [best[at] for at in rows]
             groups.append((self._sighted(sightings), sightings, identities[rows]))
+        found = findings_of(groups, (person, known), model)[:top]
         return Findings(
             child=name,
             portrait=person.portrait,
-            found=tuple(findings_of(groups, (person, known), model)[:top]),
+            found=tuple(looked.shown(found)),
             photos=looked.photos,
             faces=looked.faces,
             engine=self.engine,
-            warnings=tuple(person_warnings(person)),
+            warnings=(*person_warnings(person), *looked.warnings),
             skipped=(*skipped, *looked.skipped),
+            candidates=looked.candidates,
         )
 
     def people(
@@ -304,27 +330,79 @@ class _Looked:
         child: Person,
         model: ResemblanceModel,
         identity: tuple[Embedder, Vectors],
+        days: Span,
     ) -> None:
         self._matcher, self._child, self._model = matcher, child, model
         self._identify, self._known = identity
-        self.photos = self.faces = 0
+        self._days = days
+        self._rows: dict[Subject, Mapping[str, Any]] = {}  # of an index, what portraits need
+        self.photos = self.faces = self._undated = 0
+        self.candidates: int | None = None
         self.child: list[Sighting] = []  # a few that may be the child: they are to crowd out nobody
         self.skipped: list[Skipped] = []
+        self._told: list[str] = []
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes the answer less sure."""
+        left_out = f"photos left out because nothing says when they were taken: {self._undated:,}"
+        return [*([left_out] if self._undated else []), *self._told]
 
     def sightings(self, archive: Iterable[PhotoLike]) -> Iterator[Sighting]:
         """Every face but those of the child's own photos, and those that may be the child."""
         for portrait in self._matcher.faces(archive):
             if isinstance(portrait, Skipped):
                 self.skipped.append(portrait)
-            elif portrait.photo.digest not in {*self._child.digests} - {""}:
+            elif portrait.photo.digest not in self._own and self._is_of_these_days(portrait):
                 self.photos += 1
                 for seen in self._seen(portrait):
                     self.faces += 1
-                    apart = np.linalg.norm(self._known - seen.identity, axis=1).mean()
-                    if apart >= SAME_PERSON:
-                        yield seen
-                    elif len(self.child) < _CANDIDATES:
-                        self.child.append(seen)
+                    yield from self._sorted_out([seen])
+
+    def kept(self, index: Index, most: int) -> Iterator[Sighting]:
+        """As `sightings`, from an index, which gives the `most` of each part that are most alike.
+
+        From a large one only faces near the child's are looked at: as many as hold the `most` of
+        all, nearly always.
+        """
+        where = kept_where(self._days, self._own)
+        self._count(index, where)
+        for batch in self._batches(index, where, most):
+            vectors = unit_rows(matrix(batch["vector"]))
+            near = closeness(self._model, vectors, self._child)
+            apart = _mean_distances(matrix(batch["identity"]), self._known)
+            strange = apart >= SAME_PERSON
+            order = np.argsort(-near, kind="stable")
+            best = [*order[strange[order]][:most], *np.flatnonzero(~strange)]
+            for at, row in zip(best, batch.take(best).to_pylist(), strict=True):
+                yield from self._sorted_out([self._sighting(row, float(near[at]), vectors[at])])
+
+    def shown(self, found: Sequence[Found]) -> Iterator[Found]:
+        """Everyone with a portrait of their first sighting, cut from the photo where need be."""
+        for each in found:
+            first, *rest = each.sightings
+            if row := self._rows.get(first.subject):
+                first = replace(first, portrait=self._portrait(row))
+            yield replace(each, sightings=(first, *rest))
+
+    @property
+    def _own(self) -> set[str]:
+        return {*self._child.digests} - {""}
+
+    def _is_of_these_days(self, portrait: Portrait) -> bool:
+        taken = portrait.photo.taken.date() if portrait.photo.taken else None
+        day = date_of(portrait.photo.label, taken, {})
+        self._undated += day is None and not self._days.holds(day)
+        return self._days.holds(day)
+
+    def _sorted_out(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+        """Those that are not the child; of those that may be, a few are kept."""
+        for seen in sightings:
+            apart = np.linalg.norm(self._known - seen.identity, axis=1).mean()
+            if apart >= SAME_PERSON:
+                yield seen
+            elif len(self.child) < _CANDIDATES:
+                self.child.append(seen)
 
     def _seen(self, portrait: Portrait) -> Iterator[Sighting]:
         if not portrait.faces:
@@ -342,6 +420,73 @@ class _Looked:
                 portrait=portraits(portrait.photo.pixels, [portrait.faces[at]], _PORTRAIT)[0],
                 warnings=tuple(face_warnings(portrait, at)),
             )
+
+    def _count(self, index: Index, where: str | None) -> None:
+        """Photos and faces searched, and what is left out."""
+        self.faces = index.count(where)
+        self.photos = index.count(both(where, ONE_A_PHOTO))
+        for failed in index.failed():
+            if failed["code"] != NoFaceError.code:
+                self.skipped.append(Skipped(failed["photo"], failed["code"], failed["reason"]))
+            elif self._days == Span():
+                self.photos += 1
+        if self._days != Span():
+            self._undated = index.count(both("taken IS NULL", ONE_A_PHOTO))
+
+    def _batches(self, index: Index, where: str | None, most: int) -> Iterator[Any]:
+        if not index.is_large:
+            yield from index.rows(SIGHTED, where)
+            return
+        mean = averaged(self._child).vectors
+        searched = comparable(mean, self._model.mean, self._model.transform)[0]
+        nearest = index.nearest(searched.astype(np.float32), _DEEP * most, SIGHTED, where)
+        self.candidates = nearest.num_rows
+        yield nearest
+
+    def _sighting(self, row: Mapping[str, Any], near: float, vector: Vectors) -> Sighting:
+        subject = subject_of(row)
+        self._rows[subject] = row
+        return Sighting(
+            distance=near,
+            subject=subject,
+            vector=vector,
+            identity=np.array(row["identity"], np.float32),
+            portrait=_NO_PORTRAIT,
+            warnings=tuple(row["warnings"]),
+        )
+
+    def _portrait(self, row: Mapping[str, Any]) -> Pixels:
+        """The face of a row, from its photo; grey where that is not what it was."""
+        try:
+            photo = self._matcher.read(row["photo"])
+        except PhotoError as error:
+            self._told.append(f"{error}, so its face is not shown: run `facematch index` again")
+            return _NO_PORTRAIT
+        if photo.digest != row["digest"]:
+            self._told.append(f"{photo.label} has changed: run `facematch index` again")
+            return _NO_PORTRAIT
+        points = np.array(row["landmarks"], np.float32).reshape(5, 2) * np.float32(photo.scale)
+        face = Face(subject_of(row).box, row["confidence"], points)
+        return np.asarray(portraits(photo.pixels, [face], _PORTRAIT)[0])
+
+
+def _mean_distances(identities: Vectors, known: Vectors) -> NDArray[np.float64]:
+    """How far each identity lies from those of the child, on average. (N, E), (M, E) -> (N,)."""
+    apart = [np.linalg.norm(identities - each, axis=1) for each in known]
+    return np.asarray(np.mean(apart, axis=0), np.float64)
+
+
+def _first_day(person: Person) -> date:
+    """When the first dated photo of somebody was taken."""
+    labels = person.gallery.labels
+    days = [date_of(label, taken, {}) for label, taken in zip(labels, person.taken, strict=True)]
+    known = [day for day in days if day is not None]
+    if not known:
+        raise OptionError(
+            f"nothing says when {person.name}'s photos were taken: say with --born 2006-06-01 who "
+            "is older"
+        )
+    return min(known)
 
 
 def _chip(portrait: Portrait, at: int, embedder: Embedder) -> Pixels:

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SAMPLES
+from rich.console import Console
 from test_family import photos
 
 from facematch import FaceMatcher
-from facematch.archive import SAME_PERSON, Sighting, by_person, most_alike
+from facematch.archive import SAME_PERSON, Findings, Sighting, by_person, most_alike
+from facematch.dates import years
 from facematch.errors import MissingPhotoError, OptionError
+from facematch.index import Index
 from facematch.photos import list_photos
 from facematch.types import Subject
 
@@ -88,3 +93,107 @@ def test_many_photos_of_the_child_crowd_nobody_out(
     everyone = matcher.find({"son": photos("son")}, list_photos(archive), top=2).found
     assert [each.may_be_child for each in everyone].count(True) <= 1
     assert not all(each.may_be_child for each in everyone)
+
+
+@pytest.fixture(scope="module")
+def index(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
+    pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
+    made = matcher.new_index(tmp_path_factory.mktemp("db") / "faces")
+    matcher.index(list_photos(archive), made)
+    return made
+
+
+def same(one: Findings, other: Findings) -> None:
+    """Assert that two searches tell the same, but for where the last digits end."""
+    for row, like in zip(one.rows(), other.rows(), strict=True):
+        assert row == pytest.approx(like, abs=0.01)
+    told, known = json.loads(one.as_json()), json.loads(other.as_json())
+    for each in (told, known):
+        del each["found"]
+        each["skipped"].sort(key=str)
+    assert told == known
+
+
+def test_an_index_tells_what_the_folder_told(archive: Path, index: Index) -> None:
+    folder = matcher.find({"son": photos("son")}, list_photos(archive), top=9)
+    kept = matcher.find({"son": photos("son")}, index, top=9)
+    same(kept, folder)
+    assert kept.search == "exact"
+    assert "8 faces in 5 photos were compared" in printed(kept)
+    for one, other in zip(kept.found, folder.found, strict=True):
+        difference = one.sightings[0].portrait.astype(int) - other.sightings[0].portrait
+        assert np.abs(difference).mean() < 2
+    assert kept.picture().shape == folder.picture().shape
+
+
+def printed(found: Findings) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(found.table())
+    return console.export_text()
+
+
+def test_a_large_index_is_searched_by_neighbours_and_says_so(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = matcher.find({"son": photos("son")}, index, top=2)
+    monkeypatch.setattr("facematch.index.LARGE", 5)
+    monkeypatch.setattr("facematch.index._PARTITION", 4)  # two parts of an index for eight faces
+    index.settle()
+    near = matcher.find({"son": photos("son")}, index, top=2)
+    assert (near.search, near.candidates) == ("approximate", 8)
+    assert "Approximate: of 8 faces in 5 photos, the 8 nearest were compared" in printed(near)
+    assert [{seen.subject for seen in each.sightings} for each in near.found] == [
+        {seen.subject for seen in each.sightings} for each in exact.found
+    ]
+    monkeypatch.setattr("facematch.verbs._DEEP", 0.05)  # 2 of the 8
+    assert matcher.find({"son": photos("son")}, index, top=2).candidates == 2
+
+
+def test_only_photos_of_some_years_are_searched(archive: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
+    dated = tmp_path / "dated"
+    dated.mkdir()
+    shutil.copy(archive / "father.png", dated / "1950-12-31.png")
+    shutil.copy(archive / "father-2.png", dated / "1971-01-01.png")
+    shutil.copy(archive / "mother.png", dated / "undated.png")
+    shutil.copy(SAMPLES / "son.png", tmp_path / "1960-05-16.png")
+    son = {"son": [tmp_path / "1960-05-16.png"]}
+    index = matcher.new_index(tmp_path / "db")
+    matcher.index(list_photos(dated), index)
+    for options, wanted in (
+        ({"span": years("1951-1971")}, "1971-01-01.png"),
+        ({"older": True}, "1950-12-31.png"),
+        ({"older": True, "born": date(1971, 1, 1)}, "1950-12-31.png"),
+    ):
+        kept = matcher.find(son, index, **options)
+        same(kept, matcher.find(son, list_photos(dated), **options))
+        assert [Path(each.sightings[0].subject.photo).name for each in kept.found] == [wanted]
+        assert kept.warnings[-1].startswith("photos left out because nothing says when they were")
+    with pytest.raises(OptionError, match="nothing says when son's photos were taken: say with"):
+        matcher.find({"son": photos("son")}, index, older=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("195", "are no years"), ("1970-1950", "run backwards"), ("0000", "are no years")],
+)
+def test_years_are_checked(words: str, message: str) -> None:
+    assert years("1950").holds(date(1950, 12, 31))
+    assert not years("1950").holds(date(1951, 1, 1))
+    with pytest.raises(OptionError, match=message):
+        years(words)
+
+
+def test_a_photo_that_has_changed_is_shown_grey(archive: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
+    photo = tmp_path / "photo.png"
+    shutil.copy(archive / "father.png", photo)
+    index = matcher.new_index(tmp_path / "db")
+    matcher.index([str(photo)], index)
+    shutil.copy(archive / "mother.png", photo)
+    found = matcher.find({"son": photos("son")}, index)
+    assert found.warnings[-1] == f"{photo} has changed: run `facematch index` again"
+    photo.unlink()
+    found = matcher.find({"son": photos("son")}, index)
+    assert "so its face is not shown: run `facematch index` again" in found.warnings[-1]
+    assert found.found[0].sightings[0].portrait.std() == 0

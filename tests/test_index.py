@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 from conftest import ColourEmbedder, CountingDetector, noise
 from PIL import Image
+from typer.testing import CliRunner
 
 from facematch import FaceMatcher
+from facematch.cli import app
 from facematch.errors import ArchiveError, MissingExtraError
 from facematch.index import Index
+from facematch.indexing import forget
 from facematch.photos import list_photos
+from facematch.types import Chips, Vectors
 
 pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
 
@@ -270,3 +274,113 @@ def indexed_of_one(box: Path, where: Path) -> Index:
     index = matcher.new_index(where)
     matcher.index(list_photos(box), index)
     return index
+
+
+def secret_in(where: Path) -> list[str]:
+    """The files that hold the template that `with_a_secret` put there."""
+    found = [file for file in where.rglob("*") if file.is_file()]
+    return [file.name for file in found if b"a face template!" in file.read_bytes()]
+
+
+class Telling(ColourEmbedder):
+    """Embeds as words that can be looked for on disk."""
+
+    space = "telling"
+
+    def embed(self, chips: Chips) -> Vectors:
+        vector = np.frombuffer(b"a face template!" * 2, np.float32)
+        flat = chips.reshape(len(chips), self.frame.size**2 * 3)
+        plain = np.arange(8) + flat.mean(axis=1, keepdims=True)
+        black = ~flat.any(axis=1)
+        return np.where(black[:, np.newaxis], vector, plain).astype(np.float32)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> tuple[Path, Index]:
+    """A black photo among many, in one file of the table, and the index of them."""
+    box = tmp_path / "box"
+    box.mkdir()
+    for number in range(30):
+        Image.fromarray(noise(90, 90, number)).save(box / f"{number}.png")
+    Image.new("RGB", (90, 90)).save(box / "secret.png")
+    matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=Telling())
+    index = matcher.new_index(tmp_path / "db")
+    matcher.index(list_photos(box), index)
+    assert secret_in(tmp_path / "db")
+    return box / "secret.png", index
+
+
+def test_what_is_forgotten_is_on_disk_no_more(
+    secret: tuple[Path, Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, index = secret
+    monkeypatch.setattr("facematch.index.LARGE", 10)
+    index.settle()  # makes it searchable: such an index holds vectors, too
+    shutil.copy(photo, photo.with_name("copy.png"))
+    result = CliRunner().invoke(app, ["db", "forget", index.where, str(photo)])
+    assert "1 faces forgotten" in result.output
+    assert secret_in(Path(index.where)) == []
+    again = Index(index.where)
+    assert again.count() == 30
+    assert again.is_large
+    assert list(again.faults()) == []
+
+
+def test_photos_whose_files_are_gone_are_forgotten_by_name(secret: tuple[Path, Index]) -> None:
+    photo, index = secret
+    photo.unlink()
+    for number in range(3):
+        photo.with_name(f"{number}.png").unlink()
+    forget(index, [photo])
+    assert secret_in(Path(index.where)) == []
+    assert index.count() == 30
+    forget(index, [photo.parent])
+    assert list(index.known()) == []
+
+
+def test_compacting_destroys_what_a_run_took_out(secret: tuple[Path, Index]) -> None:
+    photo, index = secret
+    photo.unlink()
+    matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=Telling())
+    assert matcher.index(list_photos(photo.parent), index, within=[str(photo.parent)]).gone == 1
+    assert secret_in(Path(index.where))
+    assert "MB now" in CliRunner().invoke(app, ["db", "compact", index.where]).output
+    assert secret_in(Path(index.where)) == []
+    assert index.count() == 30
+
+
+def test_an_index_tells_what_it_holds_and_what_has_changed(box: Path) -> None:
+    _, index, _ = indexed(box)
+    told = CliRunner().invoke(app, ["db", "info", index.where]).output
+    for words in ("6", "3 with a face", "1 not-an-image", "detector counting", "MB", "exact"):
+        assert words in told
+    failed = CliRunner().invoke(app, ["db", "info", index.where, "--failed"]).output
+    assert "text.jpg: not-an-image: is in no format" in failed
+    good = CliRunner().invoke(app, ["db", "verify", index.where])
+    assert (good.exit_code, good.stdout) == (0, "")
+    (box / "0.png").unlink()
+    os.utime(box / "1.png", (0, 0))
+    bad = CliRunner().invoke(app, ["db", "verify", index.where])
+    assert (bad.exit_code, bad.stdout) == (
+        1,
+        f"{box / '0.png'}: missing\n{box / '1.png'}: changed\n",
+    )
+
+
+def test_rows_that_a_run_would_not_write_are_told_of(box: Path) -> None:
+    matcher, index, _ = indexed(box)
+    [seen] = matcher.look([str(box / "0.png")])
+    index.add([seen])
+    assert list(index.faults()) == [(seen.photo, "faces are missing or twice there")]
+
+
+def test_the_command_tells_what_it_did(box: Path, tmp_path: Path) -> None:
+    arguments = ["index", str(box), "--db", str(tmp_path / "db"), "--detector", "whole"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.stdout.splitlines() == [
+        f"{tmp_path / 'db'}: 3 faces",
+        "4 photos looked at with 3 faces, 0 known by content, 0 gone, 0 unchanged",
+        "of no use: 1 not-an-image; `facematch db info --failed` names them",
+    ]
+    other = CliRunner().invoke(app, [*arguments[:-1], "whole-tight"])
+    assert isinstance(other.exception, ArchiveError)

@@ -8,11 +8,18 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli import families, scoring, upkeep
+from facematch.cli import archives, families, scoring, upkeep
 from facematch.cli.options import app
 from facematch.errors import FacematchError
 
-__all__ = ["app", "families", "main", "scoring", "upkeep"]  # the modules add their commands to app
+__all__ = [
+    "app",
+    "archives",
+    "families",
+    "main",
+    "scoring",
+    "upkeep",
+]  # the modules add their commands to app
 
 
 def _print_version(wanted: bool) -> None:

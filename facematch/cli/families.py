@@ -210,8 +210,29 @@ def find(
     child: Annotated[
         str, typer.Argument(metavar="CHILD", help="A photo or a folder; NAME=PATH names the child.")
     ],
-    folder: Annotated[Path, typer.Option("--in", metavar="FOLDER", help="The archive of photos.")],
+    folder: Annotated[
+        Path | None, typer.Option("--in", metavar="FOLDER", help="The archive of photos.")
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option("--db", metavar="DIR", help="The archive as `facematch index` keeps it."),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, metavar="K", help="How many people to show.")] = 10,
+    in_year: Annotated[
+        str | None,
+        typer.Option(metavar="YEARS", help="Only photos of a year, or of some: 1950-1970."),
+    ] = None,
+    older_than_child: Annotated[
+        bool,
+        typer.Option(
+            "--older-than-child",
+            help="Only photos from before the child was born, or else before its first dated one.",
+        ),
+    ] = False,
+    born: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="When the child was born, for --older-than-child."),
+    ] = None,
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
@@ -221,13 +242,22 @@ def find(
 ) -> None:
     """Find who in an archive looks most like a child: every face, grouped by person.
 
-    Grouping keeps siblings apart rather than photos together. This is no paternity test.
+    Grouping keeps siblings apart rather than photos together. Photos are dated by their names or
+    EXIF. This is no paternity test.
     """
+    from facematch.dates import parsed, years
     from facematch.photos import list_photos
 
+    if (folder is None) == (db is None):
+        raise OptionError("where to look? Name a folder with --in, or an index with --db")
+    span = None if in_year is None else years(in_year)
+    birth = None if born is None else parsed(born.rpartition("=")[2], f"--born {born}")
     matcher = matcher_of(detector, embedder, min_face)
-    archive = watched(list_photos(folder), "photos")
-    found = matcher.find(_people([child], "CHILD", save), archive, top=top)
+    people = _people([child], "CHILD", save)
+    archive = (
+        matcher.open_index(db) if db is not None else watched(list_photos(folder or ""), "photos")
+    )
+    found = matcher.find(people, archive, top=top, span=span, older=older_than_child, born=birth)
     _show_verdict(found, format, save, dark)
 
 

@@ -1,0 +1,202 @@
+"""Commands for archives: an index of every face, and its upkeep."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facematch.cli.options import DetectorName, EmbedderName, MinFace, On, app, matcher_of
+from facematch.errors import NoFaceError
+
+if TYPE_CHECKING:
+    from facematch.index import Index, SeenPhoto
+    from facematch.indexing import Indexed
+
+
+database = typer.Typer(
+    help="An index that `facematch index` made: what it holds, and its upkeep (extra \\[archive]).",
+    no_args_is_help=True,
+)
+
+app.add_typer(database, name="db")
+
+Place = Annotated[str, typer.Argument(metavar="DIR", help="The folder or address of the index.")]
+
+
+@app.command()
+def index(
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO…", help="Photos, or folders of photos.")
+    ],
+    db: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="A folder, or an address such as s3://bucket/faces."),
+    ],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare contents, not files' times and sizes.")
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Look again at photos that failed before.")
+    ] = False,
+    on: On = None,
+    detector: DetectorName = "mmod",
+    embedder: EmbedderName = "kin",
+    min_face: MinFace = None,
+) -> None:
+    r"""Keep every face of an archive in an index, for `find --db` and the like (extra \[archive]).
+
+    A second run looks only at photos that are new or have changed; it can be stopped at any moment.
+    Photos gone from the folders given are taken out. The index holds face templates: its folder is
+    yours alone to read.
+    """
+    from facematch.photos import list_photos
+
+    listed = [photo for path in photos for photo in list_photos(path)]
+    folders = [str(path) for path in photos if path.is_dir()]
+    matcher = matcher_of(detector, embedder, min_face)
+    kept = matcher.new_index(db)
+    told = matcher.index(
+        listed, kept, within=folders, verify=verify, retry=retry, watch=_watched, on=on
+    )
+    _tell(told, kept)
+
+
+@database.command("info")
+def info(
+    place: Place,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Name the photos that gave no face, and why.")
+    ] = False,
+) -> None:
+    """Say what an index holds, and which engine made it."""
+    from facematch.index import ONE_A_PHOTO
+
+    found = _opened(place)
+    useless = list(found.failed())
+    if failed:
+        for each in useless:
+            typer.echo(f"{each['photo']}: {each['code']}: {each['reason']}")
+        return
+    size = found.bytes_on_disk
+    facts = {
+        "faces": f"{found.count():,}",
+        "photos": f"{found.count(ONE_A_PHOTO):,} with a face",
+        "failed": _codes(Counter(each["code"] for each in useless)),
+        "engine": ", ".join(f"{name} {value}" for name, value in found.engine.items()),
+        "size": "not known of object storage" if size is None else f"{size / 1e6:,.1f} MB",
+        "search": "approximate" if found.is_large else "exact",
+    }
+    for name, value in facts.items():
+        typer.echo(f"{name:<8}{value}")
+
+
+@database.command("verify")
+def verify_index(
+    place: Place,
+    content: Annotated[
+        bool, typer.Option("--content", help="Read the photos and compare their contents.")
+    ] = False,
+) -> None:
+    """Compare an index with the photos' files, and its rows with each other; fails if they differ.
+
+    `facematch index` brings missing and changed photos up to date.
+    """
+    from facematch.indexing import differences
+
+    found = _opened(place)
+    wrong = 0
+    for photo, what in (*differences(found, verify=content), *found.faults()):
+        typer.echo(f"{photo}: {what}")
+        wrong += 1
+    typer.echo(f"{found.where}: {wrong:,} differences", err=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+@database.command("compact")
+def compact(place: Place) -> None:
+    """Make few large files of many small ones, and destroy what was removed before."""
+    found = _opened(place)
+    before = found.bytes_on_disk
+    with found.writing():
+        found.compact()
+    after = found.bytes_on_disk
+    if before is not None and after is not None:
+        typer.echo(f"{found.where}: {before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB now")
+
+
+@database.command("forget")
+def forget(
+    place: Place,
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO…", help="Photos, or folders of a person's.")
+    ],
+) -> None:
+    """Take photos out of an index, and their copies; what was stored is destroyed.
+
+    Photos are known by name, though there be no file any more, and by content. Those that stay
+    where they are would be indexed again.
+    """
+    from facematch.indexing import forget as forget_photos
+
+    found = _opened(place)
+    typer.echo(f"{found.where}: {forget_photos(found, photos):,} faces forgotten")
+
+
+def _opened(place: str) -> Index:
+    from facematch.index import Index
+
+    return Index(place)
+
+
+def _tell(told: Indexed, kept: Index) -> None:
+    """What a run did, in a line each."""
+    where = kept.where if "://" in kept.where else os.path.abspath(kept.where)
+    typer.echo(f"{where}: {kept.count():,} faces")
+    typer.echo(
+        f"{told.looked_at:,} photos looked at with {told.faces:,} faces, {told.moved:,} known by "
+        f"content, {told.gone:,} gone, {told.unchanged:,} unchanged"
+    )
+    if told.failed:
+        typer.echo(f"of no use: {_codes(told.failed)}; `facematch db info --failed` names them")
+    for skipped in told.skipped:
+        typer.secho(f"left out: {skipped.photo}: {skipped.reason}", fg="yellow", err=True)
+    if not kept.count() and told.skipped:
+        raise NoFaceError(told.skipped[0].photo, f"{told.skipped[0].reason}; no photo was of use")
+
+
+def _codes(counts: dict[str, int]) -> str:
+    parts = [f"{count:,} {code}" for code, count in sorted(counts.items())]
+    return ", ".join(parts) or "none"
+
+
+def _watched(photos: Iterable[SeenPhoto], total: int) -> Iterator[SeenPhoto]:
+    """The photos, with rate and time left on stderr while a person watches."""
+    if not sys.stderr.isatty():
+        yield from photos
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f} a second, left" if task.speed else "")
+
+    columns = TextColumn("photos"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield from bars.track(photos, total=total)
