@@ -27,7 +27,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _BATCH = 32  # photos a task: as many as are embedded at a time
-_WAITING = 4  # tasks a core that are under way or done and not yet asked for
+# Tasks a core that are under way, or done and waiting for one before them: with 4 a third of 2,000
+# cores would wait for the slowest batches, with 8 a fourteenth (`benchmarks/plan_scale.py`).
+_WAITING = 8
 _TRIES = 10  # of a task whose process or machine is lost
 # Read when Ray is imported: nothing is reported, and what is to come is not warned of.
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
