@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.cache import Remembered
 from facematch.dates import Span
-from facematch.errors import ArchiveError
+from facematch.errors import ArchiveError, NoFaceError
 from facematch.extras import require
-from facematch.types import Box, Points, Subject, Vectors
+from facematch.types import Box, Face, Points, Subject, Vectors
 
 FORMAT = 1  # of the tables, and of what is looked for in a photo: raised when either changes
 _FACES, _FAILED = "faces", "failed"
@@ -40,9 +41,12 @@ SIGHTED = (
 )  # fmt: skip
 # Faces from which on an index is searched approximately: a pass over fewer takes seconds.
 LARGE = 100_000
+# Times as many faces as are wanted, the nearest, hold those that are most alike: of FIW's 15,822,
+# 4,000 held 200 for each of 40 people asked for.
+DEEP = 20
 _INDEXED = "comparable"
 _PARTITION = 600  # faces in a part of the index, of which some are searched
-_PROBED = 0.16  # share of the parts
+_PROBED = 0.25  # share of the parts that are searched: `benchmarks/bench_index.py` prints recall
 _KNOWN = ("photo", "digest", "bytes", "modified")
 
 
@@ -142,6 +146,37 @@ class Index:
     def rows(self, columns: Sequence[str], where: str | None = None) -> Iterator[Any]:
         """The faces, some thousand at a time, as Arrow record batches of these columns."""
         return self._batches(_FACES, columns, where)
+
+    def get(self, digest: str) -> Remembered | None:
+        """What is known of the largest face of a photo with that sha256, as a cache tells it."""
+        where = both(f"digest = '{digest}'", ONE_A_PHOTO)
+        columns = ("box", "confidence", "faces_found", "warnings", "vector")
+        for row in self._first(_FACES, columns, where):
+            return Remembered(
+                box=tuple(row["box"]),
+                confidence=row["confidence"],
+                faces_found=row["faces_found"],
+                warnings=tuple(row["warnings"]),
+                vector=np.array(row["vector"], np.float32),
+            )
+        for row in self._first(_FAILED, ("reason",), _without_a_face(digest)):
+            return Remembered(reason=row["reason"])
+        return None
+
+    def faces_of(self, digest: str) -> list[Face] | None:
+        """The faces of a photo with that sha256, largest first, None where it is not known.
+
+        Boxes are in pixels of the file; landmarks are left out.
+        """
+        columns = ("photo", "face", "box", "confidence")
+        rows = self._first(_FACES, columns, f"digest = '{digest}'", most=None)
+        if rows:
+            mine = sorted(
+                (row for row in rows if row["photo"] == rows[0]["photo"]),  # of copies, one
+                key=lambda row: int(row["face"]),
+            )
+            return [Face(tuple(row["box"]), row["confidence"]) for row in mine]
+        return [] if self._first(_FAILED, ("photo",), _without_a_face(digest)) else None
 
     def failed(self) -> Iterator[dict[str, Any]]:
         """The photos that gave no face: photo, code and reason."""
@@ -291,6 +326,13 @@ class Index:
 
     # --- inside ---
 
+    def _first(
+        self, name: str, columns: Sequence[str], where: str | None, most: int | None = 1
+    ) -> list[dict[str, Any]]:
+        with self._mapped():
+            query = self._tables[name].search().select(list(columns)).where(where).limit(most)
+            return list(query.to_arrow().to_pylist())
+
     def _delete(self, column: str, values: Iterable[str]) -> None:
         with self._mapped():
             for some in _parts(values, _NAMED):
@@ -397,6 +439,10 @@ def subject_of(row: Mapping[str, Any]) -> Subject:
     """Who a row of the faces is."""
     box: Box = tuple(row["box"])
     return Subject(row["photo"], box, row["confidence"], row["face"], row["faces_found"])
+
+
+def _without_a_face(digest: str) -> str:
+    return f"digest = '{digest}' AND code = '{NoFaceError.code}'"
 
 
 def both(*conditions: str | None) -> str | None:

@@ -167,7 +167,7 @@ class Indexing(ABC):
         vectors = self.embedder.embed(portrait.chips)
         frame = self._identify.frame
         identities = self._identify.embed(crop_faces(portrait.photo.pixels, portrait.faces, frame))
-        searched = self._comparable(vectors)
+        searched = self.comparable(vectors)
         return tuple(
             SeenFace(
                 subject=portrait.subject(at),
@@ -181,7 +181,7 @@ class Indexing(ABC):
             for at, face in enumerate(portrait.faces)
         )
 
-    def _comparable(self, vectors: Vectors) -> Vectors:
+    def comparable(self, vectors: Vectors) -> Vectors:
         """What likeness is searched by, (N, K) unit rows."""
         model = self._model_of_space
         if model is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from facematch.align import crop_faces
 from facematch.cache import FaceCache, Remembered
 from facematch.clips import Clips
 from facematch.cluster import spread
+from facematch.dates import Span
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.explain import Explanation, explanation, measure_drops
+from facematch.index import DEEP, SIGHTED, Index, kept_where, matrix, subject_of
 from facematch.indexing import Indexing
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import Limits, photo_digest, read_photo
@@ -83,6 +85,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         self.embedder = load_embedder(embedder) if isinstance(embedder, str) else embedder
         self.min_face = min_face
         self.limits = Limits() if limits is None else limits
+        self.known: Index | None = None  # where photos are looked up before they are searched
         self._landmarks = LandmarkLocator()
         self._made = partial(
             FaceMatcher, detector=detector, embedder=embedder, min_face=min_face, limits=limits
@@ -169,22 +172,23 @@ class FaceMatcher(Verbs, Clips, Indexing):
         """The largest face of each photo, embedded in batches across photos.
 
         Photos that cannot be read or show no face are in `skipped`; the rest goes on. `cache` is a
-        file to keep what is found in, face templates included, and to look it up in. `on` is where
-        to work, "ray" or "ray:ADDRESS": see cluster.py. Raises CacheError where that file is no
-        cache, OptionError for a cache on a cluster, ClusterError where there is no cluster.
+        file to keep what is found in, face templates included, and to look it up in; without one,
+        photos are looked up in `known`. `on` is where to work, "ray" or "ray:ADDRESS": see
+        cluster.py. Raises CacheError where that file is no cache, OptionError for either of them on
+        a cluster, ClusterError where there is no cluster.
         """
         if on is not None:
-            if cache is not None:
-                raise OptionError("--cache is a file of one machine: leave it out with --on")
+            if cache is not None or self.known is not None:
+                raise OptionError("--on looks at photos anew: leave --cache and --db out with it")
             return Gallery.joined([self.gallery([]), *spread(self.gallery, photos, on=on)])
         entries: list[tuple[str, Remembered | Skipped]] = []
-        known = None if cache is None else FaceCache(cache, self._identity())
+        known = self.known if cache is None else FaceCache(cache, self._identity())
         try:
             found = self._remembered(photos, known)
             while batch := list(islice(found, _BATCH)):
                 entries += self._embedded(batch, known)
         finally:
-            if known is not None:
+            if isinstance(known, FaceCache):
                 known.close()
         return self._as_gallery(entries)
 
@@ -227,6 +231,50 @@ class FaceMatcher(Verbs, Clips, Indexing):
         rows = np.arange(len(cosines))
         return Comparison(rows, rows, cosines, scores, ratios)
 
+    def match_index(
+        self, index: Index, children: Gallery, *, top: int = 10
+    ) -> tuple[Gallery, Comparison]:
+        """Every child against everyone in an index in the parent's place, the `top` of each.
+
+        The children's own photos are left out. Gives those found, and who is like whom: by score,
+        or by cosine where no resemblance model fits. A large index is searched approximately.
+        """
+        model = model_for(children.space)
+        own = {photo_digest(photo, limits=self.limits) for photo in children.labels}
+        best: list[list[tuple[tuple[float, ...], dict[str, Any]]]] = [[] for _ in children.subjects]
+        for which, batch in self._parts(index, children, model, top, kept_where(Span(), own)):
+            vectors, some = unit_rows(matrix(batch["vector"])), children.vectors[which]
+            cosines = cosine_matrix(vectors, some)
+            scores, ratios = (
+                _unknown(cosines.shape)
+                if model is None
+                else model.compare(
+                    vectors, some, (np.ones(len(vectors), np.int64), children.counts[which])
+                )
+            )
+            part = _comparison(which.start, cosines, scores, ratios, top)
+            values = zip(part.scores, part.cosines, part.likelihood_ratios, strict=True)
+            rows = batch.take(part.parents).to_pylist()
+            for child, value, row in zip(part.children, values, rows, strict=True):
+                best[child].append((tuple(map(float, value)), row))
+        return _as_compared(best, children.space, top)
+
+    def _parts(
+        self,
+        index: Index,
+        children: Gallery,
+        model: ResemblanceModel | None,
+        top: int,
+        where: str | None,
+    ) -> Iterator[tuple[slice, Any]]:
+        """Some of the children, and rows of the index to compare them with."""
+        if not index.is_large:
+            for batch in index.rows(SIGHTED, where):
+                yield slice(0, len(children.subjects)), batch
+            return
+        for at, query in enumerate(self.comparable(children.vectors)):
+            yield slice(at, at + 1), index.nearest(query, DEEP * top, SIGHTED, where)
+
     @property
     def engine(self) -> Engine:
         """The names of the parts that make a score."""
@@ -239,8 +287,11 @@ class FaceMatcher(Verbs, Clips, Indexing):
         None found is no error here: `faces` is empty then.
         """
         photo = photo if isinstance(photo, Photo) else self.read(photo)
-        least = None if self.min_face is None else self.min_face * photo.scale
-        return self.portrait(photo, self.detector.detect(photo.pixels, min_face=least))
+        found = self._known_faces(photo)
+        if found is None:
+            least = None if self.min_face is None else self.min_face * photo.scale
+            found = self.detector.detect(photo.pixels, min_face=least)
+        return self.portrait(photo, found)
 
     def portrait(self, photo: Photo, found: Sequence[Face]) -> Portrait:
         """The faces found, largest first, each with its landmarks and its chip."""
@@ -256,8 +307,18 @@ class FaceMatcher(Verbs, Clips, Indexing):
         enough = _ENOUGH_PIXELS if self.min_face is None else None
         return read_photo(path, min_side=enough, limits=self.limits)
 
+    def _known_faces(self, photo: Photo) -> list[Face] | None:
+        """What the index knows of a photo, if there is one."""
+        found = self.known.faces_of(photo.digest) if self.known and photo.digest else None
+        if found is None:
+            return None
+        boxes = np.array([face.box for face in found]).reshape(-1, 4) * photo.scale
+        return [
+            replace(face, box=tuple(box)) for face, box in zip(found, boxes.tolist(), strict=True)
+        ]
+
     def _remembered(
-        self, photos: Iterable[PhotoLike], known: FaceCache | None
+        self, photos: Iterable[PhotoLike], known: FaceCache | Index | None
     ) -> Iterator[_Found | Skipped]:
         """Each photo's largest face, from the cache or by looking; or why there is none."""
         for read in _ahead(photos, partial(self._recall, known=known)):
@@ -265,7 +326,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
             yield _largest(found) if isinstance(found, Portrait) else found
 
     def _embedded(
-        self, batch: Sequence[_Found | Skipped], known: FaceCache | None
+        self, batch: Sequence[_Found | Skipped], known: FaceCache | Index | None
     ) -> list[tuple[str, Remembered | Skipped]]:
         """A batch with its chips embedded at once, and kept where there is a cache."""
         chips = [each.chip for each in batch if isinstance(each, _Found) and each.chip is not None]
@@ -278,7 +339,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
             entry = each.entry
             if each.chip is not None:
                 entry = replace(entry, vector=next(vectors))
-            if known is not None and each.is_new and each.digest:
+            if isinstance(known, FaceCache) and each.is_new and each.digest:
                 known.put(each.digest, entry)
             entries.append((each.photo, entry))
         return entries
@@ -321,7 +382,9 @@ class FaceMatcher(Verbs, Clips, Indexing):
         except OptionError as error:  # too small a least face for this photo
             return Skipped(photo.label, "option", str(error))
 
-    def _recall(self, photo: PhotoLike, known: FaceCache | None) -> Photo | Skipped | _Found:
+    def _recall(
+        self, photo: PhotoLike, known: FaceCache | Index | None
+    ) -> Photo | Skipped | _Found:
         """What the cache knows of a photo, else the photo itself."""
         if known is None or isinstance(photo, Photo):
             return self._read_or_skip(photo)
@@ -440,6 +503,32 @@ def _comparison(
         scores[rows, columns],
         ratios[rows, columns],
     )
+
+
+def _as_compared(
+    best: Sequence[Sequence[tuple[tuple[float, ...], dict[str, Any]]]], space: str, top: int
+) -> tuple[Gallery, Comparison]:
+    """Of each child the `top` rows; values are score, cosine and likelihood ratio."""
+    chosen = [
+        (child, values, row)
+        for child, each in enumerate(best)
+        for values, row in sorted(each, key=lambda pair: (-np.nan_to_num(pair[0][0]), -pair[0][1]))[
+            :top
+        ]
+    ]
+    scores, cosines, ratios = (
+        np.array([values for _, values, _ in chosen], np.float32).reshape(-1, 3).T
+    )
+    vectors = np.array([row["vector"] for _, _, row in chosen], np.float32)
+    gallery = Gallery(
+        subjects=tuple(subject_of(row) for _, _, row in chosen),
+        vectors=unit_rows(vectors) if chosen else np.empty((0, 0), np.float32),
+        space=space,
+        warnings=tuple(tuple(row["warnings"]) for _, _, row in chosen),
+    )
+    rows = np.arange(len(chosen))
+    children = np.array([child for child, _, _ in chosen], np.int64)
+    return gallery, Comparison(rows, children, cosines, scores, ratios)
 
 
 def _choice_warnings(portrait: Portrait, face: int | None, option: str) -> list[str]:

@@ -28,9 +28,12 @@ _BATCH = 50_000  # rows of Parquet written at a time
 
 
 def comparison_rows(
-    parents: Gallery, children: Gallery, comparisons: Iterable[Comparison]
+    parents: Gallery, children: Gallery, comparisons: Iterable[Comparison], *, faces: bool = False
 ) -> Iterator[Row]:
-    """A row a pair, then a row for each photo that could not be used, with the reason."""
+    """A row a pair, then a row for each photo that could not be used, with the reason.
+
+    With `faces`, `parent_face` says which face of the parent's photo it is.
+    """
     parent_labels, child_labels = parents.labels, children.labels
     of_parents, of_children = _warnings(parents), _warnings(children)
     for comparison in comparisons:
@@ -42,7 +45,9 @@ def comparison_rows(
             comparison.likelihood_ratios,
         )
         for parent, child, *values in zip(*(column.tolist() for column in columns), strict=True):
-            who = {"parent": parent_labels[parent], "child": child_labels[child]}
+            who: Row = {"parent": parent_labels[parent], "child": child_labels[child]}
+            if faces:
+                who["parent_face"] = parents.subjects[parent].face
             warnings = [*of_parents[parent], *of_children[child]]
             yield who | result(*values, warnings=warnings)
     for role, gallery in (("parent", parents), ("child", children)):

@@ -29,7 +29,7 @@ from facematch.dates import Span, date_of
 from facematch.errors import NoFaceError, OptionError, PhotoError, ResemblanceError
 from facematch.explain import Explanation
 from facematch.family import Family, family_of
-from facematch.index import ONE_A_PHOTO, SIGHTED, Index, both, kept_where, matrix, subject_of
+from facematch.index import DEEP, ONE_A_PHOTO, SIGHTED, Index, both, kept_where, matrix, subject_of
 from facematch.likeness import Likeness, averaged, person_warnings
 from facematch.quality import face_warnings
 from facematch.registry import load_embedder
@@ -55,7 +55,6 @@ from facematch.types import (
 _PORTRAIT, _CARD_PORTRAIT = 240, 640  # pixels, the side of a Person's portraits
 _CANDIDATES = 20  # faces of an archive kept for each person asked for
 _BATCH = 32  # chips embedded at a time
-_DEEP = 20  # times as many faces that are near in an index as are kept: those most alike, nearly
 _NO_PORTRAIT = np.full((_PORTRAIT, _PORTRAIT, 3), 200, np.uint8)
 
 
@@ -439,7 +438,7 @@ class _Looked:
             return
         mean = averaged(self._child).vectors
         searched = comparable(mean, self._model.mean, self._model.transform)[0]
-        nearest = index.nearest(searched.astype(np.float32), _DEEP * most, SIGHTED, where)
+        nearest = index.nearest(searched.astype(np.float32), DEEP * most, SIGHTED, where)
         self.candidates = nearest.num_rows
         yield nearest
 

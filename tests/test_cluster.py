@@ -99,7 +99,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_cache_stays_on_one_machine(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="leave it out with --on"):
+    with pytest.raises(OptionError, match="leave --cache and --db out"):
         FaceMatcher().gallery([], cache=tmp_path / "cache", on="ray")
 
 

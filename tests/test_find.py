@@ -5,20 +5,24 @@ import json
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import pytest
 from conftest import SAMPLES
 from rich.console import Console
 from test_family import photos
+from typer.testing import CliRunner
 
 from facematch import FaceMatcher
 from facematch.archive import SAME_PERSON, Findings, Sighting, by_person, most_alike
+from facematch.cli import app
 from facematch.dates import years
 from facematch.errors import MissingPhotoError, OptionError
 from facematch.index import Index
 from facematch.photos import list_photos
-from facematch.types import Subject
+from facematch.similarity import unit_rows
+from facematch.types import Face, Gallery, Pixels, Portrait, Skipped, Subject
 
 matcher = FaceMatcher(min_face=60)
 
@@ -145,7 +149,7 @@ def test_a_large_index_is_searched_by_neighbours_and_says_so(
     assert [{seen.subject for seen in each.sightings} for each in near.found] == [
         {seen.subject for seen in each.sightings} for each in exact.found
     ]
-    monkeypatch.setattr("facematch.verbs._DEEP", 0.05)  # 2 of the 8
+    monkeypatch.setattr("facematch.verbs.DEEP", 0.05)  # 2 of the 8
     assert matcher.find({"son": photos("son")}, index, top=2).candidates == 2
 
 
@@ -197,3 +201,77 @@ def test_a_photo_that_has_changed_is_shown_grey(archive: Path, tmp_path: Path) -
     found = matcher.find({"son": photos("son")}, index)
     assert "so its face is not shown: run `facematch index` again" in found.warnings[-1]
     assert found.found[0].sightings[0].portrait.std() == 0
+
+
+class Blind:
+    """Finds nothing, and fails where it is asked to."""
+
+    name = "mmod"
+
+    def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
+        raise AssertionError("a photo was searched that an index knows")
+
+
+def test_what_an_index_knows_is_not_searched_again(archive: Path, index: Index) -> None:
+    knowing = FaceMatcher(detector=Blind(), min_face=60)
+    knowing.known = knowing.open_index(index.where)
+    father, child = {"dad": [archive / "father.png"]}, {"son": [archive / "a copy.png"]}
+    told, known = matcher.family(father, child), knowing.family(father, child)
+    for row, like in zip(told.rows(), known.rows(), strict=True):
+        assert row == pytest.approx(like, abs=0.01)
+    sides = [archive / "group.jpg"], [archive / "a copy.png", archive / "broken.jpg"]
+    one, other = ([each.gallery(side) for side in sides] for each in (matcher, knowing))
+    for gallery, like in zip(one, other, strict=True):
+        assert gallery.subjects == like.subjects
+        assert (gallery.warnings, gallery.skipped) == (like.warnings, like.skipped)
+        np.testing.assert_allclose(gallery.vectors, like.vectors, atol=1e-5)
+    with pytest.raises(AssertionError, match="that an index knows"):
+        knowing.gallery([SAMPLES / "daughter.png"])
+
+
+def test_children_are_matched_against_everyone_in_an_index(
+    archive: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children = matcher.gallery([SAMPLES / "son.png", SAMPLES / "daughter.png"])
+    faces = [portrait for portrait in matcher.faces(list_photos(archive)) if is_of(portrait)]
+    everyone = Gallery(
+        tuple(subject for portrait in faces for subject in portrait.subjects()),
+        unit_rows(matcher.embed(faces)),
+        children.space,
+    )
+    [wanted] = matcher.match(everyone, children, top=3)
+    for large in (False, True):
+        if large:
+            monkeypatch.setattr("facematch.index.LARGE", 5)
+            monkeypatch.setattr("facematch.index._PARTITION", 4)
+            index.settle()
+        found, compared = matcher.match_index(index, children, top=3)
+        assert [(each.photo, each.face) for each in found.subjects] == [
+            (everyone.subjects[at].photo, everyone.subjects[at].face) for at in wanted.parents
+        ]
+        assert compared.children.tolist() == wanted.children.tolist() == [0, 0, 0, 1, 1, 1]
+        np.testing.assert_allclose(compared.cosines, wanted.cosines, atol=1e-4)
+        np.testing.assert_allclose(compared.scores, wanted.scores, atol=1e-2)
+
+
+def is_of(portrait: Portrait | Skipped) -> TypeGuard[Portrait]:
+    """Whether it is a photo, and not the son's own."""
+    return isinstance(portrait, Portrait) and not portrait.photo.label.endswith("a copy.png")
+
+
+def test_the_commands_take_an_index(index: Index) -> None:
+    arguments = ["--db", index.where, "--min-face", "60", "--format", "json"]
+    child = str(SAMPLES / "son.png")
+    result = CliRunner().invoke(app, ["match", child, *arguments, "--top", "2"])
+    rows = json.loads(result.stdout)
+    assert [Path(row["parent"]).name for row in rows] == ["group.jpg", "father.png"]
+    assert rows[0]["parent_face"] == 2
+    assert "exact search of 9 faces" in result.stderr
+    result = CliRunner().invoke(app, ["find", child, *arguments])
+    assert json.loads(result.stdout)["search"] == "exact"
+    for wrong, message in (
+        (["match", child], "against whom"),
+        (["find", child], "where to look"),
+        (["match", child, "--people", *arguments], "--people needs"),
+    ):
+        assert message in str(CliRunner().invoke(app, wrong).exception)

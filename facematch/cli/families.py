@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from facematch.cli.options import (
+    Database,
     DetectorName,
     EmbedderName,
     FaceNumber,
@@ -100,6 +101,7 @@ def family(
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -112,7 +114,7 @@ def family(
     they are. mum, mom, mother, dad, father and the like are parents, others are children, unless
     --parent NAME and --child NAME say so. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, db)
     if photo is None:
         found = matcher.family(_people(parent, "--parent", save), _people(child, "--child", save))
     else:
@@ -156,6 +158,7 @@ def timeline(
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -165,7 +168,7 @@ def timeline(
     Dates come from --dates, from file names such as 2018-05-16.jpg, or from EXIF. This is no
     paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, db)
     found = matcher.timeline(
         _people(parent, "--parent", save),
         _people(child, "--child", save),
@@ -182,6 +185,7 @@ def report(
     child: Children = None,
     dates: Dates = None,
     born: Born = None,
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -190,7 +194,7 @@ def report(
 
     It loads nothing from anywhere, and holds these people's faces. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, db)
     written = matcher.report(
         _people(parent, "--parent", out),
         _people(child, "--child", out),
@@ -252,11 +256,9 @@ def find(
         raise OptionError("where to look? Name a folder with --in, or an index with --db")
     span = None if in_year is None else years(in_year)
     birth = None if born is None else parsed(born.rpartition("=")[2], f"--born {born}")
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, db)
     people = _people([child], "CHILD", save)
-    archive = (
-        matcher.open_index(db) if db is not None else watched(list_photos(folder or ""), "photos")
-    )
+    archive = matcher.known or watched(list_photos(folder or ""), "photos")
     found = matcher.find(people, archive, top=top, span=span, older=older_than_child, born=birth)
     _show_verdict(found, format, save, dark)
 
@@ -290,6 +292,7 @@ def card(
     ] = Style.PAIR,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -298,7 +301,7 @@ def card(
 
     The file carries no metadata of the photos. This is no paternity test.
     """
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, db)
     found = matcher.card(_people([parent], "PARENT", save), _people([child], "CHILD", save))
     _show_verdict(found, format, save, dark, style=style.value)
 

@@ -110,11 +110,26 @@ On = Annotated[
 ]
 
 
-def matcher_of(detector: str, embedder: str, min_face: float | None) -> FaceMatcher:
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="DIR",
+        help="Look photos up in the index that `facematch index` made, before they are searched.",
+    ),
+]
+
+
+def matcher_of(
+    detector: str, embedder: str, min_face: float | None, db: str | None = None
+) -> FaceMatcher:
     """The library, as the options say."""
     from facematch.pipeline import FaceMatcher
 
-    return FaceMatcher(detector=detector, embedder=embedder, min_face=min_face)
+    matcher = FaceMatcher(detector=detector, embedder=embedder, min_face=min_face)
+    if db is not None:
+        matcher.known = matcher.open_index(db)
+    return matcher
 
 
 def watched(photos: Sequence[str], what: str) -> Iterable[str]:

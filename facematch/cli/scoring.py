@@ -9,6 +9,7 @@ import typer
 
 from facematch.cli.options import (
     CacheFile,
+    Database,
     DetectorName,
     EmbedderName,
     FaceNumber,
@@ -100,14 +101,22 @@ def faces(
 @app.command()
 def match(
     parents: Annotated[
-        Path, typer.Argument(metavar="PARENTS", help="A photo, or a folder of photos.")
+        Path,
+        typer.Argument(
+            metavar="PARENTS",
+            help="A photo, or a folder of photos; of children, if they are alone.",
+        ),
     ],
     children: Annotated[
-        Path, typer.Argument(metavar="CHILDREN", help="A photo, or a folder of photos.")
-    ],
+        Path | None, typer.Argument(metavar="CHILDREN", help="Likewise. Not needed with --db.")
+    ] = None,
     top: Annotated[
         int | None,
-        typer.Option(min=1, metavar="K", help="Of each child only the K parents most alike."),
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Of each child only the K parents most alike. Default: all, of an index 10.",
+        ),
     ] = None,
     people: Annotated[
         bool, typer.Option("--people", help="A folder in PARENTS or CHILDREN is one person.")
@@ -116,6 +125,7 @@ def match(
     out: Out = None,
     cache: CacheFile = None,
     on: On = None,
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -123,6 +133,8 @@ def match(
     """Score every child against every parent; the largest face of each photo counts.
 
     With --people each folder within PARENTS or CHILDREN is one person, whose photos are averaged.
+    With --db and one argument, its photos are the children, and everyone in the index, every face,
+    stands in the parents' place.
 
     Photos that cannot be used become rows with a reason. This is no paternity test.
     """
@@ -130,22 +142,36 @@ def match(
     from facematch.report import NO_PATERNITY_TEST
     from facematch.tables import RESULTS, comparison_rows, write_rows
 
-    listed = [list_photos(folder) for folder in (parents, children)]
+    if children is None and db is None:
+        raise OptionError("against whom? Name CHILDREN too, or an index with --db")
+    if children is None and people:
+        raise OptionError("--people needs PARENTS and CHILDREN: an index knows faces, not people")
+    sides = {"children": parents}
+    if children is not None:
+        sides = {"parents": parents, "children": children}
+    listed = {role: list_photos(folder) for role, folder in sides.items()}
     kind = _format(format, out)
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, db)
     galleries = [
         matcher.gallery(watched(photos, role), cache=cache, on=on)
-        for photos, role in zip(listed, ("parents", "children"), strict=True)
+        for role, photos in listed.items()
     ]
     if people:
-        roots = (parents, children)
         galleries = [
             gallery.by_person([_person(root, photo) for photo in gallery.labels])
-            for root, gallery in zip(roots, galleries, strict=True)
+            for root, gallery in zip(sides.values(), galleries, strict=True)
         ]
-    compared = matcher.match(*galleries, top=top)
-    rows = comparison_rows(galleries[0], galleries[1], compared)
-    write_rows(rows, ["parent", "child", *RESULTS], kind, out)
+    if children is None and matcher.known is not None:
+        _fail_if_nothing(*galleries)
+        found, alike = matcher.match_index(matcher.known, galleries[0], top=top or 10)
+        rows = comparison_rows(found, galleries[0], [alike], faces=True)
+        write_rows(rows, ["parent", "parent_face", "child", *RESULTS], kind, out)
+        how = "approximate" if matcher.known.is_large else "exact"
+        typer.echo(f"{how} search of {matcher.known.count():,} faces", err=True)
+    else:
+        compared = matcher.match(galleries[0], galleries[-1], top=top)
+        rows = comparison_rows(galleries[0], galleries[-1], compared)
+        write_rows(rows, ["parent", "child", *RESULTS], kind, out)
     typer.echo(NO_PATERNITY_TEST, err=True)
     _fail_if_nothing(*galleries)
 
@@ -159,6 +185,7 @@ def pairs(
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
     cache: CacheFile = None,
+    db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -172,7 +199,7 @@ def pairs(
 
     columns, wanted = read_pairs(table)
     kind = _format(format, out)
-    matcher = matcher_of(detector, embedder, min_face)
+    matcher = matcher_of(detector, embedder, min_face, db)
     photos = list(dict.fromkeys(row[role] for row in wanted for role in ("parent", "child")))
     gallery = matcher.gallery(watched(photos, "photos"), cache=cache)
     rows = pair_rows(gallery, wanted, matcher.match_pairs)
