@@ -62,6 +62,7 @@ def test_a_lost_worker_and_a_lost_node_cost_no_photo_and_double_none(tmp_path: P
     assert told["looks"] > 159  # what was lost was looked at again
     assert told["faces"] == told["alone"] == 159
     assert told["again"] == 0
+    assert told["same"]  # what `evaluate` sees
     assert rows(tmp_path / "spread") == rows(tmp_path / "alone")
 
 

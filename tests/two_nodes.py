@@ -3,7 +3,8 @@
     python two_nodes.py PHOTOS FOLDER
 
 PHOTOS is a folder of pictures. Two indexes are made in FOLDER: `spread`, over the cluster, and
-`alone`, in one process. FOLDER/told.json says what was lost: for test_cluster.py.
+`alone`, in one process; some of the photos are enrolled for an evaluation both ways.
+FOLDER/told.json says what was lost: for test_cluster.py.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # listen on loopback only
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["FACEMATCH_THREADS"] = "1"
 
+import numpy as np
 from conftest import ColourEmbedder
 
 from facematch.detectors.whole import tight
+from facematch.evaluation.measure import Enrolled, enrol
+from facematch.evaluation.protocols import Listed, Search
 from facematch.index import SeenPhoto
 from facematch.photos import list_photos
 from facematch.pipeline import FaceMatcher
@@ -69,6 +73,13 @@ def losing(
         yield photo
 
 
+def same(one: Enrolled, other: Enrolled) -> bool:
+    arrays = ("vectors", "untuned", "colours")
+    return one.row == other.row and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
+    )
+
+
 def main() -> None:
     from ray.cluster_utils import Cluster
 
@@ -87,8 +98,11 @@ def main() -> None:
     looks = len(noted(notes))
     again = matcher.index(photos, matcher.new_index(folder / "spread"), on=place)
     alone = matcher.index(photos, matcher.new_index(folder / "alone"))
+    listed = tuple(Listed("F0001", (photo,)) for photo in photos[:40])
+    search = Search("search", Path(), (), listed, frozenset())
+    enrolled = [enrol(search, matcher, ColourEmbedder(), on) for on in (None, place)]
     counts = {"looks": looks, "faces": told.faces, "again": again.looked_at, "alone": alone.faces}
-    (folder / "told.json").write_text(json.dumps({**counts, "lost": lost}))
+    (folder / "told.json").write_text(json.dumps({**counts, "lost": lost, "same": same(*enrolled)}))
 
 
 if __name__ == "__main__":
