@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.cache import Remembered
-from facematch.dates import Span
+from facematch.dates import Span, date_in_name
 from facematch.errors import ArchiveError, NoFaceError
 from facematch.extras import require
 from facematch.types import Box, Face, Points, Subject, Vectors
@@ -32,7 +32,7 @@ _FACES, _FAILED = "faces", "failed"
 _KEYS = {_FACES: ["photo", "face"], _FAILED: ["photo"]}
 _WRITER = "writer"  # a file that whoever writes holds locked
 _NAMED = 500  # photos named in one condition
-_PARTS = 32  # files of a table that are made one
+_PARTS = 32  # small files of a table that are made one
 _ROWS = 2000  # read at a time
 ONE_A_PHOTO = "face = 1"
 SIGHTED = (
@@ -44,9 +44,10 @@ LARGE = 100_000
 # Times as many faces as are wanted, the nearest, hold those that are most alike: of FIW's 15,822,
 # 4,000 held 200 for each of 40 people asked for.
 DEEP = 20
-_INDEXED = "comparable"
+_INDEXED, _INDEX = "comparable", "parts_"  # the column, and the name before the number of parts
+_SAMPLED = 32  # faces for each part that the parts are found from
 _PARTITION = 600  # faces in a part of the index, of which some are searched
-_PROBED = 0.25  # share of the parts that are searched: `benchmarks/bench_index.py` prints recall
+_PROBED = 0.2  # share of the parts that are searched: `benchmarks/bench_index.py` prints recall
 _KNOWN = ("photo", "digest", "bytes", "modified")
 
 
@@ -98,8 +99,9 @@ class Known:
 class Index:
     """The tables in one place. One process writes at a time, in a folder; any number may read.
 
-    Raises ArchiveError where there is no such index, or it cannot be used, MissingExtraError where
-    LanceDB is not installed.
+    On object storage nothing keeps two from writing at once: let only one. Who reads while old
+    versions are destroyed may have to begin again. Raises ArchiveError where there is no such
+    index, or it cannot be used, MissingExtraError where LanceDB is not installed.
     """
 
     def __init__(self, where: str | os.PathLike[str], engine: Mapping[str, str] | None = None):
@@ -124,6 +126,7 @@ class Index:
         `sizes` are the dimensions of vector, identity and comparable.
         """
         place = os.fspath(where)
+        _lancedb()  # before anything is made
         if _is_folder(place):
             _make_private(Path(place))
         database = _connected(place)
@@ -218,16 +221,17 @@ class Index:
     @property
     def is_large(self) -> bool:
         """Whether it is searched approximately."""
-        return self.count() >= LARGE and self._is_indexed
+        with self._mapped():
+            return self.count() >= LARGE and self._searchable_parts > 0
 
     def nearest(
         self, query: Vectors, most: int, columns: Sequence[str], where: str | None = None
     ) -> Any:
         """The faces whose `comparable` lies nearest to the query (K,), about, as an Arrow batch."""
         with self._mapped():
-            parts = max(self.count() // _PARTITION, 1)
+            probed = max(round(self._searchable_parts * _PROBED), 20)
             search = self._tables[_FACES].search(query, vector_column_name=_INDEXED)
-            search = search.distance_type("cosine").nprobes(max(round(parts * _PROBED), 20))
+            search = search.distance_type("cosine").nprobes(probed)
             if where is not None:
                 search = search.where(where, prefilter=True)
             found = search.limit(most).select([*columns, "_distance"]).to_arrow()
@@ -300,19 +304,20 @@ class Index:
         return before - self.count()
 
     def settle(self) -> None:
-        """What is worth doing after a run: few large files instead of many small ones."""
+        """What is worth doing now and then: few files, and an index of what has become large."""
         with self._mapped():
-            parts = [table.stats()["fragment_stats"]["num_fragments"] for table in self._all]
-            if max(parts) > _PARTS:
+            small = [table.stats()["fragment_stats"]["num_small_fragments"] for table in self._all]
+            if max(small) > _PARTS:
                 self._optimize()
-            if self.count() >= LARGE and not self._is_indexed:
+            count = self.count()
+            if count >= LARGE and count >= 2 * _PARTITION * self._searchable_parts:
                 self._make_searchable()
 
     def compact(self) -> None:
         """Make few large files of many small ones, and destroy all that was ever removed."""
         faces = self._tables[_FACES]
         with self._mapped():
-            was_indexed = self._is_indexed
+            was_searchable = self._searchable_parts > 0
             for each in faces.list_indices():
                 faces.drop_index(each.name)  # it holds what was removed, too
             self._optimize()
@@ -321,7 +326,7 @@ class Index:
                     # LanceDB rewrites a file only where a tenth of it is gone, or if it changes.
                     table.update(where="true", values_sql={"photo": "photo"})
             self._optimize()
-            if was_indexed or self.count() >= LARGE:
+            if was_searchable:
                 self._make_searchable()
 
     # --- inside ---
@@ -348,16 +353,22 @@ class Index:
                 table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
 
     @property
-    def _is_indexed(self) -> bool:
-        with self._mapped():
-            return any(_INDEXED in each.columns for each in self._tables[_FACES].list_indices())
+    def _searchable_parts(self) -> int:
+        """The parts of the index of what is searched by; 0 where there is none."""
+        names = [each.name for each in self._tables[_FACES].list_indices()]
+        return max((int(name.removeprefix(_INDEX)) for name in names), default=0)
 
     def _make_searchable(self) -> None:
         from lancedb.index import IvfSq
 
+        faces = self._tables[_FACES]
+        old = [each.name for each in faces.list_indices()]
         parts = max(self.count() // _PARTITION, 1)
-        kind = IvfSq(distance_type="cosine", num_partitions=parts)
-        self._tables[_FACES].create_index(_INDEXED, config=kind)
+        kind = IvfSq(distance_type="cosine", num_partitions=parts, sample_rate=_SAMPLED)
+        faces.create_index(_INDEXED, config=kind, name=f"{_INDEX}{parts}")
+        for name in {*old} - {f"{_INDEX}{parts}"}:
+            faces.drop_index(name)
+            self._optimize()
 
     def _rows_for(self, name: str, files: Mapping[str, Known]) -> list[dict[str, Any]]:
         """Rows for these files, of photos with their content."""
@@ -367,7 +378,7 @@ class Index:
             for row in batch.to_pylist():
                 alike.setdefault(row["digest"], {}).setdefault(row.get("face", 1), row)
         return [
-            {**row, "photo": photo, "bytes": known.bytes, "modified": known.modified}
+            {**row, "photo": photo, "bytes": known.bytes, "modified": known.modified, **_day(photo)}
             for photo, known in files.items()
             for row in alike.get(known.digest, {}).values()
         ]
@@ -489,6 +500,12 @@ def _schemas(engine: Mapping[str, str], sizes: tuple[int, int, int]) -> dict[str
     }
 
 
+def _day(photo: str) -> dict[str, date]:
+    """When a photo was taken, where its name says so; else what was known stays."""
+    day = date_in_name(Path(photo).name)
+    return {} if day is None else {"taken": day}
+
+
 def _engine_of(where: str, metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
     try:
         made = json.loads((metadata or {})[b"facematch"])
@@ -509,13 +526,19 @@ def _check_engine(where: str, made: Mapping[str, str], engine: Mapping[str, str]
 
 
 def _connected(where: str) -> Any:
+    if where.startswith("file:"):
+        raise ArchiveError(f"{where}: name the folder itself, without file:")
     if where.startswith("db://"):
         raise ArchiveError(f"{where}: an index lies in a folder or on object storage, on no server")
-    lancedb = require("lancedb", "LanceDB", "archive", "an index of faces")
+    lancedb = _lancedb()
     if _is_folder(where) and os.path.exists(where) and not os.path.isdir(where):
         raise ArchiveError(f"{where} is a file: name a folder with --db")
     with _mapped(where):
         return lancedb.connect(where)
+
+
+def _lancedb() -> Any:
+    return require("lancedb", "LanceDB", "archive", "an index of faces")
 
 
 def _no_index(where: str) -> ArchiveError:

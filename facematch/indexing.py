@@ -30,6 +30,8 @@ from facematch.types import Detector, Embedder, Engine, PhotoLike, Portrait, Ski
 from facematch.weights import KNOWN
 
 _BATCH = 64  # photos kept in one commit: what is lost at most when the run dies
+_SETTLED_EVERY = 256  # commits: each leaves a file, and lists all before it
+
 IDENTITY = "dlib-resnet"  # whose vectors tell people apart
 
 
@@ -199,11 +201,17 @@ class Indexing(ABC):
 
 def keep(seen: Iterable[SeenPhoto], where: Index, told: Indexed) -> None:
     """Write photos that the index does not hold yet, in batches, and count them in `told`."""
-    rest = iter(seen)
+    rest, commits = iter(seen), 0
     while batch := list(islice(rest, _BATCH)):
-        where.add([each for each in batch if _can_be_kept(each)])
-        for each in batch:
+        refused = {each.photo: why for each in batch if (why := _refused(each))}
+        kept = [each for each in batch if each.photo not in refused]
+        where.add(kept)
+        told.skipped += refused.values()
+        for each in kept:
             _count(each, told)
+        commits += 1
+        if commits % _SETTLED_EVERY == 0:
+            where.settle()
 
 
 def changes_of(
@@ -302,13 +310,13 @@ def _digest(photo: str) -> str:
         return ""
 
 
-def _can_be_kept(seen: SeenPhoto) -> bool:
-    """Whether there is a file, and its name can be written."""
+def _refused(seen: SeenPhoto) -> Skipped | None:
+    """Why a photo cannot be kept: there is no file, or its name cannot be written."""
     try:
         seen.photo.encode()
     except UnicodeEncodeError:
-        return False
-    return seen.bytes >= 0
+        return Skipped(seen.photo, "name", "its name is no text: rename it")
+    return Skipped(seen.photo, seen.code, seen.reason) if seen.bytes < 0 else None
 
 
 def _count(seen: SeenPhoto, told: Indexed) -> None:
@@ -316,5 +324,3 @@ def _count(seen: SeenPhoto, told: Indexed) -> None:
     told.faces += len(seen.faces)
     if not seen.faces:
         told.failed[seen.code] = told.failed.get(seen.code, 0) + 1
-    if not _can_be_kept(seen):
-        told.skipped.append(Skipped(seen.photo, seen.code, seen.reason))

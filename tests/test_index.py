@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -65,7 +66,17 @@ def photos_in(index: Index) -> list[str]:
 
 def rows_of(index: Index) -> list[tuple[object, ...]]:
     """All that is kept of every face, in an order of its own."""
-    columns = ("photo", "face", "digest", "bytes", "modified", "box", "landmarks", "vector")
+    columns = (
+        "photo",
+        "face",
+        "taken",
+        "digest",
+        "bytes",
+        "modified",
+        "box",
+        "landmarks",
+        "vector",
+    )
     rows = [row for batch in index.rows(columns) for row in batch.to_pylist()]
     return sorted(tuple(map(str, row.values())) for row in rows)
 
@@ -112,7 +123,7 @@ def indexed_anew(box: Path) -> tuple[Index, FaceMatcher, object]:
 
 def test_renamed_copied_and_touched_photos_are_not_embedded_again(box: Path) -> None:
     indexed(box)
-    (box / "0.png").rename(box / "renamed.png")
+    (box / "0.png").rename(box / "1950-05-16.png")
     shutil.copy(box / "1.png", box / "copy.png")
     os.utime(box / "2.png", (0, 0))
     matcher, index, told = indexed(box)
@@ -195,6 +206,26 @@ def test_photos_without_a_file_or_a_name_that_can_be_written_are_told_of(box: Pa
     assert photos_in(index) == []
 
 
+def test_names_may_hold_any_letter_that_can_be_written(box: Path) -> None:
+    odd = "O'Hara's \"ü\" 100% \\ OR photo != ''.png"
+    (box / "0.png").rename(box / odd)
+    indexed(box)
+    (box / odd).rename(box / f"2 {odd}")
+    _, index, told = indexed(box)
+    assert (told.moved, told.gone) == (1, 1)
+    assert photos_in(index) == ["1.png", f"2 {odd}", "2.png", "text.jpg"]
+    (box / f"2 {odd}").unlink()
+    assert photos_in(indexed(box)[1]) == ["1.png", "2.png", "text.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+def test_a_name_that_is_no_text_is_told_of(box: Path) -> None:
+    (box / "0.png").rename(box / os.fsdecode(b"\xff.png"))
+    _, index, told = indexed(box)
+    assert [each.code for each in told.skipped] == ["name"]
+    assert photos_in(index) == ["1.png", "2.png", "text.jpg"]
+
+
 def test_a_folder_of_other_things_is_left_alone(box: Path) -> None:
     with pytest.raises(ArchiveError, match=r"holds other files \(0\.png\): name a new folder"):
         counting().new_index(box)
@@ -203,6 +234,8 @@ def test_a_folder_of_other_things_is_left_alone(box: Path) -> None:
     with pytest.raises(ArchiveError, match="there is no such index"):
         Index(box / "none")
     assert not (box / "none").exists()
+    with pytest.raises(ArchiveError, match="name the folder itself"):
+        Index(f"file://{box}")
     with pytest.raises(ArchiveError, match="on no server"):
         Index("db://somewhere")
 
@@ -223,9 +256,12 @@ def test_two_runs_never_write_at_once(box: Path) -> None:
 def test_without_lancedb_it_is_said_what_to_install(
     box: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "lancedb", None)
+    monkeypatch.setitem(sys.modules, "lancedb", None)
     with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch\["):
         Index(box)
+    with pytest.raises(MissingExtraError):
+        counting().new_index(box.parent / "db")
+    assert not (box.parent / "db").exists()
 
 
 _RUN = """
@@ -324,6 +360,27 @@ def test_what_is_forgotten_is_on_disk_no_more(
     assert again.count() == 30
     assert again.is_large
     assert list(again.faults()) == []
+
+
+def test_many_commits_become_few_files_and_an_index_grows_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facematch.indexing._BATCH", 1)
+    monkeypatch.setattr("facematch.indexing._SETTLED_EVERY", 10)
+    monkeypatch.setattr("facematch.index._PARTS", 9)
+    monkeypatch.setattr("facematch.index.LARGE", 10)
+    monkeypatch.setattr("facematch.index._PARTITION", 10)
+    for number in range(45):
+        Image.fromarray(noise(80, 80, number)).save(tmp_path / f"{number}.png")
+    index = indexed_of_one(tmp_path, tmp_path / "db")
+    assert index.count() == 45
+    assert len(list((tmp_path / "db").glob("faces.lance/data/*"))) < 10
+    assert index.is_large
+    query = next(index.rows(["photo", "comparable"]))
+    found = index.nearest(np.array(query["comparable"][0].as_py(), np.float32), 3, ["photo"])
+    assert found["photo"][0] == query["photo"][0]
+    names = [each.name for each in index._tables["faces"].list_indices()]
+    assert names == ["parts_4"]  # those of fewer parts went as it grew
 
 
 def test_photos_whose_files_are_gone_are_forgotten_by_name(secret: tuple[Path, Index]) -> None:
