@@ -5,9 +5,10 @@
 The photos are the drawn samples, scaled so that their long side has SIDE pixels, no two alike. With
 the smallest face at a quarter of that a photo takes some 50 ms of a core, a fourteenth of what it
 takes by default: what Ray adds to each shows the more. All ways see the same photos in turns, a
-part at a time, after each has read its networks; what they find must be the same. Seconds of processors are counted over all processes of each way, since a
-machine that others share says little by the clock; one thread is the measure of them, since more
-threads of one network wait for one another. Exits with 1 where Ray costs over 15 % of either.
+part at a time, after each has read its networks; what they find must be the same. Seconds of
+processors are counted over all processes of each way, since a machine that others share says little
+by the clock; one thread is the measure of them, since more threads of one network wait for one
+another. Exits with 1 where Ray costs over 15 % of either.
 """
 
 from __future__ import annotations
