@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
@@ -30,6 +31,7 @@ _BATCH = 32  # photos a task: as many as are embedded at a time
 # Tasks a core that are under way, or done and waiting for one before them: with 4 a third of 2,000
 # cores would wait for the slowest batches, with 8 a fourteenth (`benchmarks/plan_scale.py`).
 _WAITING = 8
+_PATIENCE = 5.0  # seconds for a cluster to answer
 _TRIES = 10  # of a task whose process or machine is lost
 # Read when Ray is imported: nothing is reported, and what is to come is not warned of.
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -89,6 +91,8 @@ def check_place(on: str) -> str | None:
 def _connected(on: str) -> Any:
     """The module `ray`, connected; this machine's own cluster ends with this process."""
     address = check_place(on)
+    if address is not None:
+        _reach(address)
     os.environ.update(_QUIET)
     if address is None:
         os.environ.update(_LOOPBACK)
@@ -111,6 +115,19 @@ def _connected(on: str) -> Any:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ClusterError(f"no Ray cluster at {address or 'this machine'} ({error})") from error
     return ray
+
+
+def _reach(address: str) -> None:
+    """Raise ClusterError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        return  # "auto"
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"nobody answers at {address} ({error}): `ray start --head` prints a cluster's address"
+        ) from error
 
 
 def _run(work: bytes, batch: list[Any], wanted: str) -> Any:

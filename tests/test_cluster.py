@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from test_cli import run
 
 from facematch import FaceMatcher
 from facematch.cluster import check_place, spread
-from facematch.errors import EmbeddingError, MissingExtraError, OptionError
+from facematch.errors import ClusterError, EmbeddingError, MissingExtraError, OptionError
 from facematch.index import Index
 from facematch.threads import cores
 from facematch.types import Gallery
@@ -88,6 +89,14 @@ def test_another_place_is_refused() -> None:
     for wrong in ("spark", "ray:", "rayon"):
         with pytest.raises(OptionError, match="ray, or ray:ADDRESS of a cluster, is needed"):
             list(spread(sum, [1], on=wrong))
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and listens to nobody
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"nobody answers at {place}"):
+            list(spread(sum, [1], on=f"ray:{place}"))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
