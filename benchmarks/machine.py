@@ -16,6 +16,20 @@ def machine() -> str:
     return f"{processor()}, {cores} cores, Python {platform.python_version()}, {versions}"
 
 
+def processor_seconds() -> float:
+    """Of this process and all that it started; what others do on the machine counts little."""
+    import psutil
+
+    total = 0.0
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
+
+
 def processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -18,6 +18,7 @@ FacematchError
 ├── TableError               a table of pairs or results cannot be read or written
 ├── CacheError               a file is no cache of faces
 ├── ArchiveError             an index of faces is missing, damaged or another engine's
+├── ClusterError             a cluster cannot be reached, or loses work again and again
 ├── ProtocolError            a data set's list cannot be read, or must not judge this engine
 ├── EmbeddingError           vectors that cannot be compared
 └── ResemblanceError         no resemblance model fits these vectors
@@ -123,6 +124,10 @@ class CacheError(FacematchError):
 
 class ArchiveError(FacematchError):
     """An index of faces is missing, damaged, in use, or another engine's."""
+
+
+class ClusterError(FacematchError):
+    """A cluster cannot be reached, runs another facematch, or loses work again and again."""
 
 
 class ProtocolError(FacematchError):

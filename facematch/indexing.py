@@ -12,11 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
 from facematch.align import crop_faces
+from facematch.cluster import spread
 from facematch.dates import date_of
 from facematch.errors import NoFaceError, PhotoError
 from facematch.index import Index, Known, SeenFace, SeenPhoto
@@ -115,13 +116,15 @@ class Indexing(ABC):
         verify: bool = False,
         retry: bool = False,
         watch: Callable[[Iterable[SeenPhoto], int], Iterable[SeenPhoto]] | None = None,
+        on: str | None = None,
     ) -> Indexed:
         """Bring an index up to date with some photos; whatever else it holds stays.
 
         `within` are folders: photos in them that are files no more are taken out. `verify` compares
         contents, not times and sizes; `retry` looks again at those that failed. `watch` is called
-        with the photos as they are seen, and how many there will be. Whoever interrupts it loses a
-        batch of photos, which the next run looks at.
+        with the photos as they are seen, and how many there will be. `on` is where to look at them,
+        "ray" or "ray:ADDRESS": see cluster.py; they are written here, in the same order. Whoever
+        interrupts it loses a batch of photos, which the next run looks at.
         """
         photos = list(dict.fromkeys(os.path.abspath(photo) for photo in photos))
         with where.writing():
@@ -133,7 +136,7 @@ class Indexing(ABC):
             lost = changes.moved.keys() - carried  # two changed names, and one was written first
             where.remove([*changes.gone, *lost])
             new = [*changes.new, *sorted(lost)]
-            seen: Iterable[SeenPhoto] = self.look(new)
+            seen: Iterable[SeenPhoto] = chain.from_iterable(spread(self.look, new, on=on))
             keep(watch(seen, len(new)) if watch else seen, where, told)
             where.settle()
         return told

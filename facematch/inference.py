@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from facematch.dlib_format import CONVERTER_VERSION, Network, read_network
 from facematch.errors import WeightsError
+from facematch.threads import most_threads
 from facematch.weights import converted
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: warnings would go to stderr
-    # Threads are left to onnxruntime: one a core, each pinned to its own, which is fastest.
+    # Threads are else left to onnxruntime: one a core, each pinned to its own, which is fastest.
+    options.intra_op_num_threads = most_threads() or 0
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class

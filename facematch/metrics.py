@@ -69,6 +69,32 @@ def _counted_auc(equal: NDArray[np.intp], kin: Labels, counts: NDArray[np.intp])
     return float((of_kin * below).sum() / pairs) if pairs else float("nan")
 
 
+def mean_interval(
+    values: Floats, families: NDArray[np.str_], rng: np.random.Generator
+) -> tuple[float, float]:
+    """The 95 % interval of the mean of `values` (N,), by drawing families (N,) with replacement."""
+    names, member = np.unique(families, return_inverse=True)
+    sums, sizes = np.bincount(member, values), np.bincount(member)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
+    low, high = np.quantile(drawn @ sums / (drawn @ sizes), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def average_precision(ranks: NDArray[np.intp]) -> float:
+    """The mean precision down to each of those to be found, at their `ranks` (R,), 1 the first."""
+    return float((np.arange(1, len(ranks) + 1) / np.sort(ranks)).mean())
+
+
+def chance_precision(found: int, among: int) -> float:
+    """The average precision that an order at random has on average (Bestgen 2015).
+
+    `found` of `among` are to be found; both 1 or more.
+    """
+    harmonic = (1 / np.arange(1, among + 1)).sum()
+    rest = (found - 1) / (among - 1) * (1 - harmonic / among) if among > 1 else 0.0
+    return float(rest + harmonic / among)
+
+
 def accuracy(values: Floats, kin: Labels, folds: NDArray[np.intp]) -> float:
     """Share of pairs told right, each fold with the threshold that is best for the other folds.
 

@@ -19,6 +19,7 @@ import numpy as np
 from facematch.align import crop_faces
 from facematch.cache import FaceCache, Remembered
 from facematch.clips import Clips
+from facematch.cluster import spread
 from facematch.dates import Span
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.explain import Explanation, explanation, measure_drops
@@ -94,6 +95,14 @@ class FaceMatcher(Verbs, Clips, Indexing):
         self._decoders = _decoders(self.limits) if isolate else None
         self.known: Index | None = None  # where photos are looked up before they are searched
         self._landmarks = LandmarkLocator()
+        self._made = partial(
+            FaceMatcher, detector=detector, embedder=embedder, min_face=min_face, limits=limits,
+            isolate=isolate,
+        )  # fmt: skip
+
+    def __reduce__(self) -> tuple[Callable[[], FaceMatcher], tuple[()]]:
+        """Pickled as what it was built from, without the networks it has read."""
+        return self._made, ()
 
     def score(
         self,
@@ -166,13 +175,21 @@ class FaceMatcher(Verbs, Clips, Indexing):
             vectors.append(self.embedder.embed(np.stack(batch)))
         return np.concatenate(vectors)
 
-    def gallery(self, photos: Iterable[PhotoLike], *, cache: Path | None = None) -> Gallery:
+    def gallery(
+        self, photos: Iterable[PhotoLike], *, cache: Path | None = None, on: str | None = None
+    ) -> Gallery:
         """The largest face of each photo, embedded in batches across photos.
 
         Photos that cannot be read or show no face are in `skipped`; the rest goes on. `cache` is a
         file to keep what is found in, face templates included, and to look it up in; without one,
-        photos are looked up in `known`. Raises CacheError where that file is no cache.
+        photos are looked up in `known`. `on` is where to work, "ray" or "ray:ADDRESS": see
+        cluster.py. Raises CacheError where that file is no cache, OptionError for either of them on
+        a cluster, ClusterError where there is no cluster.
         """
+        if on is not None:
+            if cache is not None or self.known is not None:
+                raise OptionError("--on looks at photos anew: leave --cache and --db out with it")
+            return Gallery.joined([self.gallery([]), *spread(self.gallery, photos, on=on)])
         entries: list[tuple[str, Remembered | Skipped]] = []
         known = self.known if cache is None else FaceCache(cache, self._identity())
         try:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -208,6 +209,23 @@ class Gallery:
         if not (np.abs(lengths - 1) < 1e-4).all():
             raise EmbeddingError("a gallery holds unit rows: call unit_rows first")
 
+    @classmethod
+    def joined(cls, galleries: Sequence[Gallery]) -> Gallery:
+        """One gallery of several, one or more, in their order.
+
+        Raises EmbeddingError where their spaces differ.
+        """
+        if len({gallery.space for gallery in galleries}) > 1:
+            raise EmbeddingError("galleries of different embedders cannot be joined")
+        return cls(
+            subjects=tuple(chain.from_iterable(gallery.subjects for gallery in galleries)),
+            vectors=np.concatenate([gallery.vectors for gallery in galleries]),
+            space=galleries[0].space,
+            warnings=tuple(chain.from_iterable(gallery.phrases for gallery in galleries)),
+            skipped=tuple(chain.from_iterable(gallery.skipped for gallery in galleries)),
+            photos=np.concatenate([gallery.counts for gallery in galleries]),
+        )
+
     @property
     def counts(self) -> NDArray[np.int64]:
         """How many photos each row is the mean of, (N,)."""
@@ -227,18 +245,6 @@ class Gallery:
     def labels(self) -> tuple[str, ...]:
         """The photos, in the order of the rows."""
         return tuple(subject.photo for subject in self.subjects)
-
-    @classmethod
-    def joined(cls, parts: Sequence[Gallery]) -> Gallery:
-        """The rows of all parts, at least one, which share a space."""
-        return cls(
-            subjects=tuple(subject for part in parts for subject in part.subjects),
-            vectors=np.concatenate([part.vectors for part in parts]),
-            space=parts[0].space,
-            warnings=tuple(phrases for part in parts for phrases in part.phrases),
-            skipped=tuple(each for part in parts for each in part.skipped),
-            photos=np.concatenate([part.counts for part in parts]),
-        )
 
     def of_rows(self, rows: Sequence[int]) -> Gallery:
         """Some of the rows, in that order, which may name a row twice."""

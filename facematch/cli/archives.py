@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.cli.options import DetectorName, EmbedderName, MinFace, app, matcher_of, reads_photos
+from facematch.cli.options import (
+    DetectorName,
+    EmbedderName,
+    MinFace,
+    On,
+    app,
+    matcher_of,
+    reads_photos,
+)
 from facematch.errors import NoFaceError
 
 if TYPE_CHECKING:
@@ -45,6 +53,7 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Look again at photos that failed before.")
     ] = False,
+    on: On = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -61,7 +70,9 @@ def index(
     folders = [str(path) for path in photos if path.is_dir()]
     matcher = matcher_of(detector, embedder, min_face, many=True)
     kept = matcher.new_index(db)
-    told = matcher.index(listed, kept, within=folders, verify=verify, retry=retry, watch=_watched)
+    told = matcher.index(
+        listed, kept, within=folders, verify=verify, retry=retry, watch=_watched, on=on
+    )
     _tell(told, kept)
 
 

@@ -102,6 +102,17 @@ CacheFile = Annotated[
 ]
 
 
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ray[:ADDRESS]",
+        help="Work in a process a core, or over the machines of that Ray cluster, which must see "
+        "the photos by the same paths.",
+    ),
+]
+
+
 Database = Annotated[
     str | None,
     typer.Option(

@@ -15,6 +15,7 @@ from facematch.cli.options import (
     FaceNumber,
     Format,
     MinFace,
+    On,
     Out,
     OutputFormat,
     TableFormat,
@@ -127,6 +128,7 @@ def match(
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
     cache: CacheFile = None,
+    on: On = None,
     db: Database = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
@@ -156,7 +158,8 @@ def match(
     many = any(path.is_dir() for path in sides.values())
     matcher = matcher_of(detector, embedder, min_face, db, many=many)
     galleries = [
-        matcher.gallery(watched(photos, role), cache=cache) for role, photos in listed.items()
+        matcher.gallery(watched(photos, role), cache=cache, on=on)
+        for role, photos in listed.items()
     ]
     if people:
         galleries = [

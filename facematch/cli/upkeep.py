@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from facematch.cli.options import (
     EmbedderName,
     Format,
     MinFace,
+    On,
     OutputFormat,
     app,
     matcher_of,
@@ -21,6 +23,7 @@ from facematch.errors import OptionError
 
 if TYPE_CHECKING:
     from facematch.evaluation import protocols as protocol_types
+    from facematch.pipeline import FaceMatcher
 
 models = typer.Typer(
     help="The weight files: list them, check them, fetch one.", no_args_is_help=True
@@ -145,6 +148,7 @@ class ProtocolName(StrEnum):
     TRI = "tri"
     TSKINFACE = "tskinface"
     LFW = "lfw"
+    SEARCH = "search"
     PAIRS = "pairs"
 
 
@@ -170,10 +174,17 @@ def evaluate(
     families: Annotated[
         Path | None, typer.Option(metavar="FILE", help="fiw: names the only families to take.")
     ] = None,
+    probes: Annotated[
+        Path | None, typer.Option(metavar="LIST", help="search: RFIW's probe_list.csv.")
+    ] = None,
+    gallery: Annotated[
+        Path | None, typer.Option(metavar="LIST", help="search: RFIW's gallery_list.csv.")
+    ] = None,
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw ROC and reliability there.")
     ] = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
+    on: On = None,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -193,9 +204,15 @@ def evaluate(
     from facematch.evaluation.report import enrolled_line, evaluation_as_json, evaluation_table
     from facematch.registry import load_embedder
 
+    if protocol is ProtocolName.SEARCH:
+        if plots is not None:
+            raise OptionError("`evaluate search` has no ROC to draw: leave --plots out")
+        matcher = matcher_of(detector or "whole", embedder, min_face)
+        _search((root, probes, gallery), matcher, format, on)
+        return
     chosen, usual = _protocol(protocol, table, root, pairs or triples, relations, families)
     matcher = matcher_of(detector or usual, embedder, min_face)
-    found = measure(chosen, matcher, load_embedder("dlib-resnet"))
+    found = measure(chosen, matcher, load_embedder("dlib-resnet"), on=on)
     if plots is not None:
         from facematch.evaluation.plots import draw
 
@@ -291,6 +308,34 @@ def _held_back(chosen: Path | None) -> Path:
     return path
 
 
+def _given(name: str, path: Path | None, option: str) -> Path:
+    if path is None:
+        raise OptionError(f"`evaluate {name}` needs {option}")
+    return path
+
+
+def _search(
+    lists: tuple[Path | None, Path | None, Path | None],
+    matcher: FaceMatcher,
+    form: Format,
+    on: str | None,
+) -> None:
+    """Measure by RFIW's third track."""
+    from facematch.evaluation.protocols import read_search
+    from facematch.evaluation.report import retrieval_as_json, retrieval_table, searched_line
+    from facematch.evaluation.retrieval import evaluate_search
+    from facematch.registry import load_embedder
+
+    options = ("--root DIR", "--probes LIST", "--gallery LIST")
+    search = read_search(*map(partial(_given, "search"), lists, options))
+    found = evaluate_search(search, matcher, load_embedder("dlib-resnet"), on=on)
+    if form is Format.JSON:
+        typer.echo(retrieval_as_json(found))
+    else:
+        typer.echo(searched_line(found))
+        print_table(retrieval_table(found))
+
+
 def _protocol(
     name: ProtocolName,
     table: Path | None,
@@ -302,11 +347,7 @@ def _protocol(
     """The protocol, and the detector for pictures of its kind."""
     from facematch.evaluation import protocols
 
-    def given(path: Path | None, option: str) -> Path:
-        if path is None:
-            raise OptionError(f"`evaluate {name.value}` needs {option}")
-        return path
-
+    given = partial(_given, name.value)
     match name:
         case ProtocolName.KINFACEW:
             return protocols.read_kinfacew(given(root, "--root DIR")), "whole-tight"
@@ -324,5 +365,5 @@ def _protocol(
         case ProtocolName.LFW:
             lists = given(pairs, "--pairs pairs.txt")
             return protocols.read_lfw(given(root, "--root DIR"), lists), "mmod"
-        case ProtocolName.PAIRS:
+        case _:
             return protocols.read_labelled_pairs(given(table, "a CSV")), "mmod"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.align import crop_faces
+from facematch.cluster import spread
 from facematch.colours import around, colours
 from facematch.errors import ProtocolError
-from facematch.evaluation.protocols import Protocol, Trial, refuse_fitted
+from facematch.evaluation.protocols import Protocol, Search, Trial, refuse_fitted
 from facematch.metrics import (
     accuracy,
     auc,
@@ -27,9 +29,10 @@ from facematch.pipeline import FaceMatcher
 from facematch.resemblance import ResemblanceModel, model_for
 from facematch.similarity import cosine_pairs, unit_rows
 from facematch.training.fiw import PARENT_CHILD, open_faces
-from facematch.types import Chips, Embedder, Photo, Portrait, Skipped, Vectors
+from facematch.types import Chips, Embedder, Photo, PhotoLike, Portrait, Vectors
 
 Floats = NDArray[np.float64]
+_Face = tuple[Vectors, Vectors, Floats]  # (D,) by the engine, (E,) untuned, (6,) colours
 
 _BATCH = 32  # faces embedded at a time
 _DRAWN = 5000  # strangers of a group
@@ -106,7 +109,7 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Enrolled:
+class Enrolled:
     """Every usable photo's vectors by the engine and by the untuned embedder, and its colours."""
 
     row: dict[str, int]
@@ -122,10 +125,12 @@ def evaluate(
     *,
     model: ResemblanceModel | None = None,
     seed: int = 0,
+    on: str | None = None,
 ) -> Evaluation:
     """The figures of a protocol for an engine; photos without a face are counted and left out.
 
-    `model` is the resemblance model, by default the one shipped for the embedder.
+    `model` is the resemblance model, by default the one shipped for the embedder; `on` is where to
+    work, "ray" or "ray:ADDRESS": see cluster.py.
 
     Raises ProtocolError where the engine was fitted on people of the protocol, or no trial is left;
     MissingExtraError without scikit-learn.
@@ -134,7 +139,7 @@ def evaluate(
     model = model_for(matcher.embedder.space) if model is None else model
     if model is not None:
         refuse_fitted(protocol, model.families)
-    enrolled = _enrol(protocol, matcher, untuned)
+    enrolled = enrol(protocol, matcher, untuned, on)
     trials = [trial for trial in protocol.trials if _is_enrolled(trial, enrolled)]
     if not trials:
         raise ProtocolError(f"{protocol.name}: no trial has a face in each of its photos")
@@ -145,11 +150,7 @@ def evaluate(
     apart = np.array([not trial.shares_photograph for trial in trials])
     return Evaluation(
         protocol=protocol.name,
-        engine={
-            "detector": matcher.detector.name,
-            "embedder": matcher.embedder.name,
-            "resemblance": None if model is None else model.name,
-        },
+        engine=engine_names(matcher, model),
         photos=photos,
         failure_to_enrol=1 - len(enrolled.row) / photos,
         trials_lost=len(protocol.trials) - len(trials),
@@ -167,13 +168,22 @@ def evaluate(
     )
 
 
+def engine_names(matcher: FaceMatcher, model: ResemblanceModel | None) -> dict[str, str | None]:
+    """The parts that make a score, for a report."""
+    return {
+        "detector": matcher.detector.name,
+        "embedder": matcher.embedder.name,
+        "resemblance": None if model is None else model.name,
+    }
+
+
 class _Judged:
     """Trials with what each method makes of them; `figures` are those of some of them."""
 
     def __init__(
         self,
         trials: Sequence[Trial],
-        enrolled: _Enrolled,
+        enrolled: Enrolled,
         model: ResemblanceModel | None,
         rng: np.random.Generator,
     ) -> None:
@@ -254,7 +264,7 @@ class _Judged:
 
 def _of_groups(
     trials: Sequence[Trial],
-    enrolled: _Enrolled,
+    enrolled: Enrolled,
     model: ResemblanceModel | None,
     rng: np.random.Generator,
 ) -> tuple[WithinGroup, ...]:
@@ -299,41 +309,52 @@ def _mean(values: Iterable[Floats]) -> Floats:
     return np.asarray(np.mean(list(values), axis=0))
 
 
-def _enrol(protocol: Protocol, matcher: FaceMatcher, untuned: Embedder) -> _Enrolled:
-    """Every photo's largest face, embedded by both, one batch after another."""
-    is_same = untuned.space == matcher.embedder.space
-    names: list[str] = []
-    vectors: list[Vectors] = []
-    plain: list[Vectors] = []
-    shades: list[Floats] = []
-    usable = _usable(protocol, matcher)
-    while batch := list(islice(usable, _BATCH)):
-        names += [name for name, _ in batch]
-        vectors.append(matcher.embedder.embed(np.stack([seen.chips[0] for _, seen in batch])))
-        if not is_same:
-            chips = [_chip(portrait, untuned) for _, portrait in batch]
-            plain.append(untuned.embed(np.stack(chips)))
-        shades += [
-            colours(around(portrait.photo.pixels, portrait.faces[0].box)) for _, portrait in batch
-        ]
-    if not names:
+def enrol(
+    protocol: Protocol | Search, matcher: FaceMatcher, untuned: Embedder, on: str | None = None
+) -> Enrolled:
+    """Every photo's largest face, embedded by both, one batch after another.
+
+    Raises ProtocolError where no photo shows a face.
+    """
+    work = partial(_faces_of, matcher, untuned)
+    seen = chain.from_iterable(spread(work, _photos(protocol, protocol.photos()), on=on))
+    found = [
+        (name, *face)
+        for name, face in zip(protocol.photos(), seen, strict=True)
+        if face is not None
+    ]
+    if not found:
         raise ProtocolError(f"{protocol.root}: no face found in any of the protocol's photos")
+    names, vectors, plain, shades = zip(*found, strict=True)
     row = {name: at for at, name in enumerate(names)}
-    engine = unit_rows(np.concatenate(vectors))
-    untuned_rows = engine if is_same else unit_rows(np.concatenate(plain))
-    return _Enrolled(row, engine, untuned_rows, np.array(shades))
+    return Enrolled(row, unit_rows(np.array(vectors)), unit_rows(np.array(plain)), np.array(shades))
 
 
-def _usable(protocol: Protocol, matcher: FaceMatcher) -> Iterator[tuple[str, Portrait]]:
-    """The photos with a face, by the protocol's names for them."""
-    names = protocol.photos()
-    found = matcher.faces(_photos(protocol, names))
-    for name, portrait in zip(names, found, strict=True):
-        if not isinstance(portrait, Skipped) and portrait.faces:
-            yield name, portrait
+def _faces_of(
+    matcher: FaceMatcher, untuned: Embedder, photos: Iterable[PhotoLike]
+) -> list[_Face | None]:
+    """Of each photo the largest face's vectors by both embedders and its colours, or None."""
+    faces: list[_Face | None] = []
+    seen = matcher.faces(photos)
+    while batch := list(islice(seen, _BATCH)):
+        usable = [each for each in batch if isinstance(each, Portrait) and each.faces]
+        found = _measured(matcher, untuned, usable) if usable else iter(())
+        is_usable = (isinstance(each, Portrait) and bool(each.faces) for each in batch)
+        faces += [next(found) if each else None for each in is_usable]
+    return faces
 
 
-def _photos(protocol: Protocol, names: Sequence[str]) -> Iterator[Photo | str]:
+def _measured(
+    matcher: FaceMatcher, untuned: Embedder, portraits: Sequence[Portrait]
+) -> Iterator[_Face]:
+    vectors = plain = matcher.embedder.embed(np.stack([each.chips[0] for each in portraits]))
+    if untuned.space != matcher.embedder.space:
+        plain = untuned.embed(np.stack([_chip(each, untuned) for each in portraits]))
+    shades = [colours(around(each.photo.pixels, each.faces[0].box)) for each in portraits]
+    return zip(vectors, plain, shades, strict=True)
+
+
+def _photos(protocol: Protocol | Search, names: Sequence[str]) -> Iterator[Photo | str]:
     if protocol.root.is_file():
         return open_faces(protocol.root, names)
     return (str(protocol.root / name) for name in names)
@@ -344,7 +365,7 @@ def _chip(portrait: Portrait, embedder: Embedder) -> Chips:
     return np.asarray(crop_faces(portrait.photo.pixels, portrait.faces[:1], embedder.frame)[0])
 
 
-def _is_enrolled(trial: Trial, enrolled: _Enrolled) -> bool:
+def _is_enrolled(trial: Trial, enrolled: Enrolled) -> bool:
     return all(photo in enrolled.row for photo in (*trial.parents, trial.child))
 
 

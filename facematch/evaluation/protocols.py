@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import ProtocolError
 from facematch.metrics import require_sklearn
-from facematch.training.fiw import family_of, photograph_of, read_relations
+from facematch.training.fiw import family_of, list_faces, photograph_of, read_relations
 from facematch.training.kin import draw_pairs
 
 FOLDS = 5
@@ -60,6 +60,38 @@ class Protocol:
     def photos(self) -> list[str]:
         """Every photo once, in the order of the trials."""
         named = (photo for trial in self.trials for photo in (*trial.parents, trial.child))
+        return list(dict.fromkeys(named))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Somebody on a list: a probe by all their photos, a face of the gallery by its one."""
+
+    family: str
+    photos: tuple[str, ...]
+
+    @property
+    def person(self) -> str:
+        """FAMILY/MEMBER."""
+        return self.photos[0].rsplit("/", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Whom to look for in a gallery of single faces: everyone of a probe's family is to be found.
+
+    `root` and `families` are as a Protocol's.
+    """
+
+    name: str
+    root: Path
+    probes: tuple[Listed, ...]
+    gallery: tuple[Listed, ...]
+    families: frozenset[str]
+
+    def photos(self) -> list[str]:
+        """Every photo once, those of the probes first."""
+        named = (photo for each in (*self.probes, *self.gallery) for photo in each.photos)
         return list(dict.fromkeys(named))
 
 
@@ -145,6 +177,26 @@ def read_fiw(root: Path, relations: Path, families: Path | None, *, seed: int = 
     return Protocol("fiw", root, tuple(trials), frozenset(known[at] for at in used))
 
 
+def read_search(root: Path, probes: Path, gallery: Path) -> Search:
+    """RFIW Track 3: its `probe_list.csv` and `gallery_list.csv`, columns fid and ref of each.
+
+    A probe's ref is FAMILY/MEMBER, whose photos below `root`, a folder or FIW's archive, are all
+    taken; a face's is FAMILY/MEMBER/photo.jpg. Lists of 2020 call ref "original".
+    """
+    photos_of: dict[str, list[str]] = {}
+    for photo in list_faces(root):
+        photos_of.setdefault(photo.rsplit("/", 1)[0], []).append(photo)
+    sought = [
+        Listed(family, tuple(photos_of.get(person.rstrip("/"), ())))
+        for family, person in _references(probes)
+    ]
+    if empty := [each.family for each in sought if not each.photos]:
+        raise ProtocolError(f"{probes}: {root} shows no photo of a probe of family {empty[0]}")
+    faces = tuple(Listed(family, (photo,)) for family, photo in _references(gallery))
+    families = frozenset(each.family for each in (*sought, *faces))
+    return Search("search", root, tuple(sought), faces, families)
+
+
 def read_tskinface(root: Path) -> Protocol:
     """TSKinFace: NNNN-F.jpg, -M, -S and -D, at any depth; both parents against the child.
 
@@ -223,12 +275,12 @@ def read_labelled_pairs(table: Path) -> Protocol:
     return _checked(protocol) if rows and "fold" in rows[0] else protocol
 
 
-def refuse_fitted(protocol: Protocol, fitted: Iterable[str]) -> None:
+def refuse_fitted(protocol: Protocol | Search, fitted: Iterable[str]) -> None:
     """Raise ProtocolError where the protocol holds families that the engine was fitted on."""
     if shared := protocol.families & set(fitted):
         raise ProtocolError(
             f"{len(shared)} of {len(protocol.families)} families, {min(shared)} among them, fitted "
-            "the engine: its figures would mean nothing; name others with --families"
+            "the engine: its figures would mean nothing; take families that it never saw"
         )
 
 
@@ -271,6 +323,19 @@ def _mat_pairs(path: Path) -> list[tuple[int, bool, str, str]]:
         ]
     except (OSError, KeyError, ValueError, TypeError, AttributeError, MatReadError) as error:
         raise ProtocolError(f"{path} is no pairs file of KinFaceW ({error})") from error
+
+
+def _references(path: Path) -> list[tuple[str, str]]:
+    """Family and reference of each line of one of RFIW's lists."""
+    with _opened(path) as file:
+        rows = list(csv.DictReader(file))
+    try:
+        found = [(row["fid"], row.get("ref") or row["original"]) for row in rows]
+    except KeyError as error:
+        raise ProtocolError(f"{path}: columns fid and ref are needed ({error!r})") from error
+    if not found:
+        raise ProtocolError(f"{path} lists nobody")
+    return found
 
 
 def _lines(path: Path) -> list[str]:

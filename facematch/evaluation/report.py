@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facematch.evaluation.measure import Evaluation, Figures
+from facematch.evaluation.retrieval import RANKS, Retrieval, SearchFigures
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -92,6 +93,54 @@ def enrolled_line(evaluation: Evaluation) -> str:
         f"{evaluation.protocol} with {engine}: {evaluation.photos:,} photos, "
         f"{evaluation.failure_to_enrol:.1%} without a face, {evaluation.trials_lost:,} pairs lost"
     )
+
+
+def retrieval_as_json(found: Retrieval) -> str:
+    """One JSON object, the engine's figures at its top."""
+    fields = _rounded(asdict(found))
+    return json.dumps({**fields, **fields.pop("figures")}, ensure_ascii=False, allow_nan=False)
+
+
+def retrieval_table(found: Retrieval) -> Table:
+    """The engine's figures, the baselines' and those of chance; intervals are over families."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for column in ("probes", "mAP", "95 %", *(f"rank@{rank}" for rank in RANKS), "rank@5, 95 %"):
+        table.add_column(column, justify="right", no_wrap=True)
+    rows: list[tuple[str, SearchFigures | None]] = [
+        ("this engine", found.figures),
+        ("  not from one photograph", found.other_photographs),
+        ("untuned cosine", found.untuned_cosine),
+        ("colours only", found.colour_only),
+    ]
+    for name, figures in rows:
+        if figures is not None:
+            table.add_row(name, *_search_cells(figures))
+    mean, *ranks = (_shown(value) for value in found.chance.values())
+    table.add_row("chance", "", mean, "", *ranks, "")
+    return table
+
+
+def searched_line(found: Retrieval) -> str:
+    """How many faces were searched for how many, and by which engine."""
+    engine = " · ".join(part for part in found.engine.values() if part)
+    return (
+        f"{found.protocol} with {engine}: {found.figures.probes:,} probes in {found.gallery:,} "
+        f"faces, {found.failure_to_enrol:.1%} of {found.photos:,} photos without a face, "
+        f"{found.probes_lost:,} probes lost"
+    )
+
+
+def _search_cells(figures: SearchFigures) -> list[str]:
+    return [
+        f"{figures.probes:,}",
+        _shown(figures.mean_average_precision),
+        "{:.3f} to {:.3f}".format(*figures.map_interval),
+        *(_shown(figures.rank_at[str(rank)]) for rank in RANKS),
+        "{:.3f} to {:.3f}".format(*figures.rank_intervals["5"]),
+    ]
 
 
 def _cells(figures: Figures) -> list[str]:

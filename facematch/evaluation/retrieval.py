@@ -1,0 +1,198 @@
+"""Runs a search: every probe against the whole gallery, then mAP and rank@k, beside baselines'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import ProtocolError
+from facematch.evaluation.measure import Enrolled, engine_names, enrol
+from facematch.evaluation.protocols import Listed, Search, refuse_fitted
+from facematch.metrics import average_precision, chance_precision, mean_interval
+from facematch.pipeline import FaceMatcher
+from facematch.resemblance import ResemblanceModel, model_for
+from facematch.similarity import cosine_matrix, unit_rows
+from facematch.training.fiw import photograph_of
+from facematch.types import Embedder, Vectors
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+RANKS = (1, 5, 10, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFigures:
+    """How early relatives come; each figure with its 95 % interval over the probes' families.
+
+    `mean_average_precision` is 1 where all relatives come first. `rank_at[k]` is the share of
+    probes with a relative among the first k.
+    """
+
+    probes: int
+    mean_average_precision: float
+    map_interval: tuple[float, float]
+    rank_at: dict[str, float]
+    rank_intervals: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What came of a search.
+
+    `other_photographs` leaves out faces that FIW cut from a photograph that shows the probe, None
+    where there are none. `chance` is what an order at random gives on average. `gallery` counts the
+    faces searched.
+    """
+
+    protocol: str
+    engine: dict[str, str | None]
+    photos: int
+    failure_to_enrol: float
+    gallery: int
+    probes_lost: int
+    figures: SearchFigures
+    other_photographs: SearchFigures | None
+    untuned_cosine: SearchFigures
+    colour_only: SearchFigures
+    chance: dict[str, float]
+
+
+def evaluate_search(
+    search: Search,
+    matcher: FaceMatcher,
+    untuned: Embedder,
+    *,
+    model: ResemblanceModel | None = None,
+    seed: int = 0,
+    on: str | None = None,
+) -> Retrieval:
+    """The figures of a search for an engine; a probe's photos are averaged.
+
+    A probe's own faces in the gallery are not looked at. A probe without a face, or without a
+    relative in the gallery, is left out and counted. `model` and `on` are as `measure.evaluate`'s.
+
+    Raises ProtocolError where the engine was fitted on people of the search, or nobody is left.
+    """
+    model = model_for(matcher.embedder.space) if model is None else model
+    if model is not None:
+        refuse_fitted(search, model.families)
+    enrolled = enrol(search, matcher, untuned, on)
+    probes = [each for each in search.probes if any(photo in enrolled.row for photo in each.photos)]
+    gallery = [each for each in search.gallery if each.photos[0] in enrolled.row]
+    kin, own, shared = _relations(probes, gallery)
+    usable = np.flatnonzero((kin & ~own).any(axis=0))
+    if not len(usable):
+        raise ProtocolError(f"{search.name}: no probe has a relative's face in the gallery")
+    probes = [probes[at] for at in usable]
+    kin, own, shared = kin[:, usable], own[:, usable], shared[:, usable]
+    families = np.array([each.family for each in probes])
+
+    def figures(values: Floats, left_out: Mask) -> SearchFigures:
+        return _figures(values, kin, left_out, families, np.random.default_rng(seed))
+
+    alike = _alike(enrolled, probes, gallery, model)
+    found = {name: figures(values, own) for name, values in alike.items()}
+    apart = own | shared
+    is_told = bool(shared.any() and (kin & ~apart).any())
+    photos = len(search.photos())
+    return Retrieval(
+        protocol=search.name,
+        engine=engine_names(matcher, model),
+        photos=photos,
+        failure_to_enrol=1 - len(enrolled.row) / photos,
+        gallery=len(gallery),
+        probes_lost=len(search.probes) - len(probes),
+        figures=found["engine"],
+        other_photographs=figures(alike["engine"], apart) if is_told else None,
+        untuned_cosine=found["untuned"],
+        colour_only=found["colours"],
+        chance=_chance(kin & ~own, ~own),
+    )
+
+
+def _relations(probes: Sequence[Listed], gallery: Sequence[Listed]) -> tuple[Mask, Mask, Mask]:
+    """Of each face and probe, (G, Q): one family; one person; one photograph of FIW's."""
+
+    def equal(of_gallery: Sequence[str], of_probes: Sequence[str]) -> Mask:
+        return np.asarray(np.array(of_gallery)[:, np.newaxis] == np.array(of_probes))
+
+    kin = equal([each.family for each in gallery], [each.family for each in probes])
+    own = equal([each.person for each in gallery], [each.person for each in probes])
+    cut_from = [photograph_of(each.photos[0]) for each in gallery]
+    shown = [{photograph_of(photo) for photo in each.photos} - {None} for each in probes]
+    return kin, own, np.array([[each in some for some in shown] for each in cut_from])
+
+
+def _alike(
+    enrolled: Enrolled,
+    probes: Sequence[Listed],
+    gallery: Sequence[Listed],
+    model: ResemblanceModel | None,
+) -> dict[str, Floats]:
+    """By each method how alike each face and each probe are, (G, Q)."""
+    rows = [enrolled.row[each.photos[0]] for each in gallery]
+    of = [
+        [enrolled.row[photo] for photo in each.photos if photo in enrolled.row] for each in probes
+    ]
+    spread = enrolled.colours.std(axis=0)
+    shades = enrolled.colours / np.where(spread > 0, spread, 1)
+    seen = np.array([shades[some].mean(axis=0) for some in of])
+    return {
+        "engine": _by_vectors(enrolled.vectors, rows, of, model),
+        "untuned": _by_vectors(enrolled.untuned, rows, of, None),
+        "colours": -np.linalg.norm(shades[rows][:, np.newaxis] - seen, axis=2),
+    }
+
+
+def _by_vectors(
+    vectors: Vectors,
+    rows: Sequence[int],
+    of: Sequence[Sequence[int]],
+    model: ResemblanceModel | None,
+) -> Floats:
+    means = unit_rows(np.array([vectors[some].mean(axis=0) for some in of]))
+    if model is None:
+        return cosine_matrix(vectors[rows], means).astype(np.float64)
+    return model.distances_from_cohort(vectors[rows], means)
+
+
+def _figures(
+    values: Floats, kin: Mask, left_out: Mask, families: NDArray[np.str_], rng: np.random.Generator
+) -> SearchFigures:
+    """The figures over all probes who have a relative among those not left out: one or more."""
+    usable, precisions, firsts = [], [], []
+    for at, (alike, are_kin, out) in enumerate(zip(values.T, kin.T, left_out.T, strict=True)):
+        order = np.argsort(-alike[~out], kind="stable")
+        ranks = np.flatnonzero(are_kin[~out][order]) + 1
+        if len(ranks):
+            usable.append(at)
+            precisions.append(average_precision(ranks))
+            firsts.append(int(ranks[0]))
+    of, first = families[usable], np.array(firsts)
+    hits = {str(rank): (first <= rank).astype(np.float64) for rank in RANKS}
+    return SearchFigures(
+        probes=len(usable),
+        mean_average_precision=float(np.mean(precisions)),
+        map_interval=mean_interval(np.array(precisions), of, rng),
+        rank_at={rank: float(each.mean()) for rank, each in hits.items()},
+        rank_intervals={rank: mean_interval(each, of, rng) for rank, each in hits.items()},
+    )
+
+
+def _chance(kin: Mask, searched: Mask) -> dict[str, float]:
+    """The figures that an order at random has on average."""
+    counts = list(zip(kin.sum(axis=0).tolist(), searched.sum(axis=0).tolist(), strict=True))
+    chance = {"mean_average_precision": np.mean([chance_precision(*each) for each in counts])}
+    for rank in RANKS:
+        chance[f"rank_at_{rank}"] = np.mean([_hit(found, among, rank) for found, among in counts])
+    return {name: float(value) for name, value in chance.items()}
+
+
+def _hit(found: int, among: int, rank: int) -> float:
+    """How likely one of `found` is among the first `rank` of `among` in any order."""
+    places = np.arange(min(rank, among))
+    return float(1 - np.prod(np.maximum(among - found - places, 0) / (among - places)))
