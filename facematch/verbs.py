@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -63,7 +64,9 @@ class Verbs(ABC):
         """The names of the parts that make a score."""
 
     @abstractmethod
-    def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+    def faces(
+        self, photos: Iterable[PhotoLike], *, cache: Path | None = None
+    ) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order."""
 
     @abstractmethod
@@ -170,11 +173,13 @@ class Verbs(ABC):
         archive: Iterable[PhotoLike],
         *,
         top: int = 10,
+        cache: Path | None = None,
     ) -> Findings:
         """Who in an archive looks most like a child: every face of every photo, by person.
 
         `child` is one name and its photos, which are left out where the archive holds them too.
-        Memory stays bounded however large the archive. Raises what `family` raises.
+        Memory stays bounded however large the archive. `cache` is a file to keep where faces are,
+        as in `faces`. Raises what `family` and `faces` raise.
         """
         if len(child) != 1:
             raise OptionError(f"one child is searched for, not {len(child)}")
@@ -187,7 +192,7 @@ class Verbs(ABC):
             raise _of_no_use(skipped)
         known = identify.embed(np.stack([_chip(*each, identify) for each in shown]))
         looked = _Looked(self, person, model, (identify, known))
-        best = most_alike(looked.sightings(archive), _CANDIDATES * top)
+        best = most_alike(looked.sightings(self.faces(archive, cache=cache)), _CANDIDATES * top)
         best += looked.child
         identities = np.array([seen.identity for seen in best], np.float32)
         groups = []
@@ -311,9 +316,9 @@ class _Looked:
         self.child: list[Sighting] = []  # a few that may be the child: they are to crowd out nobody
         self.skipped: list[Skipped] = []
 
-    def sightings(self, archive: Iterable[PhotoLike]) -> Iterator[Sighting]:
+    def sightings(self, archive: Iterable[Portrait | Skipped]) -> Iterator[Sighting]:
         """Every face but those of the child's own photos, and those that may be the child."""
-        for portrait in self._matcher.faces(archive):
+        for portrait in archive:
             if isinstance(portrait, Skipped):
                 self.skipped.append(portrait)
             elif portrait.photo.digest not in {*self._child.digests} - {""}:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from facematch.cli.options import (
+    CacheFile,
     DetectorName,
     EmbedderName,
     FaceNumber,
@@ -23,6 +24,7 @@ from facematch.cli.options import (
     print_table,
     watched,
 )
+from facematch.cli.stopping import Tally, stoppable
 from facematch.errors import OptionError, TableError
 
 if TYPE_CHECKING:
@@ -215,6 +217,7 @@ def find(
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    cache: CacheFile = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -226,8 +229,11 @@ def find(
     from facematch.photos import list_photos
 
     matcher = matcher_of(detector, embedder, min_face)
-    archive = watched(list_photos(folder), "photos")
-    found = matcher.find(_people([child], "CHILD", save), archive, top=top)
+    tally = Tally()
+    with stoppable([tally], cache):
+        photos = list_photos(folder)
+        archive = tally.photos(watched(photos, "photos"), len(photos))
+        found = matcher.find(_people([child], "CHILD", save), archive, top=top, cache=cache)
     _show_verdict(found, format, save, dark)
 
 

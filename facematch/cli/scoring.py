@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from facematch.cli.options import (
     MinFace,
     Out,
     OutputFormat,
+    Resume,
     TableFormat,
     TableOption,
     app,
@@ -23,10 +26,13 @@ from facematch.cli.options import (
     print_table,
     watched,
 )
-from facematch.errors import NoFaceError, OptionError
+from facematch.cli.stopping import Tally, stoppable
+from facematch.errors import OptionError
 
 if TYPE_CHECKING:
     from facematch.types import Gallery, Portrait
+
+_RESUMED = ("csv", "json", "jsonl")  # formats that grow at their end
 
 
 @app.command()
@@ -114,6 +120,7 @@ def match(
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
     cache: CacheFile = None,
+    resume: Resume = False,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -127,25 +134,28 @@ def match(
     from facematch.photos import list_photos
     from facematch.report import NO_PATERNITY_TEST
     from facematch.tables import RESULTS, comparison_rows, write_rows
+    from facematch.types import joined
 
-    listed = [list_photos(folder) for folder in (parents, children)]
     kind = _format(format, out)
+    _check_resume(resume, cache, kind, out)
     matcher = matcher_of(detector, embedder, min_face)
-    galleries = [
-        matcher.gallery(watched(photos, role), cache=cache)
-        for photos, role in zip(listed, ("parents", "children"), strict=True)
-    ]
-    if people:
-        roots = (parents, children)
-        galleries = [
-            gallery.by_person([_person(root, photo) for photo in gallery.labels])
-            for root, gallery in zip(roots, galleries, strict=True)
+    tallies = Tally(), Tally()
+    with stoppable(tallies, cache, out):
+        listed = [list_photos(folder) for folder in (parents, children)]
+        found = [
+            tally.galleries(matcher.galleries(watched(photos, role), cache=cache), len(photos))
+            for tally, photos, role in zip(tallies, listed, ("parents", "children"), strict=True)
         ]
-    compared = matcher.match(*galleries, top=top)
-    rows = comparison_rows(galleries[0], galleries[1], compared)
-    write_rows(rows, ["parent", "child", *RESULTS], kind, out)
+        all_parents = joined(found[0])
+        some_children: Iterable[Gallery] = found[1]
+        if people:
+            all_parents = _by_person(parents, all_parents)
+            some_children = [_by_person(children, joined(found[1]))]
+        rows = comparison_rows(all_parents, some_children, partial(matcher.match, top=top))
+        write_rows(rows, ["parent", "child", *RESULTS], kind, out, resume=resume)
     typer.echo(NO_PATERNITY_TEST, err=True)
-    _fail_if_nothing(*galleries)
+    for tally in tallies:
+        tally.fail_if_nothing()
 
 
 @app.command()
@@ -157,6 +167,7 @@ def pairs(
     format: TableOption = None,  # noqa: A002 - the option's name
     out: Out = None,
     cache: CacheFile = None,
+    resume: Resume = False,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -166,17 +177,36 @@ def pairs(
     Paths are relative to the folder you are in. Each photo is read once. This is no paternity test.
     """
     from facematch.report import NO_PATERNITY_TEST
-    from facematch.tables import RESULTS, pair_rows, read_pairs, write_rows
+    from facematch.tables import RESULTS, pair_photos, pair_rows, read_pairs, write_rows
 
-    columns, wanted = read_pairs(table)
     kind = _format(format, out)
+    _check_resume(resume, cache, kind, out)
     matcher = matcher_of(detector, embedder, min_face)
-    photos = list(dict.fromkeys(row[role] for row in wanted for role in ("parent", "child")))
-    gallery = matcher.gallery(watched(photos, "photos"), cache=cache)
-    rows = pair_rows(gallery, wanted, matcher.match_pairs)
-    write_rows(rows, [*columns, *RESULTS], kind, out)
+    tally = Tally()
+    with stoppable([tally], cache, out):
+        columns, wanted = read_pairs(table)
+        photos = pair_photos(wanted)
+        found = matcher.galleries(watched(photos, "photos"), cache=cache)
+        rows = pair_rows(tally.galleries(found, len(photos)), wanted, matcher.match_pairs)
+        write_rows(rows, [*columns, *RESULTS], kind, out, resume=resume)
     typer.echo(NO_PATERNITY_TEST, err=True)
-    _fail_if_nothing(gallery)
+    tally.fail_if_nothing()
+
+
+def _check_resume(resume: bool, cache: Path | None, kind: str, out: Path | None) -> None:
+    if not resume:
+        return
+    if cache is None or out is None:
+        raise OptionError(
+            "--resume goes on with a file, by what a cache kept: name both with -o FILE and "
+            "--cache FILE, in the first run too"
+        )
+    if kind not in _RESUMED:
+        raise OptionError(f"--resume is for {', '.join(_RESUMED)}, not for {kind}: end {out} so")
+
+
+def _by_person(root: Path, gallery: Gallery) -> Gallery:
+    return gallery.by_person([_person(root, photo) for photo in gallery.labels])
 
 
 def _person(root: Path, photo: str) -> str:
@@ -195,14 +225,6 @@ def _format(chosen: TableFormat | None, out: Path | None) -> str:
     if out is not None:
         raise OptionError(f"{out}: what format? Name one with --format, or end the name in .csv")
     return TableFormat.TABLE.value
-
-
-def _fail_if_nothing(*galleries: Gallery) -> None:
-    """Say of galleries without a single face why, in one line."""
-    for gallery in galleries:
-        if not gallery.subjects and gallery.skipped:
-            first = gallery.skipped[0]
-            raise NoFaceError(first.photo, f"{first.reason}; no photo was of use")
 
 
 def _save(portrait: Portrait, folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.cli.options import (
+    CacheFile,
     EmbedderName,
     Format,
     MinFace,
@@ -17,6 +18,7 @@ from facematch.cli.options import (
     matcher_of,
     print_table,
 )
+from facematch.cli.stopping import Tally, stoppable
 from facematch.errors import OptionError
 
 if TYPE_CHECKING:
@@ -162,6 +164,7 @@ def evaluate(
         Path | None, typer.Option(metavar="DIR", help="Draw ROC and reliability there.")
     ] = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
+    cache: CacheFile = None,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -183,7 +186,11 @@ def evaluate(
 
     chosen, usual = _protocol(protocol, table, root, pairs or triples, relations, families)
     matcher = matcher_of(detector or usual, embedder, min_face)
-    found = measure(chosen, matcher, load_embedder("dlib-resnet"))
+    tally = Tally()
+    with stoppable([tally], cache):
+        found = measure(
+            chosen, matcher, load_embedder("dlib-resnet"), cache=cache, watched=tally.photos
+        )
     if plots is not None:
         from facematch.evaluation.plots import draw
 

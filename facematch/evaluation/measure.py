@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from facematch.training.fiw import PARENT_CHILD, open_faces
 from facematch.types import Chips, Embedder, Photo, Portrait, Skipped, Vectors
 
 Floats = NDArray[np.float64]
+
+Watched = Callable[[Iterable[Photo | str], int], Iterable[Photo | str]]
 
 _BATCH = 32  # faces embedded at a time
 _DRAWN = 5000  # strangers of a group
@@ -122,10 +125,14 @@ def evaluate(
     *,
     model: ResemblanceModel | None = None,
     seed: int = 0,
+    cache: Path | None = None,
+    watched: Watched | None = None,
 ) -> Evaluation:
     """The figures of a protocol for an engine; photos without a face are counted and left out.
 
-    `model` is the resemblance model, by default the one shipped for the embedder.
+    `model` is the resemblance model, by default the one shipped for the embedder. `cache` is a file
+    to keep where faces are, for another time. `watched` is given the photos and how many there are,
+    and gives them back: for progress.
 
     Raises ProtocolError where the engine was fitted on people of the protocol, or no trial is left;
     MissingExtraError without scikit-learn.
@@ -134,12 +141,18 @@ def evaluate(
     model = model_for(matcher.embedder.space) if model is None else model
     if model is not None:
         refuse_fitted(protocol, model.families)
-    enrolled = _enrol(protocol, matcher, untuned)
+    photos = protocol.photos()
+    looked_at: Iterable[Photo | str] = _photos(protocol, photos)
+    if watched is not None:
+        looked_at = watched(looked_at, len(photos))
+    found = matcher.faces(looked_at, cache=cache)
+    enrolled = _enrol(_usable(photos, found), matcher.embedder, untuned)
+    if enrolled is None:
+        raise ProtocolError(f"{protocol.root}: no face found in any of the protocol's photos")
     trials = [trial for trial in protocol.trials if _is_enrolled(trial, enrolled)]
     if not trials:
         raise ProtocolError(f"{protocol.name}: no trial has a face in each of its photos")
     judged = _Judged(trials, enrolled, model, np.random.default_rng(seed))
-    photos = len(protocol.photos())
     typed = np.isin(judged.relations, PARENT_CHILD)
     main = typed if typed.any() else np.ones(len(trials), bool)
     apart = np.array([not trial.shares_photograph for trial in trials])
@@ -150,8 +163,8 @@ def evaluate(
             "embedder": matcher.embedder.name,
             "resemblance": None if model is None else model.name,
         },
-        photos=photos,
-        failure_to_enrol=1 - len(enrolled.row) / photos,
+        photos=len(photos),
+        failure_to_enrol=1 - len(enrolled.row) / len(photos),
         trials_lost=len(protocol.trials) - len(trials),
         figures=judged.figures(main),
         all_relations=judged.figures(np.ones(len(trials), bool)),
@@ -299,17 +312,18 @@ def _mean(values: Iterable[Floats]) -> Floats:
     return np.asarray(np.mean(list(values), axis=0))
 
 
-def _enrol(protocol: Protocol, matcher: FaceMatcher, untuned: Embedder) -> _Enrolled:
-    """Every photo's largest face, embedded by both, one batch after another."""
-    is_same = untuned.space == matcher.embedder.space
+def _enrol(
+    usable: Iterator[tuple[str, Portrait]], embedder: Embedder, untuned: Embedder
+) -> _Enrolled | None:
+    """Every photo's largest face, embedded by both, a batch after another; None without photos."""
+    is_same = untuned.space == embedder.space
     names: list[str] = []
     vectors: list[Vectors] = []
     plain: list[Vectors] = []
     shades: list[Floats] = []
-    usable = _usable(protocol, matcher)
     while batch := list(islice(usable, _BATCH)):
         names += [name for name, _ in batch]
-        vectors.append(matcher.embedder.embed(np.stack([seen.chips[0] for _, seen in batch])))
+        vectors.append(embedder.embed(np.stack([seen.chips[0] for _, seen in batch])))
         if not is_same:
             chips = [_chip(portrait, untuned) for _, portrait in batch]
             plain.append(untuned.embed(np.stack(chips)))
@@ -317,17 +331,17 @@ def _enrol(protocol: Protocol, matcher: FaceMatcher, untuned: Embedder) -> _Enro
             colours(around(portrait.photo.pixels, portrait.faces[0].box)) for _, portrait in batch
         ]
     if not names:
-        raise ProtocolError(f"{protocol.root}: no face found in any of the protocol's photos")
+        return None
     row = {name: at for at, name in enumerate(names)}
     engine = unit_rows(np.concatenate(vectors))
     untuned_rows = engine if is_same else unit_rows(np.concatenate(plain))
     return _Enrolled(row, engine, untuned_rows, np.array(shades))
 
 
-def _usable(protocol: Protocol, matcher: FaceMatcher) -> Iterator[tuple[str, Portrait]]:
+def _usable(
+    names: Sequence[str], found: Iterable[Portrait | Skipped]
+) -> Iterator[tuple[str, Portrait]]:
     """The photos with a face, by the protocol's names for them."""
-    names = protocol.photos()
-    found = matcher.faces(_photos(protocol, names))
     for name, portrait in zip(names, found, strict=True):
         if not isinstance(portrait, Skipped) and portrait.faces:
             yield name, portrait
