@@ -27,7 +27,7 @@ from machine import machine
 from PIL import Image
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-WARM_UP = 0.25  # of the time, until memory is as large as it gets
+WARM_UP = 0.5  # of the time: memory steps up when more threads than ever meet in a network
 STANDSTILL = 120  # seconds
 FLAT = 1.05  # how much larger memory may be at the end
 

@@ -7,19 +7,24 @@ versions that the file was made with. `make_golden.py` makes the file anew.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from make_golden import EMBEDDERS, GOLDEN, PHOTOS, SAMPLES, versions
 from numpy.typing import NDArray
 
 from facematch import FaceMatcher
 from facematch.align import crop_faces
+from facematch.errors import EmbeddingError
 from facematch.landmarks import LandmarkLocator
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import model_for
-from facematch.similarity import unit_rows
+from facematch.similarity import cosine_matrix, cosine_matrix_in_full, unit_rows
 from facematch.types import Face, Photo
 
 IN_PHOTO = (slice(0, 1), slice(1, 2), slice(2, 6))  # which faces are in which photo
@@ -116,3 +121,50 @@ def test_all_stages_together_agree_to_a_tenth_of_a_point(
     scores, _ = model.compare(found.vectors, found.vectors)
     expected = golden["kin scores"][:3, :3]  # the largest face of the group is its first
     np.testing.assert_allclose(scores, expected, atol=0.1, err_msg=told)
+
+
+# --- the same bits, however it is done ---
+
+
+@pytest.mark.parametrize("name", EMBEDDERS)
+def test_a_chip_gives_the_same_bits_in_any_batch(
+    golden: dict[str, NDArray[Any]], name: str
+) -> None:
+    embedder, chips = load_embedder(name), golden["chips"]
+    whole = embedder.embed(chips)
+    for size in (1, 2, 5):
+        parts = [embedder.embed(chips[at : at + size]) for at in range(0, len(chips), size)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(embedder.embed(chips[::-1])[::-1], whole)
+
+
+def test_two_rows_give_the_same_cosine_whatever_else_is_compared() -> None:
+    rows = np.random.default_rng(0).normal(size=(700, 192)).astype(np.float32)
+    whole = cosine_matrix_in_full(rows, rows[:50])
+    for some in (slice(0, 1), slice(3, 20), slice(100, 611)):
+        np.testing.assert_array_equal(cosine_matrix_in_full(rows[some], rows[:50]), whole[some])
+    np.testing.assert_array_equal(cosine_matrix_in_full(rows, rows[7:8]), whole[:, 7:8])
+    np.testing.assert_allclose(whole, cosine_matrix(rows, rows[:50]), atol=1e-6)
+    with pytest.raises(EmbeddingError, match="all zeros|not finite|no direction"):
+        cosine_matrix_in_full(np.zeros((1, 4), np.float32), rows[:1, :4])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are chosen so on Linux")
+def test_one_core_gives_the_same_bits_as_all() -> None:
+    code = (
+        "import os, sys; os.sched_setaffinity(0, {int(core) for core in sys.argv[1:]}); "
+        "import hashlib; from facematch import FaceMatcher; m = FaceMatcher(min_face=60); "
+        "g = m.gallery(f'samples/{n}.png' for n in ('father', 'mother', 'son', 'daughter')); "
+        "c = next(m.match(g, g)); "
+        "print([hashlib.sha256(a.tobytes()).hexdigest() for a in "
+        "(g.vectors, c.cosines, c.scores, c.likelihood_ratios)])"
+    )
+    cores = sorted(os.sched_getaffinity(0))
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code, *map(str, some)],
+            capture_output=True, text=True, check=True, cwd=REPOSITORY,
+        ).stdout
+        for some in (cores[:1], cores)
+    }  # fmt: skip
+    assert len(printed) == 1
