@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import CacheError
-from facematch.types import Box
+from facematch.types import Box, Face
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,7 +40,10 @@ _COUNTED_EVERY = 1000  # entries put: other processes put some too
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Remembered:
-    """The largest face of a photo, as it was embedded; or, with `reason`, why there is none."""
+    """The largest face of a photo, as it was embedded; or, with `reason`, why there is none.
+
+    Or, for whoever looks at every face, where all of them are: `of_faces`.
+    """
 
     box: Box = (0.0, 0.0, 0.0, 0.0)
     confidence: float = 0.0
@@ -48,6 +51,19 @@ class Remembered:
     warnings: tuple[str, ...] = ()
     vector: NDArray[np.float32] | None = None
     reason: str = ""
+
+    @classmethod
+    def of_faces(cls, faces: Sequence[Face]) -> Remembered:
+        """Where faces are and how sure that is, to the last bit, and nothing else of them."""
+        exact = np.array([(*face.box, face.confidence) for face in faces], np.float64)
+        return cls(faces_found=len(faces), vector=exact.ravel().view(np.float32))
+
+    def faces(self) -> list[Face]:
+        """What `of_faces` was given, without landmarks."""
+        if self.vector is None:
+            return []
+        numbers = self.vector.view(np.float64).reshape(self.faces_found, 5).tolist()
+        return [Face((one, two, three, four), sure) for one, two, three, four, sure in numbers]
 
 
 class FaceCache:

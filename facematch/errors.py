@@ -29,6 +29,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def printable(text: str) -> str:
+    """Text for a terminal, on one line; what cannot be shown, a line break say, as an escape."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 class FacematchError(Exception):
     """Base of every error facematch raises on purpose; the message is one line for a person."""
 

@@ -138,22 +138,31 @@ def read_photo(
 def list_photos(path: str | os.PathLike[str]) -> list[str]:
     """The photos in a folder and the folders in it, by name; any other path as it is.
 
-    In a folder the name's ending decides what is a photo; hidden files and folders are left out.
-    Raises MissingPhotoError for a folder without any.
+    In a folder the name's ending decides what is a photo; hidden files and folders are left out,
+    and links to folders, so that none leads in a circle. Raises MissingPhotoError for a folder
+    without any, UnreadablePhotoError for a folder in it that may not be read.
     """
-    folder = Path(path)
-    if not os.path.isdir(folder):
-        return [os.fsdecode(path)]
-    found = [
-        str(file)
-        for file in sorted(folder.rglob("*"))
-        if file.suffix
-        and file.suffix.lower() in _ENDINGS.split()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]
+    label = os.fsdecode(path)
+    if not os.path.isdir(label):
+        return [label]
+    endings, found = frozenset(_ENDINGS.split()), []
+    for folder, folders, files in os.walk(label, onerror=_refuse_folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            str(Path(folder, name))
+            for name in files
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings
+        ]
     if not found:
-        raise MissingPhotoError(os.fsdecode(path), f"holds no photo: none ends in {_ENDINGS}")
-    return found
+        raise MissingPhotoError(label, f"holds no photo: none ends in {_ENDINGS}")
+    return sorted(found, key=lambda file: file.split(os.sep))
+
+
+def _refuse_folder(error: OSError) -> NoReturn:
+    raise UnreadablePhotoError(
+        os.fsdecode(error.filename),
+        f"the system does not let this folder be read ({error.strerror}): check its permissions",
+    ) from error
 
 
 def photo_digest(path: str | os.PathLike[str], *, limits: Limits = _DEFAULT_LIMITS) -> str:

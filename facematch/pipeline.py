@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -31,7 +32,7 @@ from facematch.photos import photo_digest, read_photo
 from facematch.quality import face_warnings, is_same_picture
 from facematch.registry import load_detector, load_embedder
 from facematch.resemblance import ResemblanceModel, model_for
-from facematch.similarity import cosine_matrix, cosine_pairs, unit_rows
+from facematch.similarity import cosine_matrix_in_full, cosine_pairs, unit_rows
 from facematch.types import (
     Chips,
     Comparison,
@@ -154,14 +155,18 @@ class FaceMatcher(Verbs, Clips, Indexing):
         subjects = [portrait.subject(at) for portrait, at in zip(seen, chosen, strict=True)]
         return np.stack(chips), subjects, warnings
 
-    def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+    def faces(
+        self, photos: Iterable[PhotoLike], *, cache: Path | None = None
+    ) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order; a photo that cannot be read is Skipped.
 
         Two threads decode ahead, two photos each and no more, so that memory stays bounded however
-        many there are.
+        many there are. `cache` is a file to keep where faces are, and to look it up in: most of the
+        time goes into finding them. Raises CacheError where that file is no cache.
         """
-        for photo in _ahead(photos, self._read_or_skip):
-            yield photo if isinstance(photo, Skipped) else self._look(photo)
+        with _cached(cache, self._identity("faces")) as known:
+            for photo in _ahead(photos, self._read_or_skip):
+                yield photo if isinstance(photo, Skipped) else self._look(photo, known)
 
     def embed(self, portraits: Iterable[Portrait]) -> Vectors:
         """A vector for every face of every portrait, in order, embedded in batches.
@@ -186,20 +191,22 @@ class FaceMatcher(Verbs, Clips, Indexing):
         cluster.py. Raises CacheError where that file is no cache, OptionError for either of them on
         a cluster, ClusterError where there is no cluster.
         """
-        if on is not None:
-            if cache is not None or self.known is not None:
-                raise OptionError("--on looks at photos anew: leave --cache and --db out with it")
-            return Gallery.joined([self.gallery([]), *spread(self.gallery, photos, on=on)])
-        entries: list[tuple[str, Remembered | Skipped]] = []
-        known = self.known if cache is None else FaceCache(cache, self._identity())
-        try:
-            found = self._remembered(photos, known)
-            while batch := list(islice(found, _BATCH)):
-                entries += self._embedded(batch, known)
-        finally:
-            if isinstance(known, FaceCache):
-                known.close()
-        return self._as_gallery(entries)
+        parts = list(self.galleries(photos, cache=cache, on=on))
+        return Gallery.joined(parts) if parts else self._as_gallery([])
+
+    def galleries(
+        self, photos: Iterable[PhotoLike], *, cache: Path | None = None, on: str | None = None
+    ) -> Iterator[Gallery]:
+        """As `gallery`, some photos at a time: each part comes as soon as it is embedded and kept.
+
+        So a long run can use what is done, and hold no more. Raises what `gallery` raises.
+        """
+        if on is None:
+            yield from map(self._as_gallery, self._entries(photos, cache))
+            return
+        if cache is not None or self.known is not None:
+            raise OptionError("--on looks at photos anew: leave --cache and --db out with it")
+        yield from spread(self.gallery, photos, on=on)
 
     def match(
         self, parents: Gallery, children: Gallery, *, top: int | None = None
@@ -213,7 +220,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         step = max(_MOST_PAIRS // max(len(parents.subjects), 1), 1)
         for start in range(0, len(children.subjects), step):
             some = children.vectors[start : start + step]
-            cosines = cosine_matrix(parents.vectors, some)
+            cosines = cosine_matrix_in_full(parents.vectors, some)
             scores, ratios = (
                 _unknown(cosines.shape)
                 if model is None
@@ -253,7 +260,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         best: list[list[tuple[tuple[float, ...], dict[str, Any]]]] = [[] for _ in children.subjects]
         for which, batch in self._parts(index, children, model, top, kept_where(Span(), own)):
             vectors, some = unit_rows(matrix(batch["vector"])), children.vectors[which]
-            cosines = cosine_matrix(vectors, some)
+            cosines = cosine_matrix_in_full(vectors, some)
             scores, ratios = (
                 _unknown(cosines.shape)
                 if model is None
@@ -328,6 +335,16 @@ class FaceMatcher(Verbs, Clips, Indexing):
             replace(face, box=tuple(box)) for face, box in zip(found, boxes.tolist(), strict=True)
         ]
 
+    def _entries(
+        self, photos: Iterable[PhotoLike], cache: Path | None
+    ) -> Iterator[list[tuple[str, Remembered | Skipped]]]:
+        """What is found in each photo, a batch at a time; kept where there is a cache."""
+        with _cached(cache, self._identity(self.embedder.space)) as kept:
+            known = self.known if kept is None else kept
+            found = self._remembered(photos, known)
+            while batch := list(islice(found, _BATCH)):
+                yield self._embedded(batch, known)
+
     def _remembered(
         self, photos: Iterable[PhotoLike], known: FaceCache | Index | None
     ) -> Iterator[_Found | Skipped]:
@@ -373,7 +390,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         space = self.embedder.space
         return Gallery(subjects, unit_rows(vectors), space, warnings, tuple(skipped))
 
-    def _identity(self) -> str:
+    def _identity(self, what: str) -> str:
         """All that decides what is found in a photo: names, weights, settings, version."""
         from importlib.metadata import version
 
@@ -381,15 +398,21 @@ class FaceMatcher(Verbs, Clips, Indexing):
         identity = [
             version("facematch"),
             self.detector.name,
-            self.embedder.space,
+            what,
             self.min_face,
             weights,
         ]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
-    def _look(self, photo: Photo) -> Portrait | Skipped:
+    def _look(self, photo: Photo, known: FaceCache | None = None) -> Portrait | Skipped:
+        entry = known.get(photo.digest) if known is not None and photo.digest else None
+        if entry is not None:
+            return self.portrait(photo, entry.faces())
         try:
-            return self.find_faces(photo)
+            portrait = self.find_faces(photo)
+            if known is not None and photo.digest:
+                known.put(photo.digest, Remembered.of_faces(portrait.faces))
+            return portrait
         except OptionError as error:  # too small a least face for this photo
             return Skipped(photo.label, "option", str(error))
 
@@ -441,6 +464,16 @@ class FaceMatcher(Verbs, Clips, Indexing):
             engine=self.engine,
             warnings=tuple(dict.fromkeys(warnings)),  # of one photo given twice, once
         )
+
+
+@contextmanager
+def _cached(path: Path | None, engine: str) -> Iterator[FaceCache | None]:
+    """The cache in a file, if there is to be one."""
+    if path is None:
+        yield None
+        return
+    with closing(FaceCache(path, engine)) as known:
+        yield known
 
 
 @dataclass(frozen=True, slots=True, eq=False)

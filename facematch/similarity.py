@@ -63,6 +63,26 @@ def cosine_matrix(parents: Floats, children: Floats) -> Scores:
     return _matrix(rows, _unit_rows_by_threads(columns).T)
 
 
+def cosine_matrix_in_full(parents: Floats, children: Floats) -> Scores:
+    """As `cosine_matrix`, computed in float64 and rounded once.
+
+    So the same two rows give the same bits whatever else is compared and by how many threads, which
+    a product in float32 does not promise. It takes twice the time and memory.
+    """
+    rows, columns = _comparable(parents, children)
+    wide = (_in_full(rows) @ _in_full(columns).T).clip(-1, 1)
+    return np.asarray(wide, np.float32)
+
+
+def _in_full(vectors: Floats) -> NDArray[np.float64]:
+    """Rows of length 1 in float64."""
+    wide = vectors.astype(np.float64)
+    norms = np.sqrt(np.einsum("nd,nd->n", wide, wide))
+    if not (np.isfinite(norms) & (norms > 0)).all():
+        _refuse_rows(vectors)
+    return np.asarray(wide / norms[:, np.newaxis])
+
+
 def _unit_rows_by_threads(vectors: Floats) -> Vectors:
     """As `unit_rows`, on threads where there are many."""
     units = np.empty(vectors.shape, np.float32)

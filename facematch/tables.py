@@ -6,18 +6,22 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias, cast
 
-from facematch.errors import TableError
+from facematch.continued import Continued
+from facematch.errors import TableError, printable
 from facematch.extras import require
 from facematch.types import DIGITS, Comparison, Gallery, Skipped
 
 Row: TypeAlias = dict[str, Any]
 
+
+_ROLES = ("parent", "child")
 RESULTS = ("cosine", "score", "likelihood_ratio", "warnings", "reason")
 _FORMATS = {"cosine": ".3f", "score": ".1f", "likelihood_ratio": ".2g"}  # of a table
 _SHOWN = 50  # rows of a table
@@ -26,12 +30,32 @@ _BATCH = 50_000  # rows of Parquet written at a time
 
 
 def comparison_rows(
-    parents: Gallery, children: Gallery, comparisons: Iterable[Comparison], *, faces: bool = False
+    parents: Gallery,
+    children: Iterable[Gallery],
+    match: Callable[[Gallery, Gallery], Iterable[Comparison]],
+    *,
+    faces: bool = False,
 ) -> Iterator[Row]:
     """A row a pair, then a row for each photo that could not be used, with the reason.
 
-    With `faces`, `parent_face` says which face of the parent's photo it is.
+    `children` come in parts, and so do the rows: as soon as a part is there. With `faces`,
+    `parent_face` says which face of the parent's photo it is.
     """
+    left_out: list[Skipped] = []
+    for some in children:
+        for at, row in _compared_rows(parents, some, match(parents, some)):
+            yield ({"parent_face": parents.subjects[at].face} if faces else {}) | row
+        left_out += some.skipped
+    for role, skipped in (("parent", parents.skipped), ("child", left_out)):
+        for each in skipped:
+            who = dict.fromkeys(("parent", "parent_face", "child") if faces else _ROLES)
+            yield who | {role: each.photo} | failure(each)
+
+
+def _compared_rows(
+    parents: Gallery, children: Gallery, comparisons: Iterable[Comparison]
+) -> Iterator[tuple[int, Row]]:
+    """Each pair's parent, and its row."""
     parent_labels, child_labels = parents.labels, children.labels
     of_parents, of_children = _warnings(parents), _warnings(children)
     for comparison in comparisons:
@@ -43,36 +67,72 @@ def comparison_rows(
             comparison.likelihood_ratios,
         )
         for parent, child, *values in zip(*(column.tolist() for column in columns), strict=True):
-            who: Row = {"parent": parent_labels[parent], "child": child_labels[child]}
-            if faces:
-                who["parent_face"] = parents.subjects[parent].face
+            who = {"parent": parent_labels[parent], "child": child_labels[child]}
             warnings = [*of_parents[parent], *of_children[child]]
-            yield who | result(*values, warnings=warnings)
-    for role, gallery in (("parent", parents), ("child", children)):
-        for skipped in gallery.skipped:
-            yield {"parent": None, "child": None, role: skipped.photo} | failure(skipped)
+            yield parent, who | result(*values, warnings=warnings)
+
+
+def pair_photos(wanted: Sequence[Row]) -> list[str]:
+    """The photos that rows name, each once, in the order of the rows."""
+    return list(dict.fromkeys(row[role] for row in wanted for role in _ROLES))
 
 
 def pair_rows(
-    gallery: Gallery, wanted: Sequence[Row], match_pairs: Callable[[Gallery, Gallery], Comparison]
+    galleries: Iterable[Gallery],
+    wanted: Sequence[Row],
+    match_pairs: Callable[[Gallery, Gallery], Comparison],
 ) -> Iterator[Row]:
-    """The rows wanted, each with its result, or the reason why there is none."""
-    at = {label: number for number, label in enumerate(gallery.labels)}
-    skipped = {each.photo: each for each in gallery.skipped}
-    usable = [row for row in wanted if row["parent"] in at and row["child"] in at]
-    sides = [gallery.of_rows([at[row[role]] for row in usable]) for role in ("parent", "child")]
-    compared = match_pairs(*sides)
+    """The rows wanted, each with its result, or the reason why there is none.
+
+    `galleries` hold what `pair_photos` gave, in that order. A row comes as soon as both its photos
+    are known, and a photo is let go of behind its last row.
+    """
+    last_row = {row[role]: number for number, row in enumerate(wanted) for role in _ROLES}
+    at: dict[str, tuple[Gallery, int]] = {}
+    skipped: dict[str, Skipped] = {}
+    waiting = deque(enumerate(wanted))
+
+    def is_known(photo: str) -> bool:
+        return photo in at or photo in skipped
+
+    for some in galleries:
+        at |= {label: (some, row) for row, label in enumerate(some.labels)}
+        skipped |= {each.photo: each for each in some.skipped}
+        ready = []
+        while waiting and all(is_known(waiting[0][1][role]) for role in _ROLES):
+            ready.append(waiting.popleft())
+        yield from _ready_rows([row for _, row in ready], at, skipped, match_pairs)
+        for number, row in ready:
+            for photo in {row[role] for role in _ROLES if last_row[row[role]] == number}:
+                at.pop(photo, None)
+
+
+def _ready_rows(
+    ready: Sequence[Row],
+    at: Mapping[str, tuple[Gallery, int]],
+    skipped: Mapping[str, Skipped],
+    match_pairs: Callable[[Gallery, Gallery], Comparison],
+) -> Iterator[Row]:
+    """Rows whose photos are all known, `at` a row of a gallery or skipped."""
+    usable = [row for row in ready if row["parent"] in at and row["child"] in at]
+    results = _pair_results([[at[row[role]] for row in usable] for role in _ROLES], match_pairs)
+    for row in ready:
+        missing = [skipped[row[role]] for role in _ROLES if row[role] in skipped]
+        yield row | (failure(*missing) if missing else next(results))
+
+
+def _pair_results(
+    sides: Sequence[Sequence[tuple[Gallery, int]]],
+    match_pairs: Callable[[Gallery, Gallery], Comparison],
+) -> Iterator[Row]:
+    if not sides[0]:
+        return
+    parents, children = (_picked(side) for side in sides)
+    compared = match_pairs(parents, children)
     columns = (compared.cosines, compared.scores, compared.likelihood_ratios)
-    results = zip(*(column.tolist() for column in columns), strict=True)
-    warned = _warnings(gallery)
-    for row in wanted:
-        places = [at.get(row[role]) for role in ("parent", "child")]
-        if None in places:
-            missing = [skipped[row[role]] for role in ("parent", "child") if row[role] in skipped]
-            yield row | failure(*missing)
-        else:
-            warnings = [text for place in places for text in warned[place or 0]]
-            yield row | result(*next(results), warnings=warnings)
+    warned = zip(_warnings(parents), _warnings(children), strict=True)
+    for *values, (parent, child) in zip(*(each.tolist() for each in columns), warned, strict=True):
+        yield result(*values, warnings=[*parent, *child])
 
 
 def result(
@@ -108,7 +168,7 @@ def read_pairs(path: Path) -> tuple[list[str], list[Row]]:
         raise TableError(f"{path} cannot be read ({error.strerror})") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise TableError(f"{path} is no CSV in UTF-8 ({error})") from error
-    for needed in ("parent", "child"):
+    for needed in _ROLES:
         if needed not in columns:
             raise TableError(f"{path} has no column {needed!r}: its first line must name it")
     for name in columns:
@@ -120,33 +180,48 @@ def read_pairs(path: Path) -> tuple[list[str], list[Row]]:
     return columns, rows
 
 
-def write_rows(rows: Iterable[Row], columns: Sequence[str], kind: str, out: Path | None) -> None:
-    """Write rows as `kind`: "table", "json", "csv" or "parquet", to a file or to stdout.
+def write_rows(
+    rows: Iterable[Row],
+    columns: Sequence[str],
+    kind: str,
+    out: Path | None,
+    *,
+    resume: bool = False,
+) -> None:
+    """Write rows as `kind`: "table", "json", "jsonl", "csv" or "parquet", to a file or to stdout.
 
-    CSV, JSON and Parquet are written as rows come. Raises TableError where the file cannot be
-    written, MissingExtraError where Parquet's package is not installed.
+    All but tables are written as rows come, a line at a time. With `resume` the file goes on where
+    an earlier run left it, see `Continued`. Raises TableError where the file cannot be written or
+    is not this run's, MissingExtraError where Parquet's package is not installed.
     """
     try:
         if kind == "parquet":
             _write_parquet(rows, columns, out)
             return
-        with _opened(out) as file:
-            {"table": _write_table, "json": _write_json, "csv": _write_csv}[kind](
-                rows, columns, file
-            )
+        with _opened(out, resume) as file:
+            _WRITERS[kind](rows, columns, file)
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise TableError(f"{out or 'stdout'} cannot be written ({error.strerror})") from error
+        raise TableError(
+            f"{out or 'stdout'} cannot be written ({error.strerror}): make room, or name another "
+            "file"
+        ) from error
 
 
 @contextmanager
-def _opened(out: Path | None) -> Iterator[TextIO]:
+def _opened(out: Path | None, resume: bool) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
-        return
-    with out.open("w", newline="", encoding="utf-8") as file:
-        yield file
+    elif resume:
+        with Continued(out) as continued:
+            yield cast("TextIO", continued)  # rows are written, and no more
+    else:
+        # Names may hold bytes that are no UTF-8: those are written as \udcff, as JSON has it.
+        with out.open(
+            "w", buffering=1, newline="", encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            yield file
 
 
 def _write_csv(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> None:
@@ -166,10 +241,20 @@ def _write_json(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> No
     """One array of objects, an object a line."""
     start = "[\n"
     for row in rows:
-        ordered = {column: row[column] for column in columns}
-        file.write(start + json.dumps(ordered, ensure_ascii=False, allow_nan=False))
+        file.write(start + _as_json(row, columns))
         start = ",\n"
     file.write(("[" if start == "[\n" else "\n") + "]\n")
+
+
+def _write_json_lines(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> None:
+    """An object a line."""
+    for row in rows:
+        file.write(_as_json(row, columns) + "\n")
+
+
+def _as_json(row: Row, columns: Sequence[str]) -> str:
+    ordered = {column: row[column] for column in columns}
+    return json.dumps(ordered, ensure_ascii=False, allow_nan=False)
 
 
 def _write_table(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> None:
@@ -194,7 +279,7 @@ def _write_table(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> N
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
-    return format(value, _FORMATS[name]) if name in _FORMATS else str(value)
+    return format(value, _FORMATS[name]) if name in _FORMATS else printable(str(value))
 
 
 def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None) -> None:
@@ -208,6 +293,19 @@ def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None
         rows = iter(rows)
         while batch := list(islice(rows, _BATCH)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
+
+
+_WRITERS = {
+    "table": _write_table,
+    "json": _write_json,
+    "jsonl": _write_json_lines,
+    "csv": _write_csv,
+}
+
+
+def _picked(rows: Sequence[tuple[Gallery, int]]) -> Gallery:
+    """One gallery of rows of others."""
+    return Gallery.joined([gallery.of_rows([at]) for gallery, at in rows])
 
 
 def _warnings(gallery: Gallery) -> list[list[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,9 @@ class Verbs(ABC):
         """The names of the parts that make a score."""
 
     @abstractmethod
-    def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+    def faces(
+        self, photos: Iterable[PhotoLike], *, cache: Path | None = None
+    ) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order."""
 
     @abstractmethod
@@ -185,13 +188,15 @@ class Verbs(ABC):
         span: Span | None = None,
         older: bool = False,
         born: date | None = None,
+        cache: Path | None = None,
     ) -> Findings:
         """Who in an archive looks most like a child: every face of every photo, by person.
 
         `child` is one name and its photos, which are left out where the archive holds them too.
         Only photos of a `span` of days count; with `older`, only those from before the child was
-        `born`, or from before its first dated photo. Memory stays bounded however large the
-        archive. Raises OptionError where `older` finds no such day, and what `family` raises.
+        `born`, or from before its first dated photo. `cache` is a file to keep where faces are, as
+        in `faces`. Memory stays bounded however large the archive. Raises OptionError where `older`
+        finds no such day, and what `family` and `faces` raise.
         """
         if len(child) != 1:
             raise OptionError(f"one child is searched for, not {len(child)}")
@@ -208,10 +213,10 @@ class Verbs(ABC):
         known = identify.embed(np.stack([_chip(*each, identify) for each in shown]))
         looked = _Looked(self, person, model, (identify, known), days)
         most = _CANDIDATES * top
-        seen = (
-            looked.kept(archive, most) if isinstance(archive, Index) else looked.sightings(archive)
-        )
-        best = most_alike(seen, most)
+        if isinstance(archive, Index):
+            best = most_alike(looked.kept(archive, most), most)
+        else:
+            best = most_alike(looked.sightings(self.faces(archive, cache=cache)), most)
         best += looked.child
         identities = np.array([seen.identity for seen in best], np.float32)
         groups = []
@@ -348,9 +353,9 @@ class _Looked:
         left_out = f"photos left out because nothing says when they were taken: {self._undated:,}"
         return [*([left_out] if self._undated else []), *self._told]
 
-    def sightings(self, archive: Iterable[PhotoLike]) -> Iterator[Sighting]:
+    def sightings(self, archive: Iterable[Portrait | Skipped]) -> Iterator[Sighting]:
         """Every face but those of the child's own photos, and those that may be the child."""
-        for portrait in self._matcher.faces(archive):
+        for portrait in archive:
             if isinstance(portrait, Skipped):
                 self.skipped.append(portrait)
             elif portrait.photo.digest not in self._own and self._is_of_these_days(portrait):

@@ -10,7 +10,7 @@ import typer
 
 from facematch.cli import archives, families, scoring, upkeep
 from facematch.cli.options import app
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, printable
 
 __all__ = [
     "app",
@@ -47,12 +47,12 @@ def main() -> None:
     # Labels may hold any character; a terminal that cannot show one must not stop the report.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     _quiet_libraries()
     try:
         app()
     except FacematchError as error:
-        typer.echo(f"facematch: {error}", err=True)
+        typer.echo(f"facematch: {printable(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

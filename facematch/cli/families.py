@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from facematch.cli.options import (
+    CacheFile,
     Database,
     DetectorName,
     EmbedderName,
@@ -25,6 +26,7 @@ from facematch.cli.options import (
     reads_photos,
     watched,
 )
+from facematch.cli.stopping import Tally, stoppable
 from facematch.errors import OptionError, TableError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from facematch.index import Index
     from facematch.types import Pixels, Portrait, Skipped
 
 
@@ -245,6 +248,7 @@ def find(
     save: SavePicture = None,
     dark: Dark = False,
     format: VerdictOption = VerdictFormat.TABLE,  # noqa: A002 - the option's name
+    cache: CacheFile = None,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -263,8 +267,15 @@ def find(
     birth = None if born is None else parsed(born.rpartition("=")[2], f"--born {born}")
     matcher = matcher_of(detector, embedder, min_face, db, many=True)
     people = _people([child], "CHILD", save)
-    archive = matcher.known or watched(list_photos(folder or ""), "photos")
-    found = matcher.find(people, archive, top=top, span=span, older=older_than_child, born=birth)
+    tally = Tally()
+    with stoppable([tally], cache):
+        archive: Index | Iterator[str] | None = matcher.known
+        if archive is None:
+            photos = list_photos(folder or "")
+            archive = tally.photos(watched(photos, "photos"), len(photos))
+        found = matcher.find(
+            people, archive, top=top, span=span, older=older_than_child, born=birth, cache=cache
+        )
     _show_verdict(found, format, save, dark)
 
 

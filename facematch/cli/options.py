@@ -77,6 +77,7 @@ class TableFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
 
@@ -98,6 +99,15 @@ CacheFile = Annotated[
         "--cache",
         metavar="FILE",
         help="Keep what is found in photos there, and look it up: it holds face templates.",
+    ),
+]
+
+
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with -o FILE where an earlier run was cut short, by what --cache kept.",
     ),
 ]
 

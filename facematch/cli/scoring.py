@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,7 @@ from facematch.cli.options import (
     On,
     Out,
     OutputFormat,
+    Resume,
     TableFormat,
     TableOption,
     app,
@@ -26,10 +29,13 @@ from facematch.cli.options import (
     reads_photos,
     watched,
 )
-from facematch.errors import NoFaceError, OptionError
+from facematch.cli.stopping import Tally, stoppable
+from facematch.errors import OptionError
 
 if TYPE_CHECKING:
     from facematch.types import Gallery, Portrait
+
+_RESUMED = ("csv", "json", "jsonl")  # formats that grow at their end
 
 
 @app.command()
@@ -130,6 +136,7 @@ def match(
     cache: CacheFile = None,
     on: On = None,
     db: Database = None,
+    resume: Resume = False,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -145,40 +152,48 @@ def match(
     from facematch.photos import list_photos
     from facematch.report import NO_PATERNITY_TEST
     from facematch.tables import RESULTS, comparison_rows, write_rows
+    from facematch.types import Gallery
 
     if children is None and db is None:
         raise OptionError("against whom? Name CHILDREN too, or an index with --db")
     if children is None and people:
         raise OptionError("--people needs PARENTS and CHILDREN: an index knows faces, not people")
+    kind = _format(format, out)
+    _check_resume(resume, cache, kind, out)
     sides = {"children": parents}
     if children is not None:
         sides = {"parents": parents, "children": children}
-    listed = {role: list_photos(folder) for role, folder in sides.items()}
-    kind = _format(format, out)
     many = any(path.is_dir() for path in sides.values())
     matcher = matcher_of(detector, embedder, min_face, db, many=many)
-    galleries = [
-        matcher.gallery(watched(photos, role), cache=cache, on=on)
-        for role, photos in listed.items()
-    ]
-    if people:
-        galleries = [
-            gallery.by_person([_person(root, photo) for photo in gallery.labels])
-            for root, gallery in zip(sides.values(), galleries, strict=True)
-        ]
-    if children is None and matcher.known is not None:
-        _fail_if_nothing(*galleries)
-        found, alike = matcher.match_index(matcher.known, galleries[0], top=top or 10)
-        rows = comparison_rows(found, galleries[0], [alike], faces=True)
-        write_rows(rows, ["parent", "parent_face", "child", *RESULTS], kind, out)
-        how = "approximate" if matcher.known.is_large else "exact"
-        typer.echo(f"{how} search of {matcher.known.count():,} faces", err=True)
-    else:
-        compared = matcher.match(galleries[0], galleries[-1], top=top)
-        rows = comparison_rows(galleries[0], galleries[-1], compared)
-        write_rows(rows, ["parent", "child", *RESULTS], kind, out)
+    tallies = {role: Tally() for role in sides}
+    with stoppable(list(tallies.values()), cache, out):
+        listed = {role: list_photos(path) for role, path in sides.items()}
+        found: dict[str, Iterable[Gallery]] = {
+            role: tallies[role].galleries(
+                matcher.galleries(watched(photos, role), cache=cache, on=on), len(photos)
+            )
+            for role, photos in listed.items()
+        }
+        if people:
+            found = {
+                role: [_by_person(sides[role], Gallery.joined(list(parts)))]
+                for role, parts in found.items()
+            }
+        if children is None and matcher.known is not None:
+            some = Gallery.joined(list(found["children"]))
+            tallies["children"].fail_if_nothing()
+            faces, alike = matcher.match_index(matcher.known, some, top=top or 10)
+            rows = comparison_rows(faces, [some], lambda *_: [alike], faces=True)
+            write_rows(rows, ["parent", "parent_face", "child", *RESULTS], kind, out, resume=resume)
+            how = "approximate" if matcher.known.is_large else "exact"
+            typer.echo(f"{how} search of {matcher.known.count():,} faces", err=True)
+        else:
+            everyone = Gallery.joined(list(found["parents"]))
+            rows = comparison_rows(everyone, found["children"], partial(matcher.match, top=top))
+            write_rows(rows, ["parent", "child", *RESULTS], kind, out, resume=resume)
     typer.echo(NO_PATERNITY_TEST, err=True)
-    _fail_if_nothing(*galleries)
+    for tally in tallies.values():
+        tally.fail_if_nothing()
 
 
 @app.command()
@@ -192,6 +207,7 @@ def pairs(
     out: Out = None,
     cache: CacheFile = None,
     db: Database = None,
+    resume: Resume = False,
     detector: DetectorName = "mmod",
     embedder: EmbedderName = "kin",
     min_face: MinFace = None,
@@ -201,17 +217,36 @@ def pairs(
     Paths are relative to the folder you are in. Each photo is read once. This is no paternity test.
     """
     from facematch.report import NO_PATERNITY_TEST
-    from facematch.tables import RESULTS, pair_rows, read_pairs, write_rows
+    from facematch.tables import RESULTS, pair_photos, pair_rows, read_pairs, write_rows
 
-    columns, wanted = read_pairs(table)
     kind = _format(format, out)
+    _check_resume(resume, cache, kind, out)
     matcher = matcher_of(detector, embedder, min_face, db, many=True)
-    photos = list(dict.fromkeys(row[role] for row in wanted for role in ("parent", "child")))
-    gallery = matcher.gallery(watched(photos, "photos"), cache=cache)
-    rows = pair_rows(gallery, wanted, matcher.match_pairs)
-    write_rows(rows, [*columns, *RESULTS], kind, out)
+    tally = Tally()
+    with stoppable([tally], cache, out):
+        columns, wanted = read_pairs(table)
+        photos = pair_photos(wanted)
+        found = matcher.galleries(watched(photos, "photos"), cache=cache)
+        rows = pair_rows(tally.galleries(found, len(photos)), wanted, matcher.match_pairs)
+        write_rows(rows, [*columns, *RESULTS], kind, out, resume=resume)
     typer.echo(NO_PATERNITY_TEST, err=True)
-    _fail_if_nothing(gallery)
+    tally.fail_if_nothing()
+
+
+def _check_resume(resume: bool, cache: Path | None, kind: str, out: Path | None) -> None:
+    if not resume:
+        return
+    if cache is None or out is None:
+        raise OptionError(
+            "--resume goes on with a file, by what a cache kept: name both with -o FILE and "
+            "--cache FILE, in the first run too"
+        )
+    if kind not in _RESUMED:
+        raise OptionError(f"--resume is for {', '.join(_RESUMED)}, not for {kind}: end {out} so")
+
+
+def _by_person(root: Path, gallery: Gallery) -> Gallery:
+    return gallery.by_person([_person(root, photo) for photo in gallery.labels])
 
 
 def _person(root: Path, photo: str) -> str:
@@ -230,14 +265,6 @@ def _format(chosen: TableFormat | None, out: Path | None) -> str:
     if out is not None:
         raise OptionError(f"{out}: what format? Name one with --format, or end the name in .csv")
     return TableFormat.TABLE.value
-
-
-def _fail_if_nothing(*galleries: Gallery) -> None:
-    """Say of galleries without a single face why, in one line."""
-    for gallery in galleries:
-        if not gallery.subjects and gallery.skipped:
-            first = gallery.skipped[0]
-            raise NoFaceError(first.photo, f"{first.reason}; no photo was of use")
 
 
 def _save(portrait: Portrait, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.cli.options import (
+    CacheFile,
     EmbedderName,
     Format,
     MinFace,
@@ -19,6 +20,7 @@ from facematch.cli.options import (
     matcher_of,
     print_table,
 )
+from facematch.cli.stopping import Tally, stoppable
 from facematch.errors import OptionError
 
 if TYPE_CHECKING:
@@ -185,6 +187,7 @@ def evaluate(
     ] = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's name
     on: On = None,
+    cache: CacheFile = None,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -208,11 +211,13 @@ def evaluate(
         if plots is not None:
             raise OptionError("`evaluate search` has no ROC to draw: leave --plots out")
         matcher = matcher_of(detector or "whole", embedder, min_face)
-        _search((root, probes, gallery), matcher, format, on)
+        _search((root, probes, gallery), matcher, format, cache, on)
         return
     chosen, usual = _protocol(protocol, table, root, pairs or triples, relations, families)
     matcher = matcher_of(detector or usual, embedder, min_face)
-    found = measure(chosen, matcher, load_embedder("dlib-resnet"), on=on)
+    tally, untuned = Tally(), load_embedder("dlib-resnet")
+    with stoppable([tally], cache):
+        found = measure(chosen, matcher, untuned, cache=cache, watched=tally.photos, on=on)
     if plots is not None:
         from facematch.evaluation.plots import draw
 
@@ -318,6 +323,7 @@ def _search(
     lists: tuple[Path | None, Path | None, Path | None],
     matcher: FaceMatcher,
     form: Format,
+    cache: Path | None,
     on: str | None,
 ) -> None:
     """Measure by RFIW's third track."""
@@ -328,7 +334,9 @@ def _search(
 
     options = ("--root DIR", "--probes LIST", "--gallery LIST")
     search = read_search(*map(partial(_given, "search"), lists, options))
-    found = evaluate_search(search, matcher, load_embedder("dlib-resnet"), on=on)
+    tally, untuned = Tally(), load_embedder("dlib-resnet")
+    with stoppable([tally], cache):
+        found = evaluate_search(search, matcher, untuned, cache=cache, watched=tally.photos, on=on)
     if form is Format.JSON:
         typer.echo(retrieval_as_json(found))
     else:

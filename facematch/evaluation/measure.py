@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from facematch.align import crop_faces
 from facematch.cluster import spread
 from facematch.colours import around, colours
-from facematch.errors import ProtocolError
+from facematch.errors import OptionError, ProtocolError
 from facematch.evaluation.protocols import Protocol, Search, Trial, refuse_fitted
 from facematch.metrics import (
     accuracy,
@@ -33,6 +34,8 @@ from facematch.types import Chips, Embedder, Photo, PhotoLike, Portrait, Vectors
 
 Floats = NDArray[np.float64]
 _Face = tuple[Vectors, Vectors, Floats]  # (D,) by the engine, (E,) untuned, (6,) colours
+
+Watched = Callable[[Iterable[Photo | str], int], Iterable[Photo | str]]
 
 _BATCH = 32  # faces embedded at a time
 _DRAWN = 5000  # strangers of a group
@@ -125,12 +128,16 @@ def evaluate(
     *,
     model: ResemblanceModel | None = None,
     seed: int = 0,
+    cache: Path | None = None,
+    watched: Watched | None = None,
     on: str | None = None,
 ) -> Evaluation:
     """The figures of a protocol for an engine; photos without a face are counted and left out.
 
-    `model` is the resemblance model, by default the one shipped for the embedder; `on` is where to
-    work, "ray" or "ray:ADDRESS": see cluster.py.
+    `model` is the resemblance model, by default the one shipped for the embedder. `cache` is a file
+    to keep where faces are, for another time. `watched` is given the photos and how many there are,
+    and gives them back: for progress. `on` is where to work, "ray" or "ray:ADDRESS": see
+    cluster.py.
 
     Raises ProtocolError where the engine was fitted on people of the protocol, or no trial is left;
     MissingExtraError without scikit-learn.
@@ -139,12 +146,12 @@ def evaluate(
     model = model_for(matcher.embedder.space) if model is None else model
     if model is not None:
         refuse_fitted(protocol, model.families)
-    enrolled = enrol(protocol, matcher, untuned, on)
+    photos = len(protocol.photos())
+    enrolled = enrol(protocol, matcher, untuned, cache=cache, watched=watched, on=on)
     trials = [trial for trial in protocol.trials if _is_enrolled(trial, enrolled)]
     if not trials:
         raise ProtocolError(f"{protocol.name}: no trial has a face in each of its photos")
     judged = _Judged(trials, enrolled, model, np.random.default_rng(seed))
-    photos = len(protocol.photos())
     typed = np.isin(judged.relations, PARENT_CHILD)
     main = typed if typed.any() else np.ones(len(trials), bool)
     apart = np.array([not trial.shares_photograph for trial in trials])
@@ -310,19 +317,27 @@ def _mean(values: Iterable[Floats]) -> Floats:
 
 
 def enrol(
-    protocol: Protocol | Search, matcher: FaceMatcher, untuned: Embedder, on: str | None = None
+    protocol: Protocol | Search,
+    matcher: FaceMatcher,
+    untuned: Embedder,
+    *,
+    cache: Path | None = None,
+    watched: Watched | None = None,
+    on: str | None = None,
 ) -> Enrolled:
     """Every photo's largest face, embedded by both, one batch after another.
 
-    Raises ProtocolError where no photo shows a face.
+    Raises ProtocolError where no photo shows a face, OptionError for a cache on a cluster.
     """
-    work = partial(_faces_of, matcher, untuned)
-    seen = chain.from_iterable(spread(work, _photos(protocol, protocol.photos()), on=on))
-    found = [
-        (name, *face)
-        for name, face in zip(protocol.photos(), seen, strict=True)
-        if face is not None
-    ]
+    if on is not None and cache is not None:
+        raise OptionError("--on looks at photos anew: leave --cache out with it")
+    photos = protocol.photos()
+    looked_at: Iterable[Photo | str] = _photos(protocol, photos)
+    if watched is not None:
+        looked_at = watched(looked_at, len(photos))
+    work = partial(_faces_of, matcher, untuned, cache)
+    seen = chain.from_iterable(spread(work, looked_at, on=on))
+    found = [(name, *face) for name, face in zip(photos, seen, strict=True) if face is not None]
     if not found:
         raise ProtocolError(f"{protocol.root}: no face found in any of the protocol's photos")
     names, vectors, plain, shades = zip(*found, strict=True)
@@ -331,11 +346,11 @@ def enrol(
 
 
 def _faces_of(
-    matcher: FaceMatcher, untuned: Embedder, photos: Iterable[PhotoLike]
+    matcher: FaceMatcher, untuned: Embedder, cache: Path | None, photos: Iterable[PhotoLike]
 ) -> list[_Face | None]:
     """Of each photo the largest face's vectors by both embedders and its colours, or None."""
     faces: list[_Face | None] = []
-    seen = matcher.faces(photos)
+    seen = matcher.faces(photos, cache=cache)
     while batch := list(islice(seen, _BATCH)):
         usable = [each for each in batch if isinstance(each, Portrait) and each.faces]
         found = _measured(matcher, untuned, usable) if usable else iter(())

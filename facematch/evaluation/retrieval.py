@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ProtocolError
-from facematch.evaluation.measure import Enrolled, engine_names, enrol
+from facematch.evaluation.measure import Enrolled, Watched, engine_names, enrol
 from facematch.evaluation.protocols import Listed, Search, refuse_fitted
 from facematch.metrics import average_precision, chance_precision, mean_interval
 from facematch.pipeline import FaceMatcher
@@ -68,19 +69,21 @@ def evaluate_search(
     *,
     model: ResemblanceModel | None = None,
     seed: int = 0,
+    cache: Path | None = None,
+    watched: Watched | None = None,
     on: str | None = None,
 ) -> Retrieval:
     """The figures of a search for an engine; a probe's photos are averaged.
 
     A probe's own faces in the gallery are not looked at. A probe without a face, or without a
-    relative in the gallery, is left out and counted. `model` and `on` are as `measure.evaluate`'s.
+    relative in the gallery, is left out and counted. The rest is as `measure.evaluate`'s.
 
     Raises ProtocolError where the engine was fitted on people of the search, or nobody is left.
     """
     model = model_for(matcher.embedder.space) if model is None else model
     if model is not None:
         refuse_fitted(search, model.families)
-    enrolled = enrol(search, matcher, untuned, on)
+    enrolled = enrol(search, matcher, untuned, cache=cache, watched=watched, on=on)
     probes = [each for each in search.probes if any(photo in enrolled.row for photo in each.photos)]
     gallery = [each for each in search.gallery if each.photos[0] in enrolled.row]
     kin, own, shared = _relations(probes, gallery)

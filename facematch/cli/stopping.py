@@ -1,0 +1,107 @@
+"""Long runs: what is done is counted, and Ctrl-C ends them within a second, in one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from facematch.errors import NoFaceError
+
+if TYPE_CHECKING:
+    from facematch.types import Gallery, Skipped
+
+T = TypeVar("T")
+
+_PATIENCE = 0.7  # seconds to end in an orderly way
+_STOPPED = 130  # exit status of a program that Ctrl-C ended
+
+
+class Tally:
+    """Counts a run's photos as they are done, of `total`."""
+
+    def __init__(self) -> None:
+        self.total = self.done = self.usable = 0
+        self._skipped: Skipped | None = None
+
+    def galleries(self, parts: Iterable[Gallery], total: int) -> Iterator[Gallery]:
+        """The parts of a gallery of so many photos, counted when they come."""
+        self.total = total
+        return map(self._counted, parts)
+
+    def _counted(self, part: Gallery) -> Gallery:
+        self.done += len(part.subjects) + len(part.skipped)
+        self.usable += len(part.subjects)
+        self._skipped = next(iter(part.skipped), None) if self._skipped is None else self._skipped
+        return part
+
+    def photos(self, some: Iterable[T], total: int) -> Iterator[T]:
+        """Photos that are looked at one by one, counted when the next is asked for."""
+        self.total = total
+        for photo in some:
+            yield photo
+            self.done += 1
+
+    def fail_if_nothing(self) -> None:
+        """Raise NoFaceError where photos were done and none was of use: why, in one line."""
+        if not self.usable and self._skipped is not None:
+            why = self._skipped
+            raise NoFaceError(why.photo, f"{why.reason}; no photo was of use")
+
+
+@contextmanager
+def stoppable(
+    tallies: Sequence[Tally], cache: Path | None, out: Path | None = None
+) -> Iterator[None]:
+    """Ctrl-C ends the program with status 130, and a line of what is done, within a second.
+
+    What does not end by then, a network in the midst of a photo say, is left as it is: files are
+    such that a program may end at any moment.
+    """
+    told = Lock()
+
+    def tell() -> None:
+        if told.acquire(blocking=False):
+            typer.echo(f"facematch: stopped: {_progress(tallies, cache, out)}", err=True)
+
+    heard, bell = socket.socketpair()
+    bell.setblocking(False)  # as Python wants it
+    before = signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
+    Thread(target=_leave_when_heard, args=(heard, tell), daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell()
+        sys.exit(_STOPPED)
+    finally:
+        signal.set_wakeup_fd(before)
+        bell.close()
+
+
+def _progress(tallies: Sequence[Tally], cache: Path | None, out: Path | None) -> str:
+    done, total = sum(each.done for each in tallies), sum(each.total for each in tallies)
+    kept = "nothing is kept without --cache"
+    if cache is not None:
+        kept = f"{cache} keeps them, " + ("--resume goes on" if out else "the same command goes on")
+    return f"{done:,} of {total:,} photos are done; {kept}"
+
+
+def _leave_when_heard(heard: socket.socket, tell: Callable[[], None]) -> None:
+    """End the program some time after Ctrl-C, unless it has ended by itself."""
+    with heard:
+        while signals := heard.recv(1):
+            if signals[0] == signal.SIGINT:
+                time.sleep(_PATIENCE)
+                tell()
+                if sys.stderr.isatty():
+                    typer.echo("\x1b[?25h", err=True, nl=False)  # a progress bar hides the cursor
+                os._exit(_STOPPED)

@@ -1,0 +1,66 @@
+"""A text file that an earlier run left unfinished, and this one goes on with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from facematch.errors import TableError
+
+_BLOCK = 2**16  # bytes looked at at a time for zeros
+
+
+class Continued:
+    """Takes all text from the start: what stands in the file must be the same, the rest is added.
+
+    So nothing need be known of how far the earlier run came. A torn last line is made whole; zeros
+    at the end, which a power cut leaves, are cut off. A file that is not there is begun.
+
+    Raises TableError where what stands is not what comes, OSError as files do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._line = path, 1
+        self._file: BinaryIO = path.open("r+b" if path.exists() else "x+b")
+        _cut_zeros(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        with self._file:
+            if kind is None and self._file.read(1):
+                self._refuse("there are more lines in it")
+
+    def write(self, text: str) -> int:
+        """Compare the text with what stands, or add it to the file at once."""
+        data = text.encode("utf-8", "backslashreplace")
+        stands = self._file.read(len(data))
+        if not data.startswith(stands):
+            self._refuse(f"line {self._line} is another")
+        if len(stands) < len(data):
+            self._file.write(data[len(stands) :])
+            self._file.flush()
+        self._line += text.count("\n")
+        return len(text)
+
+    def _refuse(self, what: str) -> None:
+        raise TableError(
+            f"{self._path} was not begun by this run ({what}): photos, options or engine have "
+            "changed; leave out --resume to write it anew, or name another file"
+        )
+
+
+def _cut_zeros(file: BinaryIO) -> None:
+    end, kept = file.seek(0, os.SEEK_END), b""
+    while end and not kept:
+        start = max(end - _BLOCK, 0)
+        file.seek(start)
+        kept = file.read(end - start).rstrip(b"\0")
+        end = start + len(kept)
+    file.truncate(end)
+    file.seek(0)
