@@ -61,7 +61,6 @@ class Decoders:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._idle: list[_Worker] = []
-        self._owner = os.getpid()
         weakref.finalize(self, _end_all, self._idle)  # also at the end of the program
 
     def read(self, path: str | os.PathLike[str], *, min_side: int | None = None) -> Photo:
@@ -79,12 +78,10 @@ class Decoders:
                 worker.end()
 
     def _idle_worker(self) -> _Worker | None:
-        if self._owner != os.getpid():  # after a fork: they answer the other process
-            self._owner, self._idle[:] = os.getpid(), []
         with suppress(IndexError):  # none, or another thread was faster
             while True:
                 worker = self._idle.pop()
-                if worker.is_well():
+                if worker.is_well():  # after a fork they are the other process's, and count as gone
                     return worker
                 worker.end()
         return None
