@@ -338,7 +338,7 @@ def _tiff_frames(data: bytes, most: int) -> int:
 
 
 def _check_tiff(label: str, data: bytes, limits: Limits) -> None:
-    """The first directory: entries that share bytes can ask for thousands of times the file."""
+    """The first directory: entries that share bytes could ask for thousands of times the file."""
     layout = _tiff_layout(data)
     (at,) = struct.unpack_from(layout.offset, data, layout.first)
     (count,) = struct.unpack_from(layout.entries, data, at)
