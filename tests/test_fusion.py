@@ -217,14 +217,14 @@ def _no_torch_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_fused_model_is_calibrated_by_tails_that_saw_other_families(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = two_witnesses(60, 0, noisy=0.0)
-    families = np.array([f"F{at:04}" for at in range(60)])
+    seen = two_witnesses(40, 0, noisy=0.0)
+    families = np.array([f"F{at:04}" for at in range(40)])
     # The tail tuned on all finds relatives among them alike; those of the folds less so.
     tuned = seen.vectors[:, :SIZE]
     blurred = tuned + np.random.default_rng(0).normal(0, 0.1, tuned.shape).astype(np.float32)
 
     def folds(_: None, rng: np.random.Generator) -> Iterator[tuple[Kin, Indices, Indices]]:
-        for rest, part in kin_folds(np.arange(60), 2, rng):
+        for rest, part in kin_folds(np.arange(40), 2, rng):
             yield replace(seen, vectors=blurred), rest, part
 
     monkeypatch.setattr(fusion, "read_fiw", lambda *_: (seen, families))
