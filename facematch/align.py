@@ -46,6 +46,25 @@ def crop_faces(pixels: Pixels, faces: Sequence[Face], frame: Frame) -> Chips:
     return chips
 
 
+def cut_again(chips: Chips, frame: Frame, other: Frame) -> Chips:
+    """Chips of one frame as another wants them; mirrored past their edges, as portraits are.
+
+    Shapes: (N, S, S, 3) -> (N, T, T, 3).
+    """
+    import cv2
+
+    if frame.size == other.size and np.array_equal(frame.template, other.template):
+        return chips
+    to_chip = similarity_transform(other.template, frame.template)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    again = np.empty((len(chips), *other.shape), np.uint8)
+    for place, chip in zip(again, chips, strict=True):
+        place[:] = cv2.warpAffine(
+            chip, to_chip, (other.size, other.size), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+        )
+    return again
+
+
 def portrait_frame(size: int) -> Frame:
     """How a face is framed for people to look at: upright, with hair and chin."""
     frame = dlib_frame(size, _PORTRAIT_PADDING)

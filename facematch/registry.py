@@ -20,6 +20,7 @@ EMBEDDERS = {
     "dlib-resnet": "facematch.embedders.dlib_resnet:DlibResNetEmbedder",
     "face-recognition": "facematch.embedders.face_recognition:FaceRecognitionEmbedder",
     "kin": "facematch.embedders.kin:KinEmbedder",
+    "mobilefacenet": "facematch.embedders.onnx_model:mobilefacenet",
 }
 
 
@@ -34,12 +35,17 @@ def load_detector(name: str) -> Detector:
 def load_embedder(name: str) -> Embedder:
     """The embedder of that name, or of that ONNX file with a TOML beside it.
 
-    Raises UnknownBackendError naming those there are, WeightsError for an unfit file.
+    Names joined by + are fused. Raises UnknownBackendError naming those there are, WeightsError for
+    a file that is unfit or not there.
     """
     if name.endswith(".onnx"):
         from facematch.embedders.onnx_model import OnnxEmbedder
 
         return OnnxEmbedder(Path(name))
+    if "+" in name:
+        from facematch.embedders.fused import FusedEmbedder
+
+        return FusedEmbedder([load_embedder(part) for part in name.split("+")])
     return cast("Embedder", _built("embedder", name, EMBEDDERS))
 
 

@@ -32,7 +32,8 @@ class WeightFile:
     """A weight file facematch knows: where it comes from, and what it must be.
 
     It lies in an installed package (`package`, and its path there), is fetched from `url`, or,
-    where it has neither, is shipped in models/.
+    where it has neither, is shipped in models/; unless it `is_brought`: it has no lasting address,
+    and who has the file installs it with `models fetch NAME --from FILE`.
     """
 
     name: str
@@ -43,11 +44,12 @@ class WeightFile:
     purpose: str
     package: str | None = None
     url: str | None = None
+    is_brought: bool = False
 
     @property
-    def is_shipped(self) -> bool:
-        """Whether it comes with facematch itself."""
-        return self.package is None and self.url is None
+    def comes_along(self) -> bool:
+        """Whether facematch brings it, or a package that facematch needs."""
+        return self.url is None and not self.is_brought
 
 
 _DLIB = "face_recognition_models"  # a package of data; importing it needs pkg_resources
@@ -91,6 +93,15 @@ KNOWN = {
             purpose="embedder kin",
         ),
         WeightFile(
+            name="mobilefacenet",
+            file="MobileFaceNet.onnx",
+            size=3_998_070,
+            sha256="b7120c095d60094f28a4a54ba6a8bf51b297a6273fb40ef6350dfec1f63d9507",
+            licence="Apache-2.0",
+            purpose="embedder kin+mobilefacenet",
+            is_brought=True,
+        ),
+        WeightFile(
             name="yunet",
             file="face_detection_yunet_2023mar.onnx",
             size=232_589,
@@ -125,6 +136,11 @@ RESEMBLANCE = {
             "dlib-resnet",
             265_686,
             "83efe3041eb00ff9ae9b96129a4b2a7670e81d09833410e43be8f8bf17bbcd68",
+        ),
+        _resemblance(
+            "kin-1+mobilefacenet-6d7e9ef4",
+            2_839_386,
+            "5e7cc8d4b9c8fb820202d0ae4956141c9c9efededf4c9da6533258c551ebd2e8",
         ),
     )
 }
@@ -188,10 +204,10 @@ def fetch(name: str, *, source: Path | None = None, mirror: str | None = None) -
     it cannot be had, or is not the one facematch knows; nothing is installed then.
     """
     weights = weight_file(name)
-    if weights.url is None:
+    if weights.comes_along:
         giver = f"the package {weights.package}" if weights.package else "facematch itself"
         raise WeightsError(f"{name} comes with {giver}: {_advice(weights)}")
-    where = source or _address(weights.url, weights.file, mirror)
+    where = source or _address(weights, mirror)
     data = read_file(where, _MOST_BYTES) if isinstance(where, Path) else _download(weights, where)
     if hashlib.sha256(data).hexdigest() != weights.sha256:
         raise WeightsError(f"{where} is not the {weights.file} that facematch knows (sha256)")
@@ -247,7 +263,7 @@ def models_folder() -> Path:
 
 def weights_path(weights: WeightFile) -> Path:
     """Where a weight file lies, or would lie."""
-    if weights.url is not None:
+    if not weights.comes_along:
         return cache_folder() / "fetched" / weights.file
     if weights.package is None:
         return models_folder() / weights.file
@@ -263,18 +279,20 @@ def weights_path(weights: WeightFile) -> Path:
 def _advice(weights: WeightFile) -> str:
     if weights.package:
         return f"run `pip install --force-reinstall --no-deps {weights.package}==0.3.0`"
+    terms = f"({weights.licence}, {weights.size / 1e6:.1f} MB)"
+    if weights.is_brought:
+        return f"run `facematch models fetch {weights.name} --from FILE` with your copy {terms}"
     if weights.url is None:
         return "install facematch again"
-    return (
-        f"run `facematch models fetch {weights.name}` "
-        f"({weights.licence}, {weights.size / 1e6:.1f} MB)"
-    )
+    return f"run `facematch models fetch {weights.name}` {terms}"
 
 
-def _address(url: str, file: str, mirror: str | None) -> str:
+def _address(weights: WeightFile, mirror: str | None) -> str:
     """Where to fetch a file from. Raises WeightsError where that is no https address."""
     mirror = mirror or os.environ.get("FACEMATCH_MIRROR")
-    address = f"{mirror.rstrip('/')}/{file}" if mirror else url
+    address = f"{mirror.rstrip('/')}/{weights.file}" if mirror else weights.url
+    if address is None:
+        raise WeightsError(f"{weights.name} has no address to fetch it from: {_advice(weights)}")
     if not address.startswith("https://"):
         raise WeightsError(f"{address} is no https address: weights are fetched by https only")
     return address

@@ -9,11 +9,11 @@ from conftest import SAMPLES, noise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.align import crop_faces, dlib_frame, portraits, similarity_transform
+from facematch.align import crop_faces, cut_again, dlib_frame, portraits, similarity_transform
 from facematch.landmarks import LandmarkLocator
 from facematch.photos import read_photo
 from facematch.pipeline import FaceMatcher
-from facematch.types import Face, Photo
+from facematch.types import Face, Frame, Photo
 
 frame = dlib_frame()
 
@@ -54,6 +54,20 @@ def test_a_chip_does_not_depend_on_size_or_turn(scale: float, angle: int) -> Non
     moved = (np.column_stack([landmarks, np.ones(5)]) @ matrix.T).astype(np.float32)
     (chip,) = crop_faces(turned, [Face(box, 1.0, moved)], frame)
     assert np.abs(chip[30:120, 30:120].astype(float) - upright[30:120, 30:120]).mean() < 6
+
+
+def test_a_chip_cut_again_shows_what_one_cut_from_the_photo_does() -> None:
+    found = FaceMatcher().find_faces(SAMPLES / "father.png")
+    wide = Frame(90, dlib_frame(90, padding=0.4).template)
+    chips = cut_again(found.chips, dlib_frame(), wide)
+    expected = crop_faces(found.photo.pixels, found.faces, wide)
+    assert chips.shape == (1, 90, 90, 3)
+    inner = np.s_[:, 12:-12, 12:-12]  # the first chip ends there
+    apart = np.abs(chips[inner].astype(float) - expected[inner])
+    assert apart.mean() < 6
+    assert np.abs(chips[inner].astype(float)[:, :, ::-1] - expected[inner]).mean() > 10
+    assert (chips[:, 0] > 0).any()
+    np.testing.assert_array_equal(cut_again(found.chips, dlib_frame(), dlib_frame()), found.chips)
 
 
 def test_no_face_gives_no_chip() -> None:

@@ -26,8 +26,10 @@ def detector(request: pytest.FixtureRequest) -> Detector:
     return usable(load_detector(request.param))
 
 
-@pytest.fixture(params=EMBEDDERS)
+@pytest.fixture(params=[*EMBEDDERS, "kin+mobilefacenet"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
+    if "mobilefacenet" in request.param and state("mobilefacenet") != "ready":
+        fetch("mobilefacenet", source=shared_file("models", "MobileFaceNet.onnx"))
     return usable(load_embedder(request.param))
 
 

@@ -84,6 +84,15 @@ def test_colours_and_layout_can_be_the_other_way_round(build: Build) -> None:
     np.testing.assert_allclose(OnnxEmbedder(path).embed(CHIPS), MEANS[:, ::-1], atol=1e-5)
 
 
+def test_other_chips_are_another_space(build: Build) -> None:
+    spaces = {
+        OnnxEmbedder(build(**changes)).space
+        for changes in ({}, {"mean": [0.5, 0.5, 0.5]}, {"colour": "BGR"}, {"std": [2.0, 2.0, 2.0]})
+    }
+    assert len(spaces) == 4
+    assert OnnxEmbedder(build(licence="MIT")).space in spaces
+
+
 def test_the_space_names_the_weights(build: Build) -> None:
     one = OnnxEmbedder(build())
     other = OnnxEmbedder(build(mean_graph([2, 3], 1)))

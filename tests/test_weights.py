@@ -262,7 +262,11 @@ def test_an_address_that_does_not_answer_is_named(
 
 
 def test_every_shipped_model_is_known_and_right() -> None:
-    shipped = {name: each for name, each in (KNOWN | RESEMBLANCE).items() if each.is_shipped}
+    shipped = {
+        name: each
+        for name, each in (KNOWN | RESEMBLANCE).items()
+        if each.package is None and each.comes_along
+    }
     files = {path.name for path in (REPOSITORY / "models").glob("*.np[yz]")}
     assert {each.file for each in shipped.values()} == files
     assert {state(name) for name in shipped} == {"ready"}

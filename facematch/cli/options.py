@@ -45,7 +45,8 @@ EmbedderName = Annotated[
     str,
     typer.Option(
         "--embedder",
-        help="kin, dlib-resnet, face-recognition, or an ONNX file with a TOML beside it.",
+        help="kin, dlib-resnet, face-recognition, kin+mobilefacenet (see `models list`), or an "
+        "ONNX file with a TOML beside it.",
         rich_help_panel="Engine",
     ),
 ]

@@ -67,7 +67,7 @@ def check_models() -> None:
     for name, weights in (KNOWN | RESEMBLANCE).items():
         found = state(name)
         typer.echo(f"{name}: {found}")
-        if found == "damaged" or (found == "not installed" and weights.url is None):
+        if found == "damaged" or (found == "not installed" and weights.comes_along):
             bad.append(name)
     for name in bad:
         try:
@@ -259,12 +259,18 @@ def train_resemblance(
 
     Writes the model, and a card with what it scores on the families held back.
     """
+    from facematch.embedders.fused import FusedEmbedder
     from facematch.evaluation.card import write_model
     from facematch.registry import load_embedder
+    from facematch.training.fusion import train_fusion
     from facematch.training.resemblance import train_resemblance as fit
 
     chosen, families = load_embedder(embedder), _held_back(held_back)
-    model = fit(data, chosen, families.read_text(encoding="utf-8").split(), seed=seed, report=_say)
+    names = families.read_text(encoding="utf-8").split()
+    if isinstance(chosen, FusedEmbedder):
+        model = train_fusion(data, chosen, names, seed=seed, report=_say)
+    else:
+        model = fit(data, chosen, names, seed=seed, report=_say)
     write_model(model, chosen, data, families, out, seed=seed)
     _say_weights(out / f"{model.space}.npz")
 

@@ -18,6 +18,7 @@ added for the reader.
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,13 @@ from numpy.typing import NDArray
 from facematch.errors import EmbeddingError, WeightsError
 from facematch.inference import session
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights import read_file
+from facematch.weights import (
+    models_folder,
+    read_file,
+    read_weights,
+    weight_file,
+    weights_path,
+)
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -72,25 +79,33 @@ class Recipe:
     channels_first: bool
     sha256: str
 
+    @property
+    def digest(self) -> str:
+        """Eight digits that are others where any of this is, but for the name."""
+        template, mean, std = (each.tolist() for each in (self.frame.template, self.mean, self.std))
+        flags = self.is_bgr, self.channels_first
+        said = json.dumps([self.frame.size, template, mean, std, flags, self.sha256])
+        return hashlib.sha256(said.encode()).hexdigest()[:8]
+
 
 class OnnxEmbedder:
     """Embeds chips with the network in an ONNX file. Only the TOML is read when it is built.
 
-    Raises WeightsError, which names the file and the key, for a TOML that is missing or wrong, or
-    where the ONNX file is missing.
+    The TOML lies beside the file where `recipe` does not name it. Raises WeightsError, which names
+    the file and the key, for a TOML that is missing or wrong, or where the ONNX file is missing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, recipe: Path | None = None) -> None:
         self._path = path
-        self._recipe = read_recipe(path.with_suffix(".toml"))
+        self._recipe = read_recipe(path.with_suffix(".toml") if recipe is None else recipe)
         if not path.is_file():  # now, rather than when the photos have been searched
             raise WeightsError(f"{path} is not there, though {path.stem}.toml is: {_TWO_FILES}")
         self.name = self._recipe.name
 
     @property
     def space(self) -> str:
-        """The name and the beginning of the file's sha256: other weights, another space."""
-        return f"{self.name}-{self._recipe.sha256[:8]}"
+        """The name and a digest: other weights or other chips, another space."""
+        return f"{self.name}-{self._recipe.digest}"
 
     @property
     def frame(self) -> Frame:
@@ -151,6 +166,13 @@ class OnnxEmbedder:
             f"{self._path} keeps weights in other files, which its sha256 does not cover: "
             "save it as one file, with onnx.save(onnx.load(path), one_file)"
         )
+
+
+def mobilefacenet() -> OnnxEmbedder:
+    """The MobileFaceNet that `facematch models fetch` installed. Raises WeightsError without it."""
+    read_weights("mobilefacenet")  # where it is missing, this says how to install it
+    path = weights_path(weight_file("mobilefacenet"))
+    return OnnxEmbedder(path, models_folder() / "mobilefacenet.toml")
 
 
 def read_recipe(path: Path) -> Recipe:

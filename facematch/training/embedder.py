@@ -89,20 +89,59 @@ def train_embedder(
     """
     require("torch", "PyTorch", "train", "tuning").manual_seed(seed)
     rng = np.random.default_rng(seed)
-    names, kin, _ = read_families(data, held_back)
-    maps = _trunk(open_faces(data / ARCHIVE, names), len(names), rng, report)
-    faces = _Faces(np.array(names), kin, maps)
+    faces = read_faces(data, held_back, rng, report)
     parts: list[LeftOut] = []
-    for rest, part in folds(np.unique(kin.family[kin.person]), _FOLDS, rng):
-        network = _tuned(faces.of_families(rest), 1, rng)
-        kin = replace(faces.kin, vectors=network.embedded(faces.maps)).of_relations(PARENT_CHILD)
+    for kin, rest, part in tuned_on_the_rest(faces, rng):
         parts.append(left_out(cohort_model(kin.of_families(rest), ""), kin, part, rng))
         found = parts[-1].auc_of_single_photos(share=0)
         report(f"{len(part)} families left out: ROC AUC {found:.3f}")
     return _tuned(faces, _RUNS, rng).tail(), *judged(parts, report)
 
 
-def _tuned(faces: _Faces, runs: int, rng: np.random.Generator) -> _Network:
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Faces by name, who they show, and what the frozen blocks give for them."""
+
+    names: NDArray[np.str_]
+    kin: Kin
+    maps: Maps
+
+    def of_families(self, families: Indices) -> Faces:
+        """The faces of these families only."""
+        shown = np.isin(self.kin.family[self.kin.person], families)
+        return Faces(self.names[shown], self.kin.of_families(families), self.maps[:, shown])
+
+
+def read_faces(
+    data: Path,
+    held_back: Collection[str],
+    rng: np.random.Generator,
+    report: Callable[[str], None],
+) -> Faces:
+    """All faces of `data` (see fiw.py), without the families held back.
+
+    Raises FacematchError where the data cannot be read.
+    """
+    names, kin, _ = read_families(data, held_back)
+    maps = _trunk(open_faces(data / ARCHIVE, names), len(names), rng, report)
+    return Faces(np.array(names), kin, maps)
+
+
+def tuned_on_the_rest(
+    faces: Faces, rng: np.random.Generator
+) -> Iterator[tuple[Kin, Indices, Indices]]:
+    """Parents and children, by tails that never saw some of their families.
+
+    Gives everyone with the vectors of one tail, the families that tuned it, and the others.
+    """
+    families = np.unique(faces.kin.family[faces.kin.person])
+    for rest, part in folds(families, _FOLDS, rng):
+        network = _tuned(faces.of_families(rest), 1, rng)
+        seen = replace(faces.kin, vectors=network.embedded(faces.maps))
+        yield seen.of_relations(PARENT_CHILD), rest, part
+
+
+def _tuned(faces: Faces, runs: int, rng: np.random.Generator) -> _Network:
     """A network fitted in closed form, then tuned in some runs; their weights are averaged."""
     network, draw = _Network(faces), _Drawer(faces, rng)
     return _averaged([_run(network, faces, draw, rng) for _ in range(runs)])
@@ -198,23 +237,10 @@ def _cut(chip: Pixels, rng: np.random.Generator) -> Pixels:
 # Pairs ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Faces:
-    """Faces by name, who they show, and what the frozen blocks give for them."""
-
-    names: NDArray[np.str_]
-    kin: Kin
-    maps: Maps
-
-    def of_families(self, families: Indices) -> _Faces:
-        shown = np.isin(self.kin.family[self.kin.person], families)
-        return _Faces(self.names[shown], self.kin.of_families(families), self.maps[:, shown])
-
-
 class _Drawer:
     """Draws batches of relatives: one relation, one pair a family, not from one photograph."""
 
-    def __init__(self, faces: _Faces, rng: np.random.Generator) -> None:
+    def __init__(self, faces: Faces, rng: np.random.Generator) -> None:
         self._rng, kin = rng, faces.kin
         self._photograph = [photograph_of(name) or name for name in faces.names.tolist()]
         people = np.unique(kin.person)
@@ -253,7 +279,7 @@ class _Drawer:
 class _Network:
     """The tail in torch. Built in closed form: dlib's convolutions, and views fitted to faces."""
 
-    def __init__(self, faces: _Faces) -> None:
+    def __init__(self, faces: Faces) -> None:
         import torch
 
         layers, last = tail_layers(read_network(read_weights("dlib-resnet")))
@@ -366,7 +392,7 @@ def _view(
     ]
 
 
-def _run(start: _Network, faces: _Faces, draw: _Drawer, rng: np.random.Generator) -> _Network:
+def _run(start: _Network, faces: Faces, draw: _Drawer, rng: np.random.Generator) -> _Network:
     """A copy of the network after one run; its weights averaged over the last steps."""
     import torch
 

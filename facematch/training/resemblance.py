@@ -184,14 +184,16 @@ def fit_calibration(
     names: NDArray[np.str_],
     found: tuple[Evidence, float],
     rng: np.random.Generator,
+    comparison: tuple[Floats, Floats] | None = None,
 ) -> ResemblanceModel:
-    """The model of an embedder that was tuned on these families: its vectors are comparable.
+    """The model of an embedder that was tuned on these families.
 
-    `found` is what `judged` gave for embedders tuned on some of them.
+    Its vectors are comparable as they are, or by a mean and a map. `found` is what `judged` gave
+    for embedders tuned on some of them.
     """
     require_sklearn("train")
     evidence, share = found
-    model = _sharing(cohort_model(kin.of_relations(PARENT_CHILD), space), share)
+    model = _sharing(cohort_model(kin.of_relations(PARENT_CHILD), space, comparison), share)
     return _calibrated(model, names, evidence, rng)
 
 
