@@ -83,7 +83,8 @@ def test_every_option_it_shows_is_there() -> None:
     shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {
         "--no-deps",
         "--photos",
-    }  # pip's; a benchmark's
+        "--minutes",
+    }  # pip's; benchmarks'
     helps = ""
     for command in (
         ["score"], ["match"], ["faces"], ["evaluate"], ["train", "resemblance"],

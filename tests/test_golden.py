@@ -145,7 +145,7 @@ def test_two_rows_give_the_same_cosine_whatever_else_is_compared() -> None:
         np.testing.assert_array_equal(cosine_matrix_in_full(rows[some], rows[:50]), whole[some])
     np.testing.assert_array_equal(cosine_matrix_in_full(rows, rows[7:8]), whole[:, 7:8])
     np.testing.assert_allclose(whole, cosine_matrix(rows, rows[:50]), atol=1e-6)
-    with pytest.raises(EmbeddingError, match=r"all zeros|not finite|no direction"):
+    with pytest.raises(EmbeddingError, match="all zeros"):
         cosine_matrix_in_full(np.zeros((1, 4), np.float32), rows[:1, :4])
 
 

@@ -188,8 +188,8 @@ def command(*arguments: object) -> list[str]:
 def undisturbed(folder: Path) -> dict[str, bytes]:
     """What the commands write where nothing goes wrong."""
     for verb, arguments in COMMANDS.items():
-        run(*arguments, *WHOLE, "-o", f"{verb}.csv", "--cache", "whole.db", cwd=folder)
-    return {verb: (folder / f"{verb}.csv").read_bytes() for verb in COMMANDS}
+        run(*arguments, *WHOLE, "-o", f"whole-{verb}.csv", "--cache", "whole.db", cwd=folder)
+    return {verb: (folder / f"whole-{verb}.csv").read_bytes() for verb in COMMANDS}
 
 
 @posix
