@@ -231,7 +231,7 @@ def test_a_group_photograph_is_numbered_then_named(tmp_path: Path) -> None:
         (("find", "samples/son.png", "--in", "facematch"), "holds no photo"),
         (
             ("card", "samples/father.png", "samples/son.png", "--save", "samples/son.png"),
-            "samples/son.png is one of the photos given: save the picture elsewhere",
+            "samples/son.png is one of the files given: name another place to write to",
         ),
         (("family", "--parent", "dad=", "--child", "samples/son.png"), "no path is given behind"),
         (("family", "--photo", "samples/group.jpg", "--names", "1=dad,1=kid"), "has two names"),

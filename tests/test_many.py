@@ -367,3 +367,12 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     written = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
     assert written[1:] == ["'=1+1,-1.5", "'+1,-1.5", "'-a.jpg,-1.5", "'@a,-1.5", "'\ta,-1.5",
                            "a=b,-1.5"]  # fmt: skip
+
+
+def test_pairs_are_never_written_over_the_table_that_names_them(tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("parent,child\na.jpg,b.jpg\n")
+    result = run("pairs", str(table), "-o", str(table))
+    assert result.returncode == 1
+    assert f"{table} is one of the files given: name another place" in result.stderr
+    assert table.read_text() == "parent,child\na.jpg,b.jpg\n"

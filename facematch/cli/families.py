@@ -24,6 +24,7 @@ from facematch.cli.options import (
     matcher_of,
     print_table,
     reads_photos,
+    spare,
     watched,
 )
 from facematch.cli.stopping import Tally, stoppable
@@ -341,7 +342,7 @@ def explain(
 
     The noise says how far the ways to cover a part disagree. This is no paternity test.
     """
-    _spare(save, str(parent), str(child))
+    spare(save, str(parent), str(child))
     matcher = matcher_of(detector, embedder, min_face)
     found = matcher.explain(parent, child, parent_face=parent_face, child_face=child_face)
     _show_verdict(found, format, save, dark)
@@ -461,16 +462,6 @@ def _show_verdict(
     typer.echo(NO_PATERNITY_TEST, err=not is_table)
 
 
-def _spare(save: Path | None, *photos: str) -> None:
-    """Refuse to write over a photo that was given."""
-    if save is not None and save.exists() and any(_is_same(save, photo) for photo in photos):
-        raise OptionError(f"{save} is one of the photos given: save the picture elsewhere")
-
-
-def _is_same(one: Path, other: str) -> bool:
-    return os.path.exists(other) and os.path.samefile(one, other)
-
-
 def _people(
     given: Sequence[str] | None, option: str, save: Path | None = None
 ) -> dict[str, list[str]]:
@@ -485,7 +476,7 @@ def _people(
         if name in people:
             raise OptionError(f"two are called {name!r} in {option}: name them apart, NAME=PATH")
         people[name] = list_photos(path)
-        _spare(save, *people[name])
+        spare(save, *people[name])
     return people
 
 
@@ -561,7 +552,7 @@ def _draw_numbers(portrait: Portrait, save: Path | None) -> None:
     from facematch.pictures.faces import draw_faces
 
     path = Path(f"{Path(portrait.photo.label).stem}-numbered.png") if save is None else save
-    _spare(path, portrait.photo.label)
+    spare(path, portrait.photo.label)
     picture = draw_faces(portrait.photo.pixels, portrait.faces)
     typer.echo(f"{save_picture(picture, path)}: {len(portrait.faces)} faces, numbered")
     typer.echo("now say who they are: --names 1=mum,2=dad,3=child", err=True)

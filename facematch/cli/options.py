@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facematch.errors import OptionError
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -233,6 +235,14 @@ def matcher_of(
     if db is not None:
         matcher.known = matcher.open_index(db)
     return matcher
+
+
+def spare(out: Path | None, *given: str) -> None:
+    """Refuse to write over a file that was given."""
+    if out is None or not out.exists():
+        return
+    if any(os.path.exists(each) and os.path.samefile(out, each) for each in given):
+        raise OptionError(f"{out} is one of the files given: name another place to write to")
 
 
 def watched(photos: Sequence[str], what: str) -> Iterable[str]:

@@ -27,6 +27,7 @@ from facematch.cli.options import (
     matcher_of,
     print_table,
     reads_photos,
+    spare,
     watched,
 )
 from facematch.cli.stopping import Tally, stoppable
@@ -219,6 +220,7 @@ def pairs(
     from facematch.report import NO_PATERNITY_TEST
     from facematch.tables import RESULTS, pair_photos, pair_rows, read_pairs, write_rows
 
+    spare(out, str(table))
     kind = _format(format, out)
     _check_resume(resume, cache, kind, out)
     matcher = matcher_of(detector, embedder, min_face, db, many=True)
