@@ -117,7 +117,7 @@ def test_a_matcher_pickles_as_what_it_was_built_from(tmp_path: Path) -> None:
     photos = pictures(tmp_path / "photos", 2)
     matcher.gallery(photos)  # which opens its networks
     other = pickle.loads(pickle.dumps(matcher))
-    assert other._identity() == matcher._identity()
+    assert other._identity("") == matcher._identity("")
     assert other.limits == matcher.limits
 
 

@@ -100,7 +100,7 @@ def main() -> None:
     alone = matcher.index(photos, matcher.new_index(folder / "alone"))
     listed = tuple(Listed("F0001", (photo,)) for photo in photos[:40])
     search = Search("search", Path(), (), listed, frozenset())
-    enrolled = [enrol(search, matcher, ColourEmbedder(), on) for on in (None, place)]
+    enrolled = [enrol(search, matcher, ColourEmbedder(), on=on) for on in (None, place)]
     counts = {"looks": looks, "faces": told.faces, "again": again.looked_at, "alone": alone.faces}
     (folder / "told.json").write_text(json.dumps({**counts, "lost": lost, "same": same(*enrolled)}))
 
