@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import chain
@@ -282,18 +282,6 @@ class Gallery:
             skipped=self.skipped,
             photos=np.array([len(rows) for rows in photos.values()], np.int64),
         )
-
-
-def joined(galleries: Iterable[Gallery]) -> Gallery:
-    """Galleries of one space, one at least, as one."""
-    parts = list(galleries)
-    return Gallery(
-        subjects=tuple(subject for part in parts for subject in part.subjects),
-        vectors=np.concatenate([part.vectors for part in parts]),
-        space=parts[0].space,
-        warnings=tuple(warned for part in parts for warned in part.warnings),
-        skipped=tuple(skipped for part in parts for skipped in part.skipped),
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

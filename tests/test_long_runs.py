@@ -26,7 +26,7 @@ from facematch.continued import Continued
 from facematch.errors import TableError, UnreadablePhotoError, printable
 from facematch.photos import list_photos
 from facematch.tables import Row, comparison_rows, pair_photos, pair_rows, write_rows
-from facematch.types import Face, Gallery, Photo, joined
+from facematch.types import Face, Gallery, Photo
 
 ROWS = [
     {"parent": "a.jpg", "child": "line\nbreak.jpg", "score": 12.5},
@@ -98,7 +98,7 @@ def test_parts_of_a_gallery_make_up_the_whole() -> None:
     mine = own()
     photos = [*taken(70, [])]
     parts = list(mine.galleries(photos))
-    whole, made = mine.gallery(photos), joined(parts)
+    whole, made = mine.gallery(photos), Gallery.joined(parts)
     assert [len(part.subjects) for part in parts] == [32, 32, 6]
     assert (made.labels, made.warnings) == (whole.labels, whole.warnings)
     assert (made.vectors == whole.vectors).all()
@@ -279,12 +279,17 @@ def test_an_archive_is_searched_once_for_faces(tmp_path: Path) -> None:
 # --- Ctrl-C ---
 
 
+def _listens() -> None:
+    """A shell's background jobs, these tests perhaps, are deaf to it, and so are their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @posix
 def test_ctrl_c_ends_a_run_within_a_second_in_one_line(folder: Path, tmp_path: Path) -> None:
     out, cache = tmp_path / "out.csv", tmp_path / "c.db"
     arguments = (*COMMANDS["match"], *WHOLE, "-o", out, "--cache", cache, "--resume")
     with subprocess.Popen(
-        command(*arguments), cwd=folder, stderr=subprocess.PIPE, text=True
+        command(*arguments), cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=_listens
     ) as running:
         while _lines(out) < 2:
             time.sleep(0.005)
@@ -307,8 +312,9 @@ def test_ctrl_c_ends_what_does_not_listen() -> None:
         "    print('ready', flush=True); hashlib.pbkdf2_hmac('sha256', b'', b'', 30_000_000)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=_listens,
+    ) as running:  # fmt: skip
         assert running.stdout is not None
         running.stdout.readline()
         time.sleep(0.5)  # until it is in C
