@@ -8,7 +8,6 @@ within one block and ends in the next. The peer is the same work without Ray, in
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import machine, processor_seconds
+from measuring import parser
 
 from facematch.blocks import Wanted, summarise
 
@@ -24,12 +24,11 @@ CHECKED = 3000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--on", default="ray")
-    parser.add_argument("--folder", type=Path, help="for the vectors; all machines must see it")
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--count", type=int, default=100_000)
+    wanted.add_argument("--on", default="ray")
+    wanted.add_argument("--folder", type=Path, help="for the vectors; all machines must see it")
+    options = wanted.parse_args()
     say(machine() if not options.json else json.dumps({"machine": machine()}))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         check(Path(folder), options.on)

@@ -30,6 +30,7 @@ from typing import Any
 import lancedb
 import numpy as np
 from machine import machine
+from measuring import parser
 
 from facematch import index as faces_index
 from facematch.index import Index
@@ -42,12 +43,11 @@ ENGINE = {"detector": "none", "embedder": "drawn"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--dimensions", type=int, default=128)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    wanted.add_argument("--dimensions", type=int, default=128)
+    wanted.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    options = wanted.parse_args()
     if options.inside:
         print(json.dumps(measured(options.inside)))
         return

@@ -10,7 +10,6 @@ isolation takes over 5 % longer by the clock.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -25,6 +24,7 @@ from pathlib import Path
 import psutil
 from bench_memory import draw
 from machine import machine
+from measuring import parser
 
 from facematch.photos import list_photos
 from facematch.pipeline import FaceMatcher
@@ -33,11 +33,10 @@ BAR = 1.05
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=40)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--photos", type=int, default=40)
+    wanted.add_argument("--runs", type=int, default=3)
+    options = wanted.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with ThreadPoolExecutor() as threads:

@@ -13,7 +13,6 @@ another. Exits with 1 where Ray costs over 15 % of either.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import machine, processor_seconds
+from measuring import parser
 from PIL import Image
 
 from facematch import FaceMatcher
@@ -37,12 +37,11 @@ WAYS = ("one process", "one process, one thread", "Ray")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photos", type=int, default=2048)
-    parser.add_argument("--side", type=int, default=320)
-    parser.add_argument("--min-face", type=float, default=80)
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--photos", type=int, default=2048)
+    wanted.add_argument("--side", type=int, default=320)
+    wanted.add_argument("--min-face", type=float, default=80)
+    options = wanted.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         photos = [draw(Path(folder), at, options.side) for at in range(options.photos)]
         turns = measured(photos, options.min_face)

@@ -10,14 +10,12 @@ others, by float32, that are among the ten nearest by the narrower vectors too.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from machine import machine
+from measuring import kin_parser
 
 from facematch.evaluation.measure import enrol
 from facematch.evaluation.protocols import read_fiw
@@ -45,11 +43,7 @@ NARROWED: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
-    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    options = kin_parser(__doc__).parse_args()
     held_back = models_folder() / "held-back.txt"
     protocol = read_fiw(options.data / ARCHIVE, options.data / RELATIONS, held_back)
     matcher = FaceMatcher(detector="whole")

@@ -10,7 +10,6 @@ that are lost with their work. It is checked against two cases whose answer is k
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import json
 import os
@@ -24,6 +23,7 @@ os.environ.update(FACEMATCH_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREA
 import numpy as np
 from bench_ray import draw
 from machine import machine
+from measuring import parser
 
 from facematch.cluster import _BATCH, _WAITING
 from facematch.index import SeenPhoto
@@ -43,11 +43,10 @@ WEEK = 7 * 24  # hours
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--faces", type=float, default=1.5)
-    parser.add_argument("--detector", default="mmod")
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
-    options = parser.parse_args()
+    wanted = parser(__doc__)
+    wanted.add_argument("--faces", type=float, default=1.5)
+    wanted.add_argument("--detector", default="mmod")
+    options = wanted.parse_args()
     check()
     matcher = FaceMatcher(detector=options.detector)
     stages = of_stages(matcher)

@@ -9,33 +9,29 @@ the gallery.
 
 from __future__ import annotations
 
-import argparse
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
+from measuring import held_back, kin_parser
 
 from facematch.training.fiw import ARCHIVE, RELATIONS, family_of, read_relations
-from facematch.weights import models_folder
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    shared = os.environ.get("FACEMATCH_SHARED", "../shared")
-    parser.add_argument("--data", type=Path, default=Path(shared, "kinship"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    wanted = kin_parser(__doc__)
+    wanted.add_argument("--out", type=Path, required=True)
+    wanted.add_argument("--seed", type=int, default=0)
+    options = wanted.parse_args()
     names, kin, _ = read_relations(options.data / ARCHIVE, options.data / RELATIONS)
-    held_back = set((models_folder() / "held-back.txt").read_text().split())
+    families = held_back()
     folders = [name.rsplit("/", 1)[0] for name in names]
     folder_of = dict(zip(kin.person.tolist(), folders, strict=True))
-    probes = drawn_probes(kin.parents, kin.children, folder_of, held_back, options.seed)
+    probes = drawn_probes(kin.parents, kin.children, folder_of, families, options.seed)
     faces = [
         (name, folder)
         for name, folder in zip(names, folders, strict=True)
-        if family_of(name) in held_back and folder not in probes
+        if family_of(name) in families and folder not in probes
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     write(
