@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.likeness import Likeness, as_row, averaged, distances, drawn, likeness
-from facematch.report import as_json, findings_table, shown_score
+from facematch.report import as_json, counted, findings_table, shown_score
 from facematch.resemblance import ResemblanceModel
 from facematch.types import Engine, Person, Pixels, Skipped, Subject, Vectors
 
@@ -130,7 +130,9 @@ class Findings:
         shown = [
             (
                 shown_score(found.likeness.score),
-                "perhaps the child" if found.may_be_child else _photos(len(found.sightings)),
+                "perhaps the child"
+                if found.may_be_child
+                else counted(len(found.sightings), "photo"),
                 found.sightings[0].portrait,
             )
             for found in self.found
@@ -209,7 +211,3 @@ def _apart(photos: Sequence[str], identities: Vectors) -> NDArray[np.float64]:
     away = squares[:, np.newaxis] + squares - 2 * rows @ rows.T
     names = np.array(photos)
     return np.where(names[:, np.newaxis] == names, np.inf, np.sqrt(np.maximum(away, 0)))
-
-
-def _photos(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count} photos"

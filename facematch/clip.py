@@ -15,6 +15,7 @@ from facematch.report import (
     NO_PATERNITY_TEST,
     as_json,
     clip_table,
+    counted,
     ends_words,
     ratio_words,
     shown_score,
@@ -141,7 +142,7 @@ class Clip:
         strips = [
             Strip(
                 title=person.name,
-                seen=f"{_seen(person)}, {_frames(len(person.shots))}",
+                seen=f"{_seen(person)}, {counted(len(person.shots), 'frame')}",
                 portraits=np.stack([shot.portrait for shot in person.shots]),
                 times=[clock(shot.seconds) for shot in person.shots],
                 verdicts=[
@@ -158,10 +159,6 @@ ROW = (
     "score", "score_low", "score_high", "likelihood_ratio", "likelihood_ratio_low",
     "likelihood_ratio_high", "support", "warnings",
 )  # fmt: skip
-
-
-def _frames(count: int) -> str:
-    return "1 frame" if count == 1 else f"{count} frames"
 
 
 def _seen(person: Appearance) -> str:

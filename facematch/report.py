@@ -49,6 +49,11 @@ def ratio_words(ratio: float, interval: tuple[float, float]) -> str:
     return f"{ratio:.2g} ({interval[0]:.2g} to {interval[1]:.2g})"
 
 
+def counted(count: int, what: str) -> str:
+    """So many of something: "1 face", "1,200 faces"."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
 def signed(value: float) -> str:
     """A number with its sign, with a real minus; a zero has none."""
     words = f"{abs(value):.2f}"
@@ -242,7 +247,7 @@ def weights_table(files: Sequence[tuple[WeightFile, str]]) -> Table:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("name", "state", "size", "licence", "for"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column in ("state", "size"), overflow="fold")
     for weights, state in files:
         size = f"{weights.size / 1e6:.1f} MB"
         table.add_row(weights.name, state, size, weights.licence, weights.purpose)

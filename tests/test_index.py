@@ -354,7 +354,7 @@ def test_what_is_forgotten_is_on_disk_no_more(
     index.settle()  # makes it searchable: such an index holds vectors, too
     shutil.copy(photo, photo.with_name("copy.png"))
     result = CliRunner().invoke(app, ["db", "forget", index.where, str(photo)])
-    assert "1 faces forgotten" in result.output
+    assert "1 face forgotten" in result.output
     assert secret_in(Path(index.where)) == []
     again = Index(index.where)
     assert again.count() == 30

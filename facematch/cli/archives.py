@@ -153,9 +153,11 @@ def forget(
     where they are would be indexed again.
     """
     from facematch.indexing import forget as forget_photos
+    from facematch.report import counted
 
     found = _opened(place)
-    typer.echo(f"{found.where}: {forget_photos(found, photos):,} faces forgotten")
+    gone = forget_photos(found, photos)
+    typer.echo(f"{found.where}: {counted(gone, 'face')} forgotten")
 
 
 def _opened(place: str) -> Index:
@@ -166,11 +168,13 @@ def _opened(place: str) -> Index:
 
 def _tell(told: Indexed, kept: Index) -> None:
     """What a run did, in a line each."""
+    from facematch.report import counted
+
     where = kept.where if "://" in kept.where else os.path.abspath(kept.where)
-    typer.echo(f"{where}: {kept.count():,} faces")
+    typer.echo(f"{where}: {counted(kept.count(), 'face')}")
+    seen = f"{counted(told.looked_at, 'photo')} looked at with {counted(told.faces, 'face')}"
     typer.echo(
-        f"{told.looked_at:,} photos looked at with {told.faces:,} faces, {told.moved:,} known by "
-        f"content, {told.gone:,} gone, {told.unchanged:,} unchanged"
+        f"{seen}, {told.moved:,} known by content, {told.gone:,} gone, {told.unchanged:,} unchanged"
     )
     if told.failed:
         typer.echo(f"of no use: {_codes(told.failed)}; `facematch db info --failed` names them")
