@@ -151,6 +151,8 @@ def by_person(photos: Sequence[str], identities: Vectors) -> list[list[int]]:
     Average linkage of the `identities` (N, E), up to SAME_PERSON; two faces of one of the `photos`
     (N,) never join.
     """
+    if not photos:
+        return []
     groups = [[at] for at in range(len(photos))]
     away = _apart(photos, identities)
     while len(groups) > 1:

@@ -100,7 +100,17 @@ def parsed(words: str, where: str) -> date:
 
 def years_between(born: date, day: date) -> float:
     """The age in years on a day; negative before the birth."""
-    return (day - born).days / DAYS_A_YEAR
+    whole = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    last, following = (_birthday(born, born.year + years) for years in (whole, whole + 1))
+    return whole + (day - last).days / (following - last).days
+
+
+def _birthday(born: date, year: int) -> date:
+    """Of whom was born on 29 February, 1 March in other years."""
+    try:
+        return born.replace(year=year)
+    except ValueError:
+        return date(year, 3, 1)
 
 
 def spoken(years: float) -> str:

@@ -51,6 +51,10 @@ class PhotoError(FacematchError):
         self.photo = photo
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[PhotoError], tuple[str, str]]:
+        """Pickled for processes that score for others."""
+        return type(self), (self.photo, self.reason)
+
 
 class MissingPhotoError(PhotoError):
     """There is no such file, or it is a folder."""

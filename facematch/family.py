@@ -50,7 +50,8 @@ class Verdict:
     @property
     def times(self) -> str:
         """In how many draws that parent is ahead; never in all, for there are photos not given."""
-        return f"{min(round(100 * self.share), 99)} of 100 draws"
+        # Rounded down: what reads like SURE is enough for it.
+        return f"{min(int(100 * self.share + 1e-9), 99)} of 100 draws"
 
     @property
     def words(self) -> str:

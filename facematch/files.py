@@ -6,13 +6,14 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NoReturn
+from io import BufferedReader
+from typing import NoReturn
 
 from facematch.errors import MissingPhotoError, UnreadablePhotoError
 
 
 @contextmanager
-def opened(label: str, what: str = "photo") -> Iterator[tuple[BinaryIO, int]]:
+def opened(label: str, what: str = "photo") -> Iterator[tuple[BufferedReader, int]]:
     """A regular file, and how many bytes it has; `what` names it in errors.
 
     Raises MissingPhotoError or UnreadablePhotoError, also for what goes wrong while it is read.

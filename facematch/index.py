@@ -341,8 +341,10 @@ class Index:
     def _delete(self, column: str, values: Iterable[str]) -> None:
         with self._mapped():
             for some in _parts(values, _NAMED):
+                where = _is_one_of(column, some)
                 for table in self._all:
-                    table.delete(_is_one_of(column, some))
+                    if table.count_rows(where):  # else it would note what was asked for
+                        table.delete(where)
 
     def _optimize(self) -> None:
         import warnings

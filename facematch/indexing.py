@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from facematch.cluster import spread
 from facematch.dates import date_of
 from facematch.errors import NoFaceError, PhotoError
 from facematch.index import Index, Known, SeenFace, SeenPhoto
-from facematch.photos import list_photos, photo_digest
+from facematch.limits import Limits
+from facematch.photos import photo_digest, photos_in
 from facematch.quality import face_warnings, sharpness
 from facematch.registry import load_embedder
 from facematch.resemblance import ResemblanceModel, comparable, model_for
 from facematch.similarity import unit_rows
 from facematch.types import Detector, Embedder, Engine, PhotoLike, Portrait, Skipped, Vectors
-from facematch.weights import KNOWN
+from facematch.weights import engine_weights
 
 _BATCH = 64  # photos kept in one commit: what is lost at most when the run dies
 _SETTLED_EVERY = 256  # commits: each leaves a file, and lists all before it
@@ -81,7 +82,7 @@ class Indexing(ABC):
     @property
     def made_with(self) -> dict[str, str]:
         """All that decides what an index holds of a photo: two that differ never share one."""
-        weights = "".join(known.sha256 for known in KNOWN.values())
+        weights = "".join(engine_weights(self.embedder.space))
         return {
             "detector": self.detector.name,
             "embedder": self.embedder.space,
@@ -155,7 +156,7 @@ class Indexing(ABC):
 
     def _seen(self, found: Portrait | Skipped, photo: str, size: int, modified: int) -> SeenPhoto:
         if isinstance(found, Skipped):
-            digest = _digest(photo)
+            digest = _digest(photo, Limits())
             return SeenPhoto(photo, digest, size, modified, code=found.code, reason=found.reason)
         seen = SeenPhoto(photo, found.photo.digest, size, modified)
         try:
@@ -201,17 +202,26 @@ class Indexing(ABC):
 
 def keep(seen: Iterable[SeenPhoto], where: Index, told: Indexed) -> None:
     """Write photos that the index does not hold yet, in batches, and count them in `told`."""
-    rest, commits = iter(seen), 0
-    while batch := list(islice(rest, _BATCH)):
-        refused = {each.photo: why for each in batch if (why := _refused(each))}
-        kept = [each for each in batch if each.photo not in refused]
-        where.add(kept)
-        told.skipped += refused.values()
-        for each in kept:
-            _count(each, told)
-        commits += 1
-        if commits % _SETTLED_EVERY == 0:
-            where.settle()
+    batch: list[SeenPhoto] = []
+    try:
+        for number, each in enumerate(seen, start=1):
+            batch.append(each)
+            if len(batch) == _BATCH:
+                _commit(batch, where, told)
+                batch = []
+            if number % (_BATCH * _SETTLED_EVERY) == 0:
+                where.settle()
+    finally:  # whoever stops it keeps what is done
+        _commit(batch, where, told)
+
+
+def _commit(batch: Sequence[SeenPhoto], where: Index, told: Indexed) -> None:
+    refused = {each.photo: why for each in batch if (why := _refused(each))}
+    kept = [each for each in batch if each.photo not in refused]
+    where.add(kept)
+    told.skipped += refused.values()
+    for each in kept:
+        _count(each, told)
 
 
 def changes_of(
@@ -257,6 +267,18 @@ def differences(where: Index, *, verify: bool = False) -> Iterator[tuple[str, st
             yield known.photo, "changed"
 
 
+def unknown(where: Index, photos: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    """Those of the photos and folders that are neither there nor, by name, in an index."""
+    known = [each.photo for each in where.known()]
+
+    def is_known(name: str) -> bool:
+        return any(each == name or each.startswith(os.path.join(name, "")) for each in known)
+
+    return [
+        each for each in photos if not os.path.exists(each) and not is_known(os.path.abspath(each))
+    ]
+
+
 def forget(where: Index, photos: Sequence[str | os.PathLike[str]]) -> int:
     """Take photos, or all of some folders, out of an index for good; gives the faces gone.
 
@@ -268,7 +290,7 @@ def forget(where: Index, photos: Sequence[str | os.PathLike[str]]) -> int:
         known.photo for known in where.known() if known.photo in names or
         known.photo.startswith(folders)
     }  # fmt: skip
-    files = [file for photo in photos if os.path.exists(photo) for file in list_photos(photo)]
+    files = [file for photo in photos if os.path.exists(photo) for file in photos_in(photo)]
     with where.writing():
         return where.forget(theirs, {_digest(file) for file in files} - {""})
 
@@ -289,7 +311,9 @@ def _moved(where: Index, files: dict[str, tuple[int, int]], retry: bool) -> dict
                 digests.setdefault(known.bytes, set()).add(known.digest)
     moved = {}
     for photo, (size, modified) in files.items():
-        if size in digests and (digest := _digest(photo)) in digests[size]:
+        if size not in digests or not _is_text(photo):
+            continue
+        if (digest := _digest(photo)) in digests[size]:
             moved[photo] = Known(photo, digest, size, modified, failed=False)
     return moved
 
@@ -303,18 +327,24 @@ def _file(photo: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _digest(photo: str) -> str:
+def _digest(photo: str, limits: Limits | None = None) -> str:
     try:
-        return photo_digest(photo)
+        return photo_digest(photo, limits=limits)
     except PhotoError:
         return ""
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _refused(seen: SeenPhoto) -> Skipped | None:
     """Why a photo cannot be kept: there is no file, or its name cannot be written."""
-    try:
-        seen.photo.encode()
-    except UnicodeEncodeError:
+    if not _is_text(seen.photo):
         return Skipped(seen.photo, "name", "its name is no text: rename it")
     return Skipped(seen.photo, seen.code, seen.reason) if seen.bytes < 0 else None
 

@@ -48,6 +48,7 @@ _START_SECONDS = 60.0
 _LONGEST_LINE = 2**16  # bytes
 _PIPE = 2**20  # bytes, where the system lets us choose: a photo takes fewer turns
 _SLACK = 2**30  # bytes of addresses beyond what decoding needs: libraries, stacks of threads
+_LONGEST_SECONDS = 86_400.0  # what clocks and alarms take is bounded
 _OVERTIME = 5  # seconds after which a worker whose starter is gone ends itself
 # Our sys.path as it is: with `-m`, a numpy.py among the photos we stand in would be imported.
 _WORK = "import sys; sys.path[:] = sys.argv[1:]; from facematch.isolation import work; work()"
@@ -127,7 +128,7 @@ class _Worker:
                 pipe.close()
 
     def read(self, label: str, min_side: int | None) -> Photo:
-        request = {"path": os.path.join(os.getcwd(), label), "min_side": min_side}
+        request = {"path": _absolute(label), "min_side": min_side}
         try:
             with self._within(self._limits.max_seconds):
                 answer = self._ask(request)
@@ -163,7 +164,7 @@ class _Worker:
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
         """Kill the process unless this ends in time."""
-        clock = threading.Timer(seconds, self._give_up)
+        clock = threading.Timer(min(seconds, _LONGEST_SECONDS), self._give_up)
         clock.daemon = True
         clock.start()
         try:
@@ -200,6 +201,14 @@ class _Worker:
             self._process.kill()
             self._process.wait()
             return None
+
+
+def _absolute(label: str) -> str:
+    """The path from the root on: a worker stays in the folder that it was started in."""
+    try:
+        return os.path.join(os.getcwd(), label) if label and not os.path.isabs(label) else label
+    except OSError:  # the folder that we stand in is gone, and what lay in it
+        return label
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], io.BufferedReader]:
@@ -273,4 +282,4 @@ def _bound_memory(limits: Limits) -> None:
 def _end_at(seconds: float) -> None:
     """Be ended after so many seconds, whoever is still there to watch; 0: not any more."""
     if hasattr(signal, "alarm"):
-        signal.alarm(math.ceil(seconds))
+        signal.alarm(math.ceil(min(seconds, _LONGEST_SECONDS)))

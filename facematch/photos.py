@@ -142,6 +142,15 @@ def list_photos(path: str | os.PathLike[str]) -> list[str]:
     and links to folders, so that none leads in a circle. Raises MissingPhotoError for a folder
     without any, UnreadablePhotoError for a folder in it that may not be read.
     """
+    found = photos_in(path)
+    if not found:
+        label = os.fsdecode(path)
+        raise MissingPhotoError(label, f"holds no photo: none ends in {_ENDINGS}")
+    return found
+
+
+def photos_in(path: str | os.PathLike[str]) -> list[str]:
+    """As `list_photos`, of a folder without any none."""
     label = os.fsdecode(path)
     if not os.path.isdir(label):
         return [label]
@@ -153,8 +162,6 @@ def list_photos(path: str | os.PathLike[str]) -> list[str]:
             for name in files
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings
         ]
-    if not found:
-        raise MissingPhotoError(label, f"holds no photo: none ends in {_ENDINGS}")
     return sorted(found, key=lambda file: file.split(os.sep))
 
 
@@ -165,12 +172,17 @@ def _refuse_folder(error: OSError) -> NoReturn:
     ) from error
 
 
-def photo_digest(path: str | os.PathLike[str], *, limits: Limits = _DEFAULT_LIMITS) -> str:
+def photo_digest(path: str | os.PathLike[str], *, limits: Limits | None = _DEFAULT_LIMITS) -> str:
     """The sha256 of a photo's file, in hexadecimal digits, as `Photo.digest` has it.
 
+    `limits` None: of a file of any size, an empty one too.
     Raises a PhotoError where the file cannot be read or is too large.
     """
-    return hashlib.sha256(_read_bytes(os.fsdecode(path), limits.max_bytes)).hexdigest()
+    label = os.fsdecode(path)
+    if limits is None:
+        with opened(label) as (file, _):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(_read_bytes(label, limits.max_bytes)).hexdigest()
 
 
 # --- the file ---

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -52,7 +52,7 @@ from facematch.types import (
     Vectors,
 )
 from facematch.verbs import Verbs
-from facematch.weights import KNOWN
+from facematch.weights import engine_weights
 
 if TYPE_CHECKING:
     from facematch.isolation import Decoders
@@ -257,7 +257,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         """
         model = model_for(children.space)
         own = {photo_digest(photo, limits=self.limits) for photo in children.labels}
-        best: list[list[tuple[tuple[float, ...], dict[str, Any]]]] = [[] for _ in children.subjects]
+        best: list[list[_Ranked]] = [[] for _ in children.subjects]
         for which, batch in self._parts(index, children, model, top, kept_where(Span(), own)):
             vectors, some = unit_rows(matrix(batch["vector"])), children.vectors[which]
             cosines = cosine_matrix_in_full(vectors, some)
@@ -273,6 +273,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
             rows = batch.take(part.parents).to_pylist()
             for child, value, row in zip(part.children, values, rows, strict=True):
                 best[child].append((tuple(map(float, value)), row))
+            best = [_most_alike(found, top) for found in best]
         return _as_compared(best, children.space, top)
 
     def _parts(
@@ -394,7 +395,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         """All that decides what is found in a photo: names, weights, settings, version."""
         from importlib.metadata import version
 
-        weights = {name: known.sha256 for name, known in KNOWN.items()}
+        weights = engine_weights(self.embedder.space)
         identity = [
             version("facematch"),
             self.detector.name,
@@ -555,16 +556,22 @@ def _comparison(
     )
 
 
+_Ranked: TypeAlias = tuple[tuple[float, ...], dict[str, Any]]  # score, cosine, ratio; a row
+
+
+def _most_alike(found: Sequence[_Ranked], top: int) -> list[_Ranked]:
+    """The `top` of them, by score and then by cosine."""
+    return sorted(found, key=lambda pair: (-np.nan_to_num(pair[0][0]), -pair[0][1]))[:top]
+
+
 def _as_compared(
-    best: Sequence[Sequence[tuple[tuple[float, ...], dict[str, Any]]]], space: str, top: int
+    best: Sequence[Sequence[_Ranked]], space: str, top: int
 ) -> tuple[Gallery, Comparison]:
     """Of each child the `top` rows; values are score, cosine and likelihood ratio."""
     chosen = [
         (child, values, row)
         for child, each in enumerate(best)
-        for values, row in sorted(each, key=lambda pair: (-np.nan_to_num(pair[0][0]), -pair[0][1]))[
-            :top
-        ]
+        for values, row in _most_alike(each, top)
     ]
     scores, cosines, ratios = (
         np.array([values for _, values, _ in chosen], np.float32).reshape(-1, 3).T

@@ -190,12 +190,10 @@ def findings_table(
         table.add_row(f"{rank}.", f"[bold]{score}[/]", escape(place))
     strangers = "Chosen among so many, scores are high: one stranger in 100 scores over 99."
     photos, faces, compared = counts
-    how = f"{faces:,} faces in {photos:,} photos were compared."
+    seen = f"{counted(faces, 'face')} in {counted(photos, 'photo')}"
+    how = f"{seen} {'was' if faces == 1 else 'were'} compared."
     if compared is not None:
-        how = (
-            f"Approximate: of {faces:,} faces in {photos:,} photos, the {compared:,} nearest were "
-            "compared."
-        )
+        how = f"Approximate: of {seen}, the {compared:,} nearest were compared."
     return Group(table, "", f"{how} {strangers}")
 
 

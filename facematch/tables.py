@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -180,6 +181,12 @@ def read_pairs(path: Path) -> tuple[list[str], list[Row]]:
     return columns, rows
 
 
+def check_place(out: Path | None) -> None:
+    """Raise TableError, before anything is computed, where no file can be written."""
+    if out is not None and not os.access(out.absolute().parent, os.W_OK):
+        raise TableError(f"{out} cannot be written: its folder is missing or may not be written to")
+
+
 def write_rows(
     rows: Iterable[Row],
     columns: Sequence[str],
@@ -287,12 +294,19 @@ def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None
         raise TableError("Parquet is not for a terminal: name a file with -o")
     pa = require("pyarrow", "pyarrow", "parquet", "Parquet")
     parquet = require("pyarrow.parquet", "pyarrow", "parquet", "Parquet")
-    numbers = dict.fromkeys(DIGITS, pa.float64())
+    numbers = dict.fromkeys(DIGITS, pa.float64()) | {"parent_face": pa.int32()}
     schema = pa.schema([(column, numbers.get(column, pa.string())) for column in columns])
     with parquet.ParquetWriter(out, schema) as writer:
         rows = iter(rows)
         while batch := list(islice(rows, _BATCH)):
-            writer.write_table(pa.Table.from_pylist(batch, schema))
+            texts = [{name: _utf8(value) for name, value in row.items()} for row in batch]
+            writer.write_table(pa.Table.from_pylist(texts, schema))
+
+
+def _utf8(value: Any) -> Any:
+    """Text that can be written; a byte of a name that is no UTF-8 stays to be seen."""
+    is_text = isinstance(value, str)
+    return value.encode("utf-8", "backslashreplace").decode() if is_text else value
 
 
 _WRITERS = {

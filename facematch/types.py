@@ -181,7 +181,10 @@ class Portrait:
     def _no_face(self) -> str:
         height, width = (round(side / self.photo.scale) for side in self.photo.pixels.shape[:2])
         smaller = max(max(width, height) // 40, 10)  # half the default
-        return f"no face found ({width}x{height}): try --min-face {smaller}, or crop closer"
+        return (
+            f"no face found ({width}x{height}): try --min-face {smaller}, crop closer, "
+            "or turn it upright"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

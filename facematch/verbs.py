@@ -203,7 +203,7 @@ class Verbs(ABC):
         model, identify = self._model(), load_embedder("dlib-resnet")
         [(name, photos)] = child.items()
         skipped: list[Skipped] = []
-        shown = list(_without_skipped(map(_largest_of, self.faces(photos)), skipped))
+        shown = list(_without_skipped(map(_largest_of, self.faces(photos, cache=cache)), skipped))
         person = self.person(name, shown)
         if not shown:
             raise _of_no_use(skipped)

@@ -148,6 +148,16 @@ RESEMBLANCE = {
 State = Literal["ready", "not installed", "damaged"]
 
 
+def engine_weights(space: str) -> list[str]:
+    """The sha256 of all that comes along and decides what engines of that space find.
+
+    Files that are fetched are told apart by the names of the back-ends that use them.
+    """
+    model = RESEMBLANCE.get(f"{space}-resemblance")
+    used = [known for known in KNOWN.values() if known.comes_along]
+    return [known.sha256 for known in [*used, *([model] if model else [])]]
+
+
 def weight_file(name: str) -> WeightFile:
     """The known weight file of that name. Raises WeightsError naming those there are."""
     every = KNOWN | RESEMBLANCE

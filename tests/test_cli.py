@@ -111,7 +111,10 @@ def test_a_photo_without_a_face_is_an_error_that_says_what_to_do(tmp_path: Path)
     for arguments in (["faces", photo], ["score", photo, "samples/son.png"]):
         result = run(*arguments)
         assert result.returncode == 1
-        assert "no face found (400x300): try --min-face 10, or crop closer" in result.stderr
+        assert (
+            "no face found (400x300): try --min-face 10, crop closer, or turn it upright"
+            in result.stderr
+        )
 
 
 def test_names_in_any_script_are_read_and_printed(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_photo_without_a_face_is_no_error_until_it_is_scored(tmp_path: Path) -
     portrait = matcher.find_faces(tmp_path / "noise.png")
     assert portrait.faces == ()
     assert portrait.chips.shape == (0, 150, 150, 3)
-    advice = r"noise\.png: no face found \(400x300\): try --min-face 10, or crop closer"
+    advice = r"noise\.png: no face found \(400x300\): try --min-face 10, crop closer, or turn"
     with pytest.raises(NoFaceError, match=advice):
         matcher.score(sample("father.png"), tmp_path / "noise.png")
 

@@ -20,7 +20,7 @@ from facematch.cli.options import (
     matcher_of,
     reads_photos,
 )
-from facematch.errors import NoFaceError
+from facematch.errors import NoFaceError, printable
 
 if TYPE_CHECKING:
     from facematch.index import Index, SeenPhoto
@@ -64,15 +64,24 @@ def index(
     Photos gone from the folders given are taken out. The index holds face templates: its folder is
     yours alone to read.
     """
-    from facematch.photos import list_photos
+    from facematch.photos import list_photos, photos_in
 
-    listed = [photo for path in photos for photo in list_photos(path)]
+    # An empty folder is none at first; later all its photos may be gone.
+    listed = [
+        photo
+        for path in photos
+        for photo in (photos_in(path) if os.path.exists(db) else list_photos(path))
+    ]
     folders = [str(path) for path in photos if path.is_dir()]
     matcher = matcher_of(detector, embedder, min_face, many=True)
     kept = matcher.new_index(db)
-    told = matcher.index(
-        listed, kept, within=folders, verify=verify, retry=retry, watch=_watched, on=on
-    )
+    try:
+        told = matcher.index(
+            listed, kept, within=folders, verify=verify, retry=retry, watch=_watched, on=on
+        )
+    except KeyboardInterrupt:
+        typer.echo(f"facematch: stopped: {db} keeps what is done, run it again to go on", err=True)
+        raise typer.Exit(130) from None
     _tell(told, kept)
 
 
@@ -153,11 +162,18 @@ def forget(
     where they are would be indexed again.
     """
     from facematch.indexing import forget as forget_photos
+    from facematch.indexing import unknown
     from facematch.report import counted
 
     found = _opened(place)
+    strange = unknown(found, photos)
     gone = forget_photos(found, photos)
     typer.echo(f"{found.where}: {counted(gone, 'face')} forgotten")
+    for name in strange:
+        line = f"{name}: no such file, and not in this index: check the name"
+        typer.secho(printable(line), fg="yellow", err=True)
+    if strange:
+        raise typer.Exit(1)
 
 
 def _opened(place: str) -> Index:
@@ -179,7 +195,8 @@ def _tell(told: Indexed, kept: Index) -> None:
     if told.failed:
         typer.echo(f"of no use: {_codes(told.failed)}; `facematch db info --failed` names them")
     for skipped in told.skipped:
-        typer.secho(f"left out: {skipped.photo}: {skipped.reason}", fg="yellow", err=True)
+        line = printable(f"left out: {skipped.photo}: {skipped.reason}")
+        typer.secho(line, fg="yellow", err=True)
     if not kept.count() and told.skipped:
         raise NoFaceError(told.skipped[0].photo, f"{told.skipped[0].reason}; no photo was of use")
 

@@ -28,7 +28,7 @@ from facematch.cli.options import (
     watched,
 )
 from facematch.cli.stopping import Tally, stoppable
-from facematch.errors import OptionError, TableError
+from facematch.errors import MissingPhotoError, OptionError, TableError, printable
 
 if TYPE_CHECKING:
     from datetime import date
@@ -124,6 +124,10 @@ def family(
     if photo is None:
         found = matcher.family(_people(parent, "--parent", save), _people(child, "--child", save))
     else:
+        if names is None and not label:
+            raise OptionError(
+                "--photo: --label draws numbers on its faces, then --names says who they are"
+            )
         portrait = matcher.find_faces(photo)
         portrait.face_index(None)  # an error where there is none
         if label or names is None:
@@ -264,6 +268,10 @@ def find(
 
     if (folder is None) == (db is None):
         raise OptionError("where to look? Name a folder with --in, or an index with --db")
+    if db is not None and cache is not None:
+        raise OptionError("--cache is for --in: what --db names keeps the archive's faces already")
+    if folder is not None and not folder.exists():
+        raise MissingPhotoError(str(folder), "there is no such folder: check the name")
     span = None if in_year is None else years(in_year)
     birth = None if born is None else parsed(born.rpartition("=")[2], f"--born {born}")
     matcher = matcher_of(detector, embedder, min_face, db, many=True)
@@ -451,7 +459,8 @@ def _show_verdict(
         rows = list(result.rows())
         write_rows(rows, list(rows[0]) if rows else [], "csv", None)
     for skipped in result.skipped:
-        typer.secho(f"left out: {skipped.photo}: {skipped.reason}", fg="yellow", err=not is_table)
+        line = printable(f"left out: {skipped.photo}: {skipped.reason}")
+        typer.secho(line, fg="yellow", err=not is_table)
     for warning in result.warnings:
         typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
     if save is not None:

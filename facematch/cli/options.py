@@ -152,6 +152,7 @@ def _bounds(
         float | None,
         typer.Option(
             min=0.1,
+            max=86_400,
             metavar="SECONDS",
             help="The longest a photo may take to decode in its process. Default: 30.",
             rich_help_panel="Limits",
@@ -200,8 +201,11 @@ def reads_photos(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def bounded(**given: Any) -> None:
-        _BOUNDS.set(_bounds(**{name: given.pop(name) for name in options}))
-        command(**given)
+        before = _BOUNDS.set(_bounds(**{name: given.pop(name) for name in options}))
+        try:
+            command(**given)
+        finally:
+            _BOUNDS.reset(before)
 
     signature = inspect.signature(command, eval_str=True)
     parameters = [*signature.parameters.values(), *options.values()]
@@ -229,7 +233,7 @@ def matcher_of(
         detector=detector,
         embedder=embedder,
         min_face=min_face,
-        isolate=bounds.pop("isolate", many),
+        isolate=bounds.pop("isolate", many or "max_seconds" in bounds),
         limits=Limits(**bounds),
     )
     if db is not None:
@@ -237,12 +241,20 @@ def matcher_of(
     return matcher
 
 
-def spare(out: Path | None, *given: str) -> None:
+def spare(out: Path | None, *given: str | Path | None) -> None:
     """Refuse to write over a file that was given."""
-    if out is None or not out.exists():
+    if out is None:
         return
-    if any(os.path.exists(each) and os.path.samefile(out, each) for each in given):
-        raise OptionError(f"{out} is one of the files given: name another place to write to")
+    for each in given:
+        if each is not None and _is_same(out, each):
+            raise OptionError(f"{out} is one of the files given: name another place to write to")
+
+
+def _is_same(one: Path, other: str | Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them is not there, or cannot be
+        return os.path.abspath(one) == os.path.abspath(other)
 
 
 def watched(photos: Sequence[str], what: str) -> Iterable[str]:

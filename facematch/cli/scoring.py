@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,7 +153,7 @@ def match(
     """
     from facematch.photos import list_photos
     from facematch.report import NO_PATERNITY_TEST
-    from facematch.tables import RESULTS, comparison_rows, write_rows
+    from facematch.tables import RESULTS, check_place, comparison_rows, write_rows
     from facematch.types import Gallery
 
     if children is None and db is None:
@@ -161,6 +162,9 @@ def match(
         raise OptionError("--people needs PARENTS and CHILDREN: an index knows faces, not people")
     kind = _format(format, out)
     _check_resume(resume, cache, kind, out)
+    if resume and on is not None:
+        raise OptionError("--resume goes by a cache, which --on does not use: leave one out")
+    check_place(out)
     sides = {"children": parents}
     if children is not None:
         sides = {"parents": parents, "children": children}
@@ -169,6 +173,7 @@ def match(
     tallies = {role: Tally() for role in sides}
     with stoppable(list(tallies.values()), cache, out):
         listed = {role: list_photos(path) for role, path in sides.items()}
+        spare(out, cache, *chain.from_iterable(listed.values()))
         found: dict[str, Iterable[Gallery]] = {
             role: tallies[role].galleries(
                 matcher.galleries(watched(photos, role), cache=cache, on=on), len(photos)
@@ -218,16 +223,24 @@ def pairs(
     Paths are relative to the folder you are in. Each photo is read once. This is no paternity test.
     """
     from facematch.report import NO_PATERNITY_TEST
-    from facematch.tables import RESULTS, pair_photos, pair_rows, read_pairs, write_rows
+    from facematch.tables import (
+        RESULTS,
+        check_place,
+        pair_photos,
+        pair_rows,
+        read_pairs,
+        write_rows,
+    )
 
-    spare(out, str(table))
     kind = _format(format, out)
     _check_resume(resume, cache, kind, out)
+    check_place(out)
     matcher = matcher_of(detector, embedder, min_face, db, many=True)
     tally = Tally()
     with stoppable([tally], cache, out):
         columns, wanted = read_pairs(table)
         photos = pair_photos(wanted)
+        spare(out, table, cache, *photos)
         found = matcher.galleries(watched(photos, "photos"), cache=cache)
         rows = pair_rows(tally.galleries(found, len(photos)), wanted, matcher.match_pairs)
         write_rows(rows, [*columns, *RESULTS], kind, out, resume=resume)

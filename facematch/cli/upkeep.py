@@ -21,7 +21,7 @@ from facematch.cli.options import (
     print_table,
 )
 from facematch.cli.stopping import Tally, stoppable
-from facematch.errors import OptionError
+from facematch.errors import OptionError, PhotoError
 
 if TYPE_CHECKING:
     from facematch.evaluation import protocols as protocol_types
@@ -136,9 +136,18 @@ def forget(
     """
     from facematch.cache import forget as forget_photos
     from facematch.photos import list_photos, photo_digest
+    from facematch.report import counted
 
-    digests = [photo_digest(photo) for path in photos for photo in list_photos(path)]
-    typer.echo(f"{cache}: {forget_photos(cache, digests):,} photos forgotten")
+    digests, failed = [], False
+    for photo in (photo for path in photos for photo in list_photos(path)):
+        try:
+            digests.append(photo_digest(photo, limits=None))
+        except PhotoError as error:  # the others are forgotten all the same
+            typer.secho(f"not forgotten: {error}", fg="yellow", err=True)
+            failed = True
+    typer.echo(f"{cache}: {counted(forget_photos(cache, digests), 'photo')} forgotten")
+    if failed:
+        raise typer.Exit(1)
 
 
 class ProtocolName(StrEnum):
