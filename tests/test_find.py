@@ -275,3 +275,12 @@ def test_the_commands_take_an_index(index: Index) -> None:
         (["match", child, "--people", *arguments], "--people needs"),
     ):
         assert message in str(CliRunner().invoke(app, wrong).exception)
+
+
+def test_an_archive_without_a_face_of_these_years_finds_nobody(archive: Path) -> None:
+    son = str(SAMPLES / "son.png")
+    result = CliRunner().invoke(app, ["find", son, "--in", str(archive), "--in-year", "1950-1970"])
+    assert result.exit_code == 0, result.output
+    assert "0 faces in 0 photos were compared" in result.output
+    result = CliRunner().invoke(app, ["find", son, "--in", "nope"])
+    assert "there is no such folder" in str(result.exception)

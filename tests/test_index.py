@@ -6,6 +6,9 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from subprocess import PIPE, Popen
 from sys import executable
@@ -19,10 +22,11 @@ from typer.testing import CliRunner
 from facematch import FaceMatcher
 from facematch.cli import app
 from facematch.errors import ArchiveError, MissingExtraError
-from facematch.index import Index
+from facematch.index import Index, SeenPhoto
 from facematch.indexing import forget
 from facematch.photos import list_photos
 from facematch.types import Chips, Vectors
+from facematch.weights import KNOWN, RESEMBLANCE
 
 pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
 
@@ -53,7 +57,11 @@ def indexed(box: Path, **options: bool) -> tuple[FaceMatcher, Index, object]:
     """A run of a program of its own over the folder, and what it told."""
     matcher = counting()
     index = matcher.new_index(box.parent / "db")
-    return matcher, index, matcher.index(list_photos(box), index, within=[str(box)], **options)
+    return (
+        matcher,
+        index,
+        matcher.index(sorted(map(str, box.iterdir())), index, within=[str(box)], **options),
+    )
 
 
 def looks(matcher: FaceMatcher) -> int:
@@ -226,6 +234,48 @@ def test_a_name_that_is_no_text_is_told_of(box: Path) -> None:
     assert photos_in(index) == ["1.png", "2.png", "text.jpg"]
 
 
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+def test_a_copy_whose_name_is_no_text_stops_no_run(box: Path) -> None:
+    indexed(box)
+    shutil.copy(box / "0.png", box / os.fsdecode(b"\xff.png"))
+    Image.fromarray(noise(90, 90, 7)).save(box / "new.png")
+    _, index, told = indexed(box)
+    assert [each.code for each in told.skipped] == ["name"]
+    assert photos_in(index) == ["0.png", "1.png", "2.png", "new.png", "text.jpg"]
+
+
+def test_the_last_photos_of_a_folder_go_too(box: Path) -> None:
+    indexed(box)
+    for photo in box.iterdir():
+        photo.unlink()
+    _, index, told = indexed(box)
+    assert told.gone == 4
+    assert photos_in(index) == []
+
+
+def test_an_index_follows_its_resemblance_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = FaceMatcher().made_with
+    other = replace(RESEMBLANCE["kin-1-resemblance"], sha256="0" * 64)
+    monkeypatch.setitem(RESEMBLANCE, "kin-1-resemblance", other)
+    assert FaceMatcher().made_with != before
+    monkeypatch.undo()
+    monkeypatch.setitem(KNOWN, "yunet", replace(KNOWN["yunet"], sha256="0" * 64))
+    assert FaceMatcher().made_with == before
+
+
+def test_who_stops_a_run_keeps_what_is_done(box: Path) -> None:
+    matcher = counting()
+    index = matcher.new_index(box.parent / "db")
+
+    def stopped(seen: Iterable[SeenPhoto], _: int) -> Iterator[SeenPhoto]:
+        yield from islice(seen, 2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        matcher.index(list_photos(box), index, watch=stopped)
+    assert photos_in(index) == ["0.png", "1.png"]
+
+
 def test_a_folder_of_other_things_is_left_alone(box: Path) -> None:
     with pytest.raises(ArchiveError, match=r"holds other files \(0\.png\): name a new folder"):
         counting().new_index(box)
@@ -393,6 +443,9 @@ def test_photos_whose_files_are_gone_are_forgotten_by_name(secret: tuple[Path, I
     assert index.count() == 30
     forget(index, [photo.parent])
     assert list(index.known()) == []
+    result = CliRunner().invoke(app, ["db", "forget", index.where, str(photo)])
+    assert result.exit_code == 1
+    assert "secret.png: no such file, and not in this index: check the name" in result.output
 
 
 def test_compacting_destroys_what_a_run_took_out(secret: tuple[Path, Index]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -323,3 +324,14 @@ def test_limits_are_set_by_options(tmp_path: Path) -> None:
         refused = CliRunner().invoke(app, ["score", *pair, option, "9"]).exception
         assert isinstance(refused, PhotoTooLargeError)
         assert message in str(refused)
+
+
+@pytest.mark.parametrize("seconds", [1e9, float("inf")])
+def test_a_photo_may_take_as_long_as_it_likes(seconds: float) -> None:
+    decoders = Decoders(Limits(max_seconds=seconds))
+    assert decoders.read(SAMPLES / "son.png").pixels.shape == (600, 480, 3)
+
+
+def test_what_is_wrong_with_a_photo_can_be_told_by_another_process() -> None:
+    error = pickle.loads(pickle.dumps(TruncatedPhotoError("a.jpg", "it ends")))
+    assert (type(error), error.photo, error.reason) == (TruncatedPhotoError, "a.jpg", "it ends")

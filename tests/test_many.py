@@ -309,6 +309,10 @@ def test_rows_are_written_as_parquet(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is of the extra [parquet]")
     write_rows([ROW, ROW], list(ROW), "parquet", tmp_path / "rows.parquet")
     assert parquet.read_table(tmp_path / "rows.parquet").to_pylist() == [ROW, ROW]
+    odd = ROW | {"parent": "a\udcff.jpg", "parent_face": 2}
+    write_rows([odd], list(odd), "parquet", tmp_path / "odd.parquet")
+    (kept,) = parquet.read_table(tmp_path / "odd.parquet").to_pylist()
+    assert (kept["parent"], kept["parent_face"]) == ("a\\udcff.jpg", 2)
     with pytest.raises(TableError, match="name a file with -o"):
         write_rows([ROW], list(ROW), "parquet", None)
 
@@ -367,6 +371,26 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     written = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
     assert written[1:] == ["'=1+1,-1.5", "'+1,-1.5", "'-a.jpg,-1.5", "'@a,-1.5", "'\ta,-1.5",
                            "a=b,-1.5"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out"),
+    [
+        (("match", "a.csv", "b.csv"), "b.csv"),
+        (("pairs", "pairs.csv"), "a.csv"),
+        (("pairs", "pairs.csv", "--cache", "c.csv"), "c.csv"),
+    ],
+)
+def test_nothing_is_written_over_what_is_read(
+    tmp_path: Path, arguments: tuple[str, ...], out: str
+) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("a photo")
+    (tmp_path / "pairs.csv").write_text("parent,child\na.csv,b.csv\n")
+    result = run(*arguments, "-o", out, cwd=tmp_path)
+    assert result.returncode == 1
+    assert f"{out} is one of the files given: name another place" in result.stderr
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text() == "a photo"
 
 
 def test_pairs_are_never_written_over_the_table_that_names_them(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from conftest import SAMPLES
 from test_family import ENGINE, MODEL, crowd, photos, somebody
 
 from facematch import FaceMatcher
-from facematch.dates import date_in_name, date_of, parsed, read_dates, spoken
+from facematch.dates import date_in_name, date_of, parsed, read_dates, spoken, years_between
 from facematch.errors import OptionError, TableError
 from facematch.photos import list_photos
 from facematch.timeline import Timeline, _line, timeline_of
@@ -66,6 +66,15 @@ def test_a_table_of_dates_is_read_or_refused(tmp_path: Path) -> None:
         read_dates(table)
     with pytest.raises(TableError, match="cannot be read"):
         read_dates(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("day", "age"),
+    [("2011-06-01", 5.0), ("2011-05-31", 4 + 364 / 365), ("2006-06-01", 0.0), ("2005-06-01", -1.0)],
+)
+def test_ages_turn_on_birthdays(day: str, age: float) -> None:
+    assert years_between(date(2006, 6, 1), date.fromisoformat(day)) == pytest.approx(age)
+    assert years_between(date(2004, 2, 29), date(2005, 3, 1)) == 1
 
 
 def test_ages_are_spoken_as_parents_speak() -> None:
