@@ -50,6 +50,7 @@ from facematch.types import (
     Skipped,
     Subject,
     Vectors,
+    several,
 )
 from facematch.verbs import Verbs
 from facematch.weights import engine_weights
@@ -508,7 +509,7 @@ def _ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Itera
     """What `read` gives for each photo, in order, a few of them before they are asked for."""
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="facematch-read") as threads:
-        for photo in photos:
+        for photo in several(photos):
             waiting.append(threads.submit(read, photo))
             if len(waiting) > _READERS:
                 yield waiting.popleft().result()

@@ -277,7 +277,9 @@ def _write_table(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> N
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in first:
         table.add_row(*(escape(_shown(name, row[name])) for name in shown))
-    console = Console(file=file, highlight=False)
+    # In a pipe nobody's window is too narrow for the paths.
+    width = None if file.isatty() or "COLUMNS" in os.environ else 160
+    console = Console(file=file, highlight=False, width=width)
     console.print(table)
     if left_out := sum(1 for _ in rows):
         console.print(f"and {left_out:,} more: --format csv -o FILE writes them all")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import chain
@@ -40,6 +40,11 @@ class Photo:
 
 
 PhotoLike: TypeAlias = str | os.PathLike[str] | Photo  # a path, or one already decoded
+
+
+def several(photos: PhotoLike | Iterable[PhotoLike]) -> Iterable[PhotoLike]:
+    """Photos; one alone as a list of one, not letter by letter."""
+    return [photos] if isinstance(photos, str | os.PathLike | Photo) else photos
 
 
 @dataclass(frozen=True, slots=True, eq=False)

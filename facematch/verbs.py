@@ -51,6 +51,7 @@ from facematch.types import (
     Skipped,
     Subject,
     Vectors,
+    several,
 )
 
 _PORTRAIT, _CARD_PORTRAIT = 240, 640  # pixels, the side of a Person's portraits
@@ -148,7 +149,8 @@ class Verbs(ABC):
         from facematch.page import page
 
         parents, children = (
-            {name: list(photos) for name, photos in side.items()} for side in (parents, children)
+            {name: list(several(photos)) for name, photos in side.items()}
+            for side in (parents, children)
         )
         files = {
             _label(photo): photo for side in (parents, children) for each in side.values()

@@ -110,6 +110,12 @@ def test_a_photo_that_is_no_use_is_left_out_and_said(tmp_path: Path) -> None:
         matcher.family({"father": child[:1]}, {"son": photos("son")})
 
 
+def test_one_photo_needs_no_list() -> None:
+    dad, son = (str(SAMPLES / f"{who}.png") for who in ("father", "son"))
+    alone = matcher.family({"dad": dad}, {"son": Path(son)})  # type: ignore[dict-item]
+    assert alone.as_json() == matcher.family({"dad": [dad]}, {"son": [son]}).as_json()
+
+
 def test_two_people_of_one_name_are_refused() -> None:
     with pytest.raises(OptionError, match="two people are called 'kid'"):
         matcher.family({"kid": photos("father")}, {"kid": photos("son")})

@@ -270,6 +270,8 @@ def find(
         raise OptionError("where to look? Name a folder with --in, or an index with --db")
     if db is not None and cache is not None:
         raise OptionError("--cache is for --in: what --db names keeps the archive's faces already")
+    if born is not None and not older_than_child:
+        raise OptionError("--born is for --older-than-child: name both")
     if folder is not None and not folder.exists():
         raise MissingPhotoError(str(folder), "there is no such folder: check the name")
     span = None if in_year is None else years(in_year)

@@ -71,6 +71,8 @@ def stoppable(
 
     def tell() -> None:
         if told.acquire(blocking=False):
+            if sys.stderr.isatty():
+                typer.echo("\r\x1b[2K", err=True, nl=False)  # over a progress bar
             typer.echo(f"facematch: stopped: {_progress(tallies, cache, out)}", err=True)
 
     heard, bell = socket.socketpair()
