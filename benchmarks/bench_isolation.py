@@ -10,7 +10,6 @@ isolation takes over 5 % longer by the clock.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -21,10 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import psutil
 from bench_memory import draw
-from machine import machine
-from measuring import parser
+from machine import machine, processor_seconds
+from measuring import parser, show
 
 from facematch.photos import list_photos
 from facematch.pipeline import FaceMatcher
@@ -64,8 +62,7 @@ def main() -> None:
         "ratio by the clock": round(ratio, 3),
         "ratio of what was computed": round(computed, 3),
     }
-    lines = "\n".join(f"{name}: {value}" for name, value in result.items())
-    print(json.dumps(result) if options.json else lines)
+    show(result, options.json)
     sys.exit(ratio > BAR)
 
 
@@ -83,17 +80,10 @@ def decoded(folder: Path, isolate: bool) -> float:
     matcher = FaceMatcher(isolate=isolate)
     photos = list_photos(folder)
     matcher.read(photos[0])
-    start = computed()
+    start = processor_seconds()
     for photo in photos * 3:
         matcher.read(photo)
-    return (computed() - start) / len(photos) / 3
-
-
-def computed() -> float:
-    """Seconds that this process and those it has started have computed."""
-    processes = [psutil.Process(), *psutil.Process().children()]
-    times = [process.cpu_times() for process in processes]
-    return sum(each.user + each.system for each in times)
+    return (processor_seconds() - start) / len(photos) / 3
 
 
 def computed_by_children() -> float:

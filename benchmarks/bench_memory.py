@@ -9,7 +9,6 @@ measured with whatever it starts. Exits with 1 where a face is missed or memory 
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 from machine import machine
-from measuring import parser
+from measuring import parser, show
 from PIL import Image
 
 from facematch.photos import read_photo
@@ -56,8 +55,7 @@ def main() -> None:
         "most MB": round(max(memory for _, memory in seen)),
         "most MB in each tenth of the time": peaks(seen),
     }
-    lines = "\n".join(f"{name}: {value}" for name, value in result.items())
-    print(json.dumps(result) if options.json else lines)
+    show(result, options.json)
     sys.exit(result["most MB"] > LIMIT)
 
 

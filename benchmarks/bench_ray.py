@@ -13,7 +13,6 @@ another. Exits with 1 where Ray costs over 15 % of either.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import machine, processor_seconds
-from measuring import parser
+from measuring import parser, show
 from PIL import Image
 
 from facematch import FaceMatcher
@@ -59,8 +58,7 @@ def main() -> None:
         "Ray costs, by the clock, above one process": f"{by_clock:+.0%}",
         "Ray costs, of processors, above one thread": f"{of_processors:+.0%}",
     }
-    lines = "\n".join(f"{name}: {value}" for name, value in result.items())
-    print(json.dumps(result) if options.json else lines)
+    show(result, options.json)
     if max(by_clock, of_processors) > BAR:
         sys.exit(1)
 

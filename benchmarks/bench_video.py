@@ -10,7 +10,6 @@ the time stands that of the processor, which others on the machine change less.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from machine import machine
-from measuring import parser
+from measuring import parser, show
 
 from facematch.clip import Clip
 from facematch.photos import read_photo
@@ -57,8 +56,7 @@ def main() -> None:
         "seconds to decode every frame": round(all_frames, 2),
         "times real time": round(found.seconds / median, 1),
     }
-    lines = "\n".join(f"{name}: {value}" for name, value in result.items())
-    print(json.dumps(result) if options.json else lines)
+    show(result, options.json)
     sys.exit(found.seconds / median < BAR)
 
 

@@ -11,7 +11,6 @@ that are lost with their work. It is checked against two cases whose answer is k
 from __future__ import annotations
 
 import heapq
-import json
 import os
 import sys
 import tempfile
@@ -23,7 +22,7 @@ os.environ.update(FACEMATCH_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREA
 import numpy as np
 from bench_ray import draw
 from machine import machine
-from measuring import parser
+from measuring import parser, show
 
 from facematch.cluster import _BATCH, _WAITING
 from facematch.index import SeenPhoto
@@ -57,11 +56,11 @@ def main() -> None:
         "faces scanned a core-second, one query": scanned(1),
         f"cosines a core-second, {QUERIES:,} queries": scanned(QUERIES),
     }
-    say({"machine": machine()}, as_json=options.json)
-    say({f"{name}, core-s": f"{each:.3f}" for name, each in stages.items()}, as_json=options.json)
-    say({name: f"{each:.3g}" for name, each in rates.items()}, as_json=options.json)
+    show({"machine": machine()}, as_json=options.json)
+    show({f"{name}, core-s": f"{each:.3f}" for name, each in stages.items()}, as_json=options.json)
+    show({name: f"{each:.3g}" for name, each in rates.items()}, as_json=options.json)
     for faces in (10**7, 10**9, 10**11):
-        say(plan(faces, options.faces, *rates.values()), as_json=options.json)
+        show(plan(faces, options.faces, *rates.values()), as_json=options.json)
     for cores in (2, 64, 512, 2048, 4096, 8192, 16384):
         simulate(cores, photo, rates["photos written a second"], as_json=options.json)
 
@@ -134,7 +133,7 @@ def simulate(cores: int, photo: float, kept: float, *, as_json: bool) -> None:
     at_work = efficiency(cores, _BATCH * photo, _BATCH / kept, rng)
     ideal = efficiency(cores, _BATCH * photo, 0, np.random.default_rng(0), lost=0)
     found = {"cores": cores, "of cores at work": f"{at_work:.0%}"}
-    say({**found, "without loss, nothing to write": f"{ideal:.0%}"}, as_json=as_json)
+    show({**found, "without loss, nothing to write": f"{ideal:.0%}"}, as_json=as_json)
 
 
 def efficiency(
@@ -178,10 +177,6 @@ def check() -> None:
 
 def size(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count < 1e12 else f"{count / 1e12:,.1f} TB"
-
-
-def say(found: dict[str, object], *, as_json: bool) -> None:
-    print(json.dumps(found) if as_json else found)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from facematch.types import Engine, Person, Pixels, Skipped, Subject, Vectors
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-# Of dlib's vectors. dlib says "one person" below 0.6, where a third of FIW's brothers and of its
+IDENTITY = "dlib-resnet"  # the embedder whose vectors tell people apart
+# Of its vectors. dlib says "one person" below 0.6, where a third of FIW's brothers and of its
 # sisters lie; below this 3 in 100 do, and 40 in 100 of two photos of one person:
 # `benchmarks/eval_find.py` prints it. Rather one person twice than two in one.
 SAME_PERSON = 0.45
@@ -185,7 +186,7 @@ def findings_of(
     for person, sightings, known in groups:
         counts = len(sightings), len(somebody.portraits)
         away = distances(model, (drawn(person.gallery, rng), own), counts, rng)
-        apart = np.linalg.norm(known[:, np.newaxis] - identities, axis=2).mean()
+        apart = mean_distances(known, identities).mean()
         found.append(
             Found(
                 likeness=likeness(model, (person, somebody), away, rng),
@@ -194,6 +195,12 @@ def findings_of(
             )
         )
     return sorted(found, key=lambda each: each.likeness.order, reverse=True)
+
+
+def mean_distances(identities: Vectors, known: Vectors) -> NDArray[np.float64]:
+    """How far each identity lies from those of somebody, on average. (N, E), (M, E) -> (N,)."""
+    apart = [np.linalg.norm(identities - each, axis=1) for each in known]
+    return np.asarray(np.mean(apart, axis=0), np.float64)
 
 
 def closeness(model: ResemblanceModel, vectors: Vectors, child: Person) -> NDArray[np.float64]:

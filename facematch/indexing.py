@@ -17,6 +17,7 @@ from itertools import chain
 import numpy as np
 
 from facematch.align import crop_faces
+from facematch.archive import IDENTITY
 from facematch.cluster import spread
 from facematch.dates import date_of
 from facematch.errors import NoFaceError, PhotoError
@@ -32,8 +33,6 @@ from facematch.weights import engine_weights
 
 _BATCH = 64  # photos kept in one commit: what is lost at most when the run dies
 _SETTLED_EVERY = 256  # commits: each leaves a file, and lists all before it
-
-IDENTITY = "dlib-resnet"  # whose vectors tell people apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +162,8 @@ class Indexing(ABC):
             found.face_index(None)
         except NoFaceError as error:
             return replace(seen, code=error.code, reason=error.reason)
-        taken = found.photo.taken.date() if found.photo.taken else None
-        return replace(seen, taken=date_of(photo, taken, {}), faces=self._seen_faces(found))
+        day = date_of(photo, found.photo.day, {})
+        return replace(seen, taken=day, faces=self._seen_faces(found))
 
     def _seen_faces(self, portrait: Portrait) -> tuple[SeenFace, ...]:
         vectors = self.embedder.embed(portrait.chips)

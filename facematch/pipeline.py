@@ -31,7 +31,7 @@ from facematch.limits import Limits
 from facematch.photos import photo_digest, read_photo
 from facematch.quality import face_warnings, is_same_picture
 from facematch.registry import load_detector, load_embedder
-from facematch.resemblance import ResemblanceModel, model_for
+from facematch.resemblance import Counts, ResemblanceModel, model_for
 from facematch.similarity import cosine_matrix_in_full, cosine_pairs, unit_rows
 from facematch.types import (
     Chips,
@@ -221,15 +221,8 @@ class FaceMatcher(Verbs, Clips, Indexing):
         step = max(_MOST_PAIRS // max(len(parents.subjects), 1), 1)
         for start in range(0, len(children.subjects), step):
             some = children.vectors[start : start + step]
-            cosines = cosine_matrix_in_full(parents.vectors, some)
-            scores, ratios = (
-                _unknown(cosines.shape)
-                if model is None
-                else model.compare(
-                    parents.vectors, some, (parents.counts, children.counts[start : start + step])
-                )
-            )
-            yield _comparison(start, cosines, scores, ratios, top)
+            photos = parents.counts, children.counts[start : start + step]
+            yield _comparison(start, *_compared(model, parents.vectors, some, photos), top)
 
     def match_pairs(self, parents: Gallery, children: Gallery) -> Comparison:
         """Row i of one gallery against row i of the other.
@@ -261,15 +254,8 @@ class FaceMatcher(Verbs, Clips, Indexing):
         best: list[list[_Ranked]] = [[] for _ in children.subjects]
         for which, batch in self._parts(index, children, model, top, kept_where(Span(), own)):
             vectors, some = unit_rows(matrix(batch["vector"])), children.vectors[which]
-            cosines = cosine_matrix_in_full(vectors, some)
-            scores, ratios = (
-                _unknown(cosines.shape)
-                if model is None
-                else model.compare(
-                    vectors, some, (np.ones(len(vectors), np.int64), children.counts[which])
-                )
-            )
-            part = _comparison(which.start, cosines, scores, ratios, top)
+            photos = np.ones(len(vectors), np.int64), children.counts[which]
+            part = _comparison(which.start, *_compared(model, vectors, some, photos), top)
             values = zip(part.scores, part.cosines, part.likelihood_ratios, strict=True)
             rows = batch.take(part.parents).to_pylist()
             for child, value, row in zip(part.children, values, rows, strict=True):
@@ -530,6 +516,19 @@ def _model_for(parents: Gallery, children: Gallery) -> ResemblanceModel | None:
             "embed both with the same embedder"
         )
     return model_for(parents.space)
+
+
+def _compared(
+    model: ResemblanceModel | None,
+    parents: Vectors,
+    children: Vectors,
+    photos: tuple[Counts, Counts],
+) -> tuple[Scores, Scores, Scores]:
+    """Cosines, scores and likelihood ratios, each (P, C), of means of so many photos."""
+    cosines = cosine_matrix_in_full(parents, children)
+    if model is None:
+        return cosines, *_unknown(cosines.shape)
+    return cosines, *model.compare(parents, children, photos)
 
 
 def _unknown(shape: tuple[int, ...]) -> tuple[Scores, Scores]:

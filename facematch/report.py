@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,11 @@ def ratio_words(ratio: float, interval: tuple[float, float]) -> str:
 def counted(count: int, what: str) -> str:
     """So many of something: "1 face", "1,200 faces"."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def engine_words(names: Iterable[str | None]) -> str:
+    """The parts of an engine: "mmod · kin · kin-1-resemblance"."""
+    return " · ".join(name for name in names if name)
 
 
 def signed(value: float) -> str:
@@ -110,7 +115,6 @@ def match_table(match: Match, prior: float | None = None) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    engine = [part for part in astuple(match.engine) if part]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
@@ -121,7 +125,7 @@ def match_table(match: Match, prior: float | None = None) -> Table:
         ("likelihood ratio", *_ratio(match)),
         *_chances(match, prior),
         ("cosine", f"{match.cosine:.3f}", "of the two embeddings, from -1 to 1"),
-        ("engine", " · ".join(engine), ""),
+        ("engine", engine_words(astuple(match.engine)), ""),
     ):
         table.add_row(name, f"[bold]{value}[/]" + (f"\n{help_line}" if help_line else ""))
     return table
@@ -221,7 +225,7 @@ def clip_table(lines: Sequence[Sequence[str]], engine: Engine) -> Table:
         table.add_column(column)
     for cells in lines:
         table.add_row(*map(escape, cells))
-    table.caption = " · ".join(part for part in astuple(engine) if part)
+    table.caption = engine_words(astuple(engine))
     table.caption_justify = "left"
     return table
 

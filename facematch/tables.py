@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias, cast
 
+import numpy as np
+
 from facematch.continued import Continued
 from facematch.errors import TableError, printable
 from facematch.extras import require
@@ -321,7 +323,12 @@ _WRITERS = {
 
 def _picked(rows: Sequence[tuple[Gallery, int]]) -> Gallery:
     """One gallery of rows of others."""
-    return Gallery.joined([gallery.of_rows([at]) for gallery, at in rows])
+    return Gallery(
+        subjects=tuple(gallery.subjects[at] for gallery, at in rows),
+        vectors=np.stack([gallery.vectors[at] for gallery, at in rows]),
+        space=rows[0][0].space,
+        warnings=tuple(gallery.phrases[at] for gallery, at in rows),
+    )
 
 
 def _warnings(gallery: Gallery) -> list[list[str]]:

@@ -198,10 +198,14 @@ def dated(person: Person, known: Mapping[str, date]) -> int:
     return len(_dated(person, known)[0].taken)
 
 
+def days_of(person: Person, known: Mapping[str, date]) -> list[date | None]:
+    """When each photo of somebody was taken, None where nothing says so."""
+    return [date_of(*each, known) for each in zip(person.gallery.labels, person.taken, strict=True)]
+
+
 def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]]:
     """The same with dated photos only, in the order they were taken; and the other photos."""
-    labels = person.gallery.labels
-    days = [date_of(*each, known) for each in zip(labels, person.taken, strict=True)]
+    days = days_of(person, known)
     order = sorted((day, at) for at, day in enumerate(days) if day is not None)
     rows = [at for _, at in order]
     return (
@@ -212,16 +216,16 @@ def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]
             digests=tuple(person.digests[at] for at in rows),
             taken=tuple(day for day, _ in order),
         ),
-        [label for label, day in zip(labels, days, strict=True) if day is None],
+        [label for label, day in zip(person.gallery.labels, days, strict=True) if day is None],
     )
 
 
 def _ages(person: Person, known: Mapping[str, date], born: Mapping[str, date]) -> Floats:
     """The age on each photo, NaN where not known."""
     birth = born.get(person.name)
-    days = [date_of(*each, known) for each in zip(person.gallery.labels, person.taken, strict=True)]
     return np.array([
-        np.nan if day is None or birth is None else years_between(birth, day) for day in days
+        np.nan if day is None or birth is None else years_between(birth, day)
+        for day in days_of(person, known)
     ])  # fmt: skip
 
 

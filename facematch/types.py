@@ -38,6 +38,11 @@ class Photo:
     scale: float = 1.0
     digest: str = ""
 
+    @property
+    def day(self) -> date | None:
+        """The day on which it was taken, None where nothing in the file says so."""
+        return None if self.taken is None else self.taken.date()
+
 
 PhotoLike: TypeAlias = str | os.PathLike[str] | Photo  # a path, or one already decoded
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch.align import crop_faces, portraits
 from facematch.archive import (
+    IDENTITY,
     SAME_PERSON,
     Findings,
     Found,
@@ -23,6 +23,7 @@ from facematch.archive import (
     by_person,
     closeness,
     findings_of,
+    mean_distances,
     most_alike,
 )
 from facematch.card import Card
@@ -36,7 +37,7 @@ from facematch.quality import face_warnings
 from facematch.registry import load_embedder
 from facematch.resemblance import ResemblanceModel, comparable, model_for
 from facematch.similarity import unit_rows
-from facematch.timeline import Timeline, dated, timeline_of
+from facematch.timeline import Timeline, dated, days_of, timeline_of
 from facematch.types import (
     Detector,
     Embedder,
@@ -202,7 +203,7 @@ class Verbs(ABC):
         """
         if len(child) != 1:
             raise OptionError(f"one child is searched for, not {len(child)}")
-        model, identify = self._model(), load_embedder("dlib-resnet")
+        model, identify = self._model(), load_embedder(IDENTITY)
         [(name, photos)] = child.items()
         skipped: list[Skipped] = []
         shown = list(_without_skipped(map(_largest_of, self.faces(photos, cache=cache)), skipped))
@@ -362,9 +363,8 @@ class _Looked:
                 self.skipped.append(portrait)
             elif portrait.photo.digest not in self._own and self._is_of_these_days(portrait):
                 self.photos += 1
-                for seen in self._seen(portrait):
-                    self.faces += 1
-                    yield from self._sorted_out([seen])
+                self.faces += len(portrait.faces)
+                yield from self._sorted_out(self._seen(portrait))
 
     def kept(self, index: Index, most: int) -> Iterator[Sighting]:
         """As `sightings`, from an index, which gives the `most` of each part that are most alike.
@@ -377,12 +377,15 @@ class _Looked:
         for batch in self._batches(index, where, most):
             vectors = unit_rows(matrix(batch["vector"]))
             near = closeness(self._model, vectors, self._child)
-            apart = _mean_distances(matrix(batch["identity"]), self._known)
+            apart = mean_distances(matrix(batch["identity"]), self._known)
             strange = apart >= SAME_PERSON
             order = np.argsort(-near, kind="stable")
             best = [*order[strange[order]][:most], *np.flatnonzero(~strange)]
-            for at, row in zip(best, batch.take(best).to_pylist(), strict=True):
-                yield from self._sorted_out([self._sighting(row, float(near[at]), vectors[at])])
+            rows = batch.take(best).to_pylist()
+            yield from self._sorted_out(
+                self._sighting(row, float(near[at]), vectors[at])
+                for at, row in zip(best, rows, strict=True)
+            )
 
     def shown(self, found: Sequence[Found]) -> Iterator[Found]:
         """Everyone with a portrait of their first sighting, cut from the photo where need be."""
@@ -397,16 +400,14 @@ class _Looked:
         return {*self._child.digests} - {""}
 
     def _is_of_these_days(self, portrait: Portrait) -> bool:
-        taken = portrait.photo.taken.date() if portrait.photo.taken else None
-        day = date_of(portrait.photo.label, taken, {})
+        day = date_of(portrait.photo.label, portrait.photo.day, {})
         self._undated += day is None and not self._days.holds(day)
         return self._days.holds(day)
 
     def _sorted_out(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """Those that are not the child; of those that may be, a few are kept."""
         for seen in sightings:
-            apart = np.linalg.norm(self._known - seen.identity, axis=1).mean()
-            if apart >= SAME_PERSON:
+            if mean_distances(seen.identity[np.newaxis], self._known)[0] >= SAME_PERSON:
                 yield seen
             elif len(self.child) < _CANDIDATES:
                 self.child.append(seen)
@@ -477,17 +478,9 @@ class _Looked:
         return np.asarray(portraits(photo.pixels, [face], _PORTRAIT)[0])
 
 
-def _mean_distances(identities: Vectors, known: Vectors) -> NDArray[np.float64]:
-    """How far each identity lies from those of the child, on average. (N, E), (M, E) -> (N,)."""
-    apart = [np.linalg.norm(identities - each, axis=1) for each in known]
-    return np.asarray(np.mean(apart, axis=0), np.float64)
-
-
 def _first_day(person: Person) -> date:
     """When the first dated photo of somebody was taken."""
-    labels = person.gallery.labels
-    days = [date_of(label, taken, {}) for label, taken in zip(labels, person.taken, strict=True)]
-    known = [day for day in days if day is not None]
+    known = [day for day in days_of(person, {}) if day is not None]
     if not known:
         raise OptionError(
             f"nothing says when {person.name}'s photos were taken: say with --born 2006-06-01 who "
@@ -520,7 +513,7 @@ def _shot(portrait: Portrait, at: int, vector: Vectors, side: int) -> _Shot:
         subject=portrait.subject(at),
         warnings=tuple(face_warnings(portrait, at)),
         digest=photo.digest,
-        taken=photo.taken.date() if photo.taken else None,
+        taken=photo.day,
         shown=portraits(photo.pixels, [portrait.faces[at]], side)[0],
         vector=vector,
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facematch.align import dlib_frame
 from facematch.training.kin import Kin
 from facematch.types import Chips, Face, Frame, Pixels, Vectors
+from facematch.weights import fetch, state
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLES = REPOSITORY / "samples"
@@ -26,6 +27,12 @@ def shared_file(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"{'/'.join(parts)} is not in FACEMATCH_SHARED, the data beside the project")
     return path
+
+
+def installed(weights: str, file: str) -> None:
+    """Have a weight file that nobody ships; skips the test where it is absent."""
+    if state(weights) != "ready":
+        fetch(weights, source=shared_file("models", file))
 
 
 @pytest.fixture(scope="session", autouse=True)

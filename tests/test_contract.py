@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, noise, shared_file
+from conftest import SAMPLES, installed, noise
 
 from facematch.errors import EmbeddingError, MissingExtraError
 from facematch.photos import read_photo
 from facematch.pipeline import FaceMatcher
 from facematch.registry import DETECTORS, EMBEDDERS, load_detector, load_embedder
 from facematch.types import Detector, Embedder, Pixels
-from facematch.weights import fetch, state
 
 # The whole picture is a face to these: tests/test_whole.py has theirs.
 SEARCHING = [name for name in DETECTORS if not name.startswith("whole")]
@@ -21,15 +20,15 @@ SEARCHING = [name for name in DETECTORS if not name.startswith("whole")]
 
 @pytest.fixture(params=SEARCHING)
 def detector(request: pytest.FixtureRequest) -> Detector:
-    if request.param == "yunet" and state("yunet") != "ready":
-        fetch("yunet", source=shared_file("models", "face_detection_yunet_2023mar.onnx"))
+    if request.param == "yunet":
+        installed("yunet", "face_detection_yunet_2023mar.onnx")
     return usable(load_detector(request.param))
 
 
 @pytest.fixture(params=[*EMBEDDERS, "kin+mobilefacenet"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    if "mobilefacenet" in request.param and state("mobilefacenet") != "ready":
-        fetch("mobilefacenet", source=shared_file("models", "MobileFaceNet.onnx"))
+    if "mobilefacenet" in request.param:
+        installed("mobilefacenet", "MobileFaceNet.onnx")
     return usable(load_embedder(request.param))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from make_dat import packed, packed_real
 
 from facematch.dlib_format import (
     Reader,
@@ -16,18 +17,6 @@ from facematch.dlib_format import (
 )
 from facematch.errors import WeightsError
 from facematch.weights import read_weights
-
-
-def packed(value: int) -> bytes:
-    """An integer as dlib writes it."""
-    size = max((abs(value).bit_length() + 7) // 8, 1)
-    return bytes([size | (0x80 if value < 0 else 0)]) + abs(value).to_bytes(size, "little")
-
-
-def packed_real(value: float) -> bytes:
-    """A float as dlib writes it: a mantissa and an exponent of 2."""
-    mantissa, exponent = np.frexp(value)
-    return packed(int(mantissa * 2**53)) + packed(int(exponent) - 53)
 
 
 @given(st.integers(-(2**63), 2**63 - 1))

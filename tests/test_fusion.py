@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, ColourEmbedder, families_of_four, noise, shared_file
+from conftest import SAMPLES, ColourEmbedder, families_of_four, installed, noise, shared_file
 from test_train_resemblance import SIZE, made_up_families
 
 from facematch.align import dlib_frame
@@ -54,8 +54,7 @@ class CornerEmbedder:
 @pytest.fixture
 def fused() -> FusedEmbedder:
     """`kin` and MobileFaceNet; skips where the file of the latter is not at hand."""
-    if state("mobilefacenet") != "ready":
-        fetch("mobilefacenet", source=shared_file("models", "MobileFaceNet.onnx"))
+    installed("mobilefacenet", "MobileFaceNet.onnx")
     found = load_embedder(NAME)
     assert isinstance(found, FusedEmbedder)
     return found

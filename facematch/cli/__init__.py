@@ -12,14 +12,8 @@ from facematch.cli import archives, families, scoring, upkeep
 from facematch.cli.options import app
 from facematch.errors import FacematchError, printable
 
-__all__ = [
-    "app",
-    "archives",
-    "families",
-    "main",
-    "scoring",
-    "upkeep",
-]  # the modules add their commands to app
+# The modules add their commands to app.
+__all__ = ["app", "archives", "families", "main", "scoring", "upkeep"]
 
 
 def _print_version(wanted: bool) -> None:

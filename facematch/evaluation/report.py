@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from facematch.evaluation.measure import Evaluation, Figures
 from facematch.evaluation.retrieval import RANKS, Retrieval, SearchFigures
+from facematch.report import engine_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,22 +51,9 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     calibration could reach, "KS" how far from flat strangers' scores are, "mean" their mean
     within a group, 50 if flat.
     """
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("", no_wrap=True)
-    for column in (
-        "pairs",
-        "ROC AUC",
-        "95 %",
-        "accuracy",
-        "TAR 1 %",
-        "Cllr",
-        "least",
-        "KS",
-        "mean",
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = _figures_table(
+        "pairs", "ROC AUC", "95 %", "accuracy", "TAR 1 %", "Cllr", "least", "KS", "mean"
+    )
     rows: list[tuple[str, Figures | None]] = [
         ("this engine", evaluation.figures),
         ("  not from one photograph", evaluation.other_photographs),
@@ -86,9 +74,20 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     return table
 
 
+def _figures_table(*columns: str) -> Table:
+    """A table whose rows are named and otherwise hold numbers."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
 def enrolled_line(evaluation: Evaluation) -> str:
     """How many photos showed a face, and which engine looked."""
-    engine = " · ".join(part for part in evaluation.engine.values() if part)
+    engine = engine_words(evaluation.engine.values())
     return (
         f"{evaluation.protocol} with {engine}: {evaluation.photos:,} photos, "
         f"{evaluation.failure_to_enrol:.1%} without a face, {evaluation.trials_lost:,} pairs lost"
@@ -103,12 +102,8 @@ def retrieval_as_json(found: Retrieval) -> str:
 
 def retrieval_table(found: Retrieval) -> Table:
     """The engine's figures, the baselines' and those of chance; intervals are over families."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("", no_wrap=True)
-    for column in ("probes", "mAP", "95 %", *(f"rank@{rank}" for rank in RANKS), "rank@5, 95 %"):
-        table.add_column(column, justify="right", no_wrap=True)
+    ranks = (f"rank@{rank}" for rank in RANKS)
+    table = _figures_table("probes", "mAP", "95 %", *ranks, "rank@5, 95 %")
     rows: list[tuple[str, SearchFigures | None]] = [
         ("this engine", found.figures),
         ("  not from one photograph", found.other_photographs),
@@ -118,14 +113,14 @@ def retrieval_table(found: Retrieval) -> Table:
     for name, figures in rows:
         if figures is not None:
             table.add_row(name, *_search_cells(figures))
-    mean, *ranks = (_shown(value) for value in found.chance.values())
-    table.add_row("chance", "", mean, "", *ranks, "")
+    mean, *at_ranks = (_shown(value) for value in found.chance.values())
+    table.add_row("chance", "", mean, "", *at_ranks, "")
     return table
 
 
 def searched_line(found: Retrieval) -> str:
     """How many faces were searched for how many, and by which engine."""
-    engine = " · ".join(part for part in found.engine.values() if part)
+    engine = engine_words(found.engine.values())
     return (
         f"{found.protocol} with {engine}: {found.figures.probes:,} probes in {found.gallery:,} "
         f"faces, {found.failure_to_enrol:.1%} of {found.photos:,} photos without a face, "
