@@ -17,7 +17,7 @@ import numpy as np
 from machine import machine, processor_seconds
 from measuring import parser
 
-from facematch.blocks import Wanted, summarise
+from facematch.scoring.blocks import Wanted, summarise
 
 DIMENSIONS, K, THRESHOLDS, BINS = 128, 10, (0.2, 0.3, 0.4), 2000
 CHECKED = 3000

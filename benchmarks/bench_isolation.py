@@ -24,8 +24,8 @@ from bench_memory import draw
 from machine import machine, processor_seconds
 from measuring import parser, show
 
-from facematch.photos import list_photos
-from facematch.pipeline import FaceMatcher
+from facematch.matcher import FaceMatcher
+from facematch.photos.reading import list_photos
 
 BAR = 1.05
 

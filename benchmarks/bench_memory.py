@@ -23,7 +23,7 @@ from machine import machine
 from measuring import parser, show
 from PIL import Image
 
-from facematch.photos import read_photo
+from facematch.photos.reading import read_photo
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 LIMIT = 1500  # MB

@@ -26,7 +26,7 @@ from measuring import parser, show
 from PIL import Image
 
 from facematch import FaceMatcher
-from facematch.threads import THREADS
+from facematch.runtime.threads import THREADS
 from facematch.types import Gallery
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -22,7 +22,7 @@ from machine import machine
 from measuring import compared, parser, show
 from numpy.typing import NDArray
 
-from facematch.similarity import cosine_matrix, top_k, unit_rows
+from facematch.scoring.cosine import cosine_matrix, top_k, unit_rows
 
 Rows = NDArray[np.float32]
 Run = Callable[[], Any]

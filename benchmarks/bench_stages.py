@@ -24,16 +24,16 @@ from machine import machine
 from measuring import compared, parser, show
 from numpy.typing import NDArray
 
-from facematch.detectors.mmod import MmodDetector
-from facematch.detectors.yunet import YuNetDetector
-from facematch.embedders.dlib_resnet import DlibResNetEmbedder
-from facematch.embedders.kin import KinEmbedder
-from facematch.embedders.onnx_model import OnnxEmbedder
+from facematch.detection.mmod import MmodDetector
+from facematch.detection.yunet import YuNetDetector
+from facematch.embedding.dlib_resnet import DlibResNetEmbedder
+from facematch.embedding.kin import KinEmbedder
+from facematch.embedding.onnx_model import OnnxEmbedder
 from facematch.errors import MissingExtraError
-from facematch.extras import face_recognition_api
-from facematch.photos import read_photo
-from facematch.pipeline import FaceMatcher
-from facematch.weights import KNOWN, weights_path
+from facematch.matcher import FaceMatcher
+from facematch.photos.reading import read_photo
+from facematch.runtime.extras import face_recognition_api
+from facematch.weights.catalogue import KNOWN, weights_path
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SHARED = Path(os.environ.get("FACEMATCH_SHARED", "../shared"))

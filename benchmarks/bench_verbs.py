@@ -21,7 +21,7 @@ import cv2
 from machine import machine
 from measuring import parser, show
 
-from facematch.pipeline import FaceMatcher
+from facematch.matcher import FaceMatcher
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SIZE = (3000, 4000)  # pixels, wide and high

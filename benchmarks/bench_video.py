@@ -21,10 +21,10 @@ import numpy as np
 from machine import machine
 from measuring import parser, show
 
-from facematch.clip import Clip
-from facematch.photos import read_photo
-from facematch.pipeline import FaceMatcher
-from facematch.video import ClipReader
+from facematch.matcher import FaceMatcher
+from facematch.photos.reading import read_photo
+from facematch.video.clip import Clip
+from facematch.video.reader import ClipReader
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 PARENTS = {name: [SAMPLES / f"{name}.png"] for name in ("father", "mother")}

@@ -31,10 +31,7 @@ from machine import machine
 from measuring import kin_parser
 
 from facematch import FaceMatcher
-from facematch.dlib_format import read_network, tuned_graph
-from facematch.embedders.kin import KinEmbedder
-from facematch.evaluation.protocols import Trial, read_fiw
-from facematch.explain import (
+from facematch.analyses.explain import (
     AGAINST,
     CARRIES,
     DEVIATIONS,
@@ -49,12 +46,15 @@ from facematch.explain import (
     region_effects,
     region_masks,
 )
-from facematch.inference import session
-from facematch.landmarks import LandmarkLocator
-from facematch.resemblance import model_for
-from facematch.tail import open_tail
-from facematch.training.fiw import ARCHIVE, RELATIONS, cut_chip, open_faces
-from facematch.weights import models_folder, read_weights
+from facematch.detection.landmarks import LandmarkLocator
+from facematch.embedding.kin import KinEmbedder
+from facematch.evaluation.fiw import ARCHIVE, RELATIONS, cut_chip, open_faces
+from facematch.evaluation.protocols import Trial, read_fiw
+from facematch.scoring.resemblance import model_for
+from facematch.weights.catalogue import models_folder, read_weights
+from facematch.weights.dlib_format import read_network, tuned_graph
+from facematch.weights.head import open_tail
+from facematch.weights.sessions import session
 
 DISCS = 3  # for each pair and fill
 SHUFFLES = 20  # pairs seen by the shuffled network

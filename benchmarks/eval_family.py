@@ -22,13 +22,13 @@ from measuring import fitted, held_back, kin_parser, show
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from facematch.likeness import between_parents, distances, drawn, of_couple, reliability
-from facematch.metrics import auc, auc_interval, distance_from_flat
-from facematch.registry import load_embedder
-from facematch.resemblance import ResemblanceModel, model_for
-from facematch.similarity import unit_rows
-from facematch.training.fiw import read_fiw
-from facematch.training.kin import Kin
+from facematch.embedding.registry import load_embedder
+from facematch.evaluation.fiw import read_fiw
+from facematch.evaluation.kin import Kin
+from facematch.evaluation.metrics import auc, auc_interval, distance_from_flat
+from facematch.scoring.cosine import unit_rows
+from facematch.scoring.people import between_parents, distances, drawn, of_couple, reliability
+from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import Gallery, Subject, Vectors
 
 PHOTOS = (1, 3)  # of each person, in a verdict

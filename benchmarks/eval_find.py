@@ -15,9 +15,9 @@ from eval_family import photos_of
 from machine import machine
 from measuring import fitted, kin_parser
 
-from facematch.archive import SAME_PERSON
-from facematch.registry import load_embedder
-from facematch.training.fiw import read_fiw
+from facematch.analyses.find import SAME_PERSON
+from facematch.embedding.registry import load_embedder
+from facematch.evaluation.fiw import read_fiw
 
 DRAWS = 4  # of photos, for each two people
 BOUNDS = (0.4, SAME_PERSON, 0.5, 0.6)

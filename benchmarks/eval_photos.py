@@ -17,11 +17,11 @@ import numpy as np
 from machine import machine
 from measuring import fitted, kin_parser
 
-from facematch.metrics import auc, auc_interval, cllr, distance_from_flat, least_cllr
-from facematch.registry import load_embedder
-from facematch.resemblance import model_for
-from facematch.training.fiw import PARENT_CHILD, read_fiw
-from facematch.training.kin import averaged, draw_pairs
+from facematch.embedding.registry import load_embedder
+from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
+from facematch.evaluation.kin import averaged, draw_pairs
+from facematch.evaluation.metrics import auc, auc_interval, cllr, distance_from_flat, least_cllr
+from facematch.scoring.resemblance import model_for
 
 COUNTS = (1, 3, 10)
 DRAWS = 8  # of photos, for each pair of people

@@ -17,14 +17,14 @@ import numpy as np
 from machine import machine
 from measuring import kin_parser
 
+from facematch.evaluation.fiw import ARCHIVE, PARENT_CHILD, RELATIONS
 from facematch.evaluation.measure import enrol
+from facematch.evaluation.metrics import auc
 from facematch.evaluation.protocols import read_fiw
-from facematch.metrics import auc
-from facematch.pipeline import FaceMatcher
-from facematch.resemblance import model_for
-from facematch.similarity import top_k
-from facematch.training.fiw import ARCHIVE, PARENT_CHILD, RELATIONS
-from facematch.weights import models_folder
+from facematch.matcher import FaceMatcher
+from facematch.scoring.cosine import top_k
+from facematch.scoring.resemblance import model_for
+from facematch.weights.catalogue import models_folder
 
 K = 10
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from facematch.training.fiw import ARCHIVE, family_of, list_faces
-from facematch.weights import models_folder
+from facematch.evaluation.fiw import ARCHIVE, family_of, list_faces
+from facematch.weights.catalogue import models_folder
 
 RUNS = 5
 REST = 0.2  # seconds: a BLAS keeps its threads spinning for a while, in the way of the next

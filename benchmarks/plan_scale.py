@@ -3,7 +3,7 @@
     python benchmarks/plan_scale.py [--faces 1.5] [--detector mmod] [--json]
 
 --faces: faces a photo. Constants are core-seconds of this machine, one thread. The simulation is of
-what `facematch.cluster.spread` does: batches of 32 in order, as many as 8 a core under way or
+what `facematch.runtime.distributed.spread` does: batches of 32 in order, as many as 8 a core under way or
 waiting, one caller who takes them one after another; batches that take longer than others, machines
 that are lost with their work. It is checked against two cases whose answer is known.
 """
@@ -24,10 +24,10 @@ from bench_ray import draw
 from machine import machine
 from measuring import parser, show
 
-from facematch.cluster import _BATCH, _WAITING
-from facematch.index import SeenPhoto
-from facematch.pipeline import FaceMatcher
-from facematch.similarity import top_k
+from facematch.archive.index import SeenPhoto
+from facematch.matcher import FaceMatcher
+from facematch.runtime.distributed import _BATCH, _WAITING
+from facematch.scoring.cosine import top_k
 
 PHOTOS, SIDE = 8, 4000  # drawn samples of 12 megapixels
 WRITTEN = 4096  # photos written, 64 at a time, as `facematch index` does

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from measuring import held_back, kin_parser
 
-from facematch.training.fiw import ARCHIVE, RELATIONS, family_of, read_relations
+from facematch.evaluation.fiw import ARCHIVE, RELATIONS, family_of, read_relations
 
 
 def main() -> None:

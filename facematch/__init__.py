@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facematch.clip import Clip
     from facematch.errors import FacematchError, PhotoError
-    from facematch.limits import Limits
-    from facematch.photos import read_photo
-    from facematch.pipeline import FaceMatcher
+    from facematch.matcher import FaceMatcher
+    from facematch.photos.limits import Limits
+    from facematch.photos.reading import read_photo
     from facematch.types import (
         Comparison,
         Detector,
@@ -28,27 +27,28 @@ if TYPE_CHECKING:
         Skipped,
         Subject,
     )
-    from facematch.video import ClipLimits
+    from facematch.video.clip import Clip
+    from facematch.video.reader import ClipLimits
 
 _HOMES = {
-    "Clip": "clip",
-    "ClipLimits": "video",
+    "Clip": "video.clip",
+    "ClipLimits": "video.reader",
     "Comparison": "types",
     "Detector": "types",
     "Embedder": "types",
     "Face": "types",
-    "FaceMatcher": "pipeline",
+    "FaceMatcher": "matcher",
     "FacematchError": "errors",
     "Frame": "types",
     "Gallery": "types",
-    "Limits": "limits",
+    "Limits": "photos.limits",
     "Match": "types",
     "Photo": "types",
     "PhotoError": "errors",
     "Portrait": "types",
     "Skipped": "types",
     "Subject": "types",
-    "read_photo": "photos",
+    "read_photo": "photos.reading",
 }
 
 __all__ = [

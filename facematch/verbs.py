@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from facematch.align import crop_faces, portraits
-from facematch.archive import (
+from facematch.analyses.card import Card
+from facematch.analyses.explain import Explanation
+from facematch.analyses.family import Family, family_of
+from facematch.analyses.find import (
     IDENTITY,
     SAME_PERSON,
     Findings,
@@ -26,18 +28,25 @@ from facematch.archive import (
     mean_distances,
     most_alike,
 )
-from facematch.card import Card
-from facematch.dates import Span, date_of
+from facematch.analyses.timeline import Timeline, dated, days_of, timeline_of
+from facematch.archive.index import (
+    DEEP,
+    ONE_A_PHOTO,
+    SIGHTED,
+    Index,
+    both,
+    kept_where,
+    matrix,
+    subject_of,
+)
+from facematch.detection.alignment import crop_faces, portraits
+from facematch.detection.quality import face_warnings
+from facematch.embedding.registry import load_embedder
 from facematch.errors import NoFaceError, OptionError, PhotoError, ResemblanceError
-from facematch.explain import Explanation
-from facematch.family import Family, family_of
-from facematch.index import DEEP, ONE_A_PHOTO, SIGHTED, Index, both, kept_where, matrix, subject_of
-from facematch.likeness import averaged, person_warnings
-from facematch.quality import face_warnings
-from facematch.registry import load_embedder
-from facematch.resemblance import ResemblanceModel, comparable, model_for
-from facematch.similarity import unit_rows
-from facematch.timeline import Timeline, dated, days_of, timeline_of
+from facematch.photos.dates import Span, date_of
+from facematch.scoring.cosine import unit_rows
+from facematch.scoring.people import averaged, person_warnings
+from facematch.scoring.resemblance import ResemblanceModel, comparable, model_for
 from facematch.types import (
     Detector,
     Embedder,
@@ -147,7 +156,7 @@ class Verbs(ABC):
         Each child has a card with the parent ahead, what carries that likeness in a photo of each,
         and a chart where at least two of their photos are dated. Raises what they raise.
         """
-        from facematch.page import page
+        from facematch.output.page import page
 
         parents, children = (
             {name: list(several(photos)) for name, photos in side.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 
 from facematch import FaceMatcher
-from facematch.photos import list_photos
+from facematch.photos.reading import list_photos
 from facematch.pictures.canvas import save_picture
 from facematch.types import Pixels
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facematch.align import dlib_frame
-from facematch.training.kin import Kin
+from facematch.detection.alignment import dlib_frame
+from facematch.evaluation.kin import Kin
 from facematch.types import Chips, Face, Frame, Pixels, Vectors
-from facematch.weights import fetch, state
+from facematch.weights.catalogue import fetch, state
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLES = REPOSITORY / "samples"

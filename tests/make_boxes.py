@@ -15,8 +15,8 @@ from pathlib import Path
 import dlib
 from conftest import SHARED
 
-from facematch.photos import read_photo
-from facematch.weights import weight_file, weights_path
+from facematch.photos.reading import read_photo
+from facematch.weights.catalogue import weight_file, weights_path
 
 PHOTOS = {".jpg", ".jpeg", ".png"}
 

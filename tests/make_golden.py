@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch import FaceMatcher
-from facematch.registry import load_embedder
-from facematch.resemblance import model_for
-from facematch.similarity import unit_rows
+from facematch.embedding.registry import load_embedder
+from facematch.scoring.cosine import unit_rows
+from facematch.scoring.resemblance import model_for
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "samples"

@@ -9,10 +9,16 @@ from conftest import SAMPLES, noise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.align import crop_faces, cut_again, dlib_frame, portraits, similarity_transform
-from facematch.landmarks import LandmarkLocator
-from facematch.photos import read_photo
-from facematch.pipeline import FaceMatcher
+from facematch.detection.alignment import (
+    crop_faces,
+    cut_again,
+    dlib_frame,
+    portraits,
+    similarity_transform,
+)
+from facematch.detection.landmarks import LandmarkLocator
+from facematch.matcher import FaceMatcher
+from facematch.photos.reading import read_photo
 from facematch.types import Face, Frame, Photo
 
 frame = dlib_frame()

@@ -12,13 +12,13 @@ import pytest
 from conftest import SAMPLES, SHARED, shared_file
 from numpy.typing import NDArray
 
-from facematch.align import crop_faces, dlib_frame
-from facematch.detectors.mmod import MmodDetector
-from facematch.embedders.dlib_resnet import DlibResNetEmbedder
-from facematch.landmarks import LandmarkLocator
-from facematch.photos import read_photo
+from facematch.detection.alignment import crop_faces, dlib_frame
+from facematch.detection.landmarks import LandmarkLocator
+from facematch.detection.mmod import MmodDetector
+from facematch.embedding.dlib_resnet import DlibResNetEmbedder
+from facematch.photos.reading import read_photo
 from facematch.types import Box, Chips, Face, Pixels
-from facematch.weights import weight_file, weights_path
+from facematch.weights.catalogue import weight_file, weights_path
 
 dlib = pytest.importorskip("dlib", reason="dlib-bin, of the extra [test], has no wheel here")
 

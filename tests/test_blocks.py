@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facematch.blocks import Wanted, summarise
 from facematch.errors import EmbeddingError
-from facematch.similarity import cosine_histogram, count_above, top_k
+from facematch.scoring.blocks import Wanted, summarise
+from facematch.scoring.cosine import cosine_histogram, count_above, top_k
 
 
 def saved(path: Path, vectors: np.ndarray) -> Path:

@@ -16,10 +16,10 @@ from test_cli import run
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
-from facematch.cache import FaceCache, Remembered, cache_entries, clear_cache
 from facematch.cli import app
+from facematch.enrolment.cache import FaceCache, Remembered, cache_entries, clear_cache
 from facematch.errors import CacheError
-from facematch.photos import photo_digest
+from facematch.photos.reading import photo_digest
 
 ENTRY = Remembered(
     box=(1.5, 2, 3, 4),

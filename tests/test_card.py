@@ -10,9 +10,9 @@ from PIL import Image
 from test_family import photos
 
 from facematch import FaceMatcher
-from facematch.card import STYLES, Card
+from facematch.analyses.card import STYLES, Card
 from facematch.errors import OptionError, UnreadablePhotoError
-from facematch.photos import list_photos
+from facematch.photos.reading import list_photos
 from facematch.pictures.canvas import save_picture, text_width
 from facematch.pictures.card import split, swap
 

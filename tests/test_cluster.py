@@ -16,10 +16,10 @@ from PIL import Image
 from test_cli import run
 
 from facematch import FaceMatcher
-from facematch.cluster import check_place, spread
+from facematch.archive.index import Index
 from facematch.errors import ClusterError, EmbeddingError, MissingExtraError, OptionError
-from facematch.index import Index
-from facematch.threads import cores
+from facematch.runtime.distributed import check_place, spread
+from facematch.runtime.threads import cores
 from facematch.types import Gallery
 
 needs_ray = pytest.mark.skipif(

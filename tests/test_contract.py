@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, installed, noise
 
+from facematch.detection.registry import DETECTORS, load_detector
+from facematch.embedding.registry import EMBEDDERS, load_embedder
 from facematch.errors import EmbeddingError, MissingExtraError
-from facematch.photos import read_photo
-from facematch.pipeline import FaceMatcher
-from facematch.registry import DETECTORS, EMBEDDERS, load_detector, load_embedder
+from facematch.matcher import FaceMatcher
+from facematch.photos.reading import read_photo
 from facematch.types import Detector, Embedder, Pixels
 
 # The whole picture is a face to these: tests/test_whole.py has theirs.

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_dat import packed, packed_real
 
-from facematch.dlib_format import (
+from facematch.errors import WeightsError
+from facematch.weights.catalogue import read_weights
+from facematch.weights.dlib_format import (
     Reader,
     forest_archive,
     mmod_graph,
@@ -15,8 +17,6 @@ from facematch.dlib_format import (
     read_network,
     resnet_graph,
 )
-from facematch.errors import WeightsError
-from facematch.weights import read_weights
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
@@ -78,7 +78,7 @@ def test_a_network_is_not_taken_for_the_other_kind() -> None:
 
 
 def test_the_resnet_graph_takes_any_number_of_chips() -> None:
-    from facematch.inference import session
+    from facematch.weights.sessions import session
 
     run = session(resnet_graph(read_network(read_weights("dlib-resnet")))).run
     for count in (0, 1, 3):

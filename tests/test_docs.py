@@ -12,7 +12,7 @@ from typer.main import get_command
 from facematch import errors
 from facematch.cli import app
 from facematch.errors import PhotoError
-from facematch.limits import Limits
+from facematch.photos.limits import Limits
 
 LIMITS = (REPOSITORY / "docs" / "limits.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

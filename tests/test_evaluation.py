@@ -15,8 +15,8 @@ from facematch.errors import FacematchError, MissingExtraError, ProtocolError
 from facematch.evaluation import measure, protocols
 from facematch.evaluation.plots import draw
 from facematch.evaluation.report import evaluation_as_json, evaluation_table
-from facematch.pipeline import FaceMatcher
-from facematch.resemblance import model_for
+from facematch.matcher import FaceMatcher
+from facematch.scoring.resemblance import model_for
 from facematch.training.resemblance import cohort_model
 
 pytest.importorskip("sklearn", reason="scikit-learn is of the extra [evaluate]")
@@ -77,7 +77,7 @@ def measured(protocol: protocols.Protocol, detector: str = "whole-tight") -> mea
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facematch.metrics.RESAMPLES", 100)
+    monkeypatch.setattr("facematch.evaluation.metrics.RESAMPLES", 100)
 
 
 def test_kinfacew_is_read_with_its_folds_and_measured(tmp_path: Path) -> None:

@@ -14,10 +14,7 @@ from numpy.typing import NDArray
 from test_cli import PATERNITY, run
 
 from facematch import FaceMatcher
-from facematch.align import dlib_frame
-from facematch.dlib_format import read_network, tuned_graph
-from facematch.embedders.kin import KinEmbedder
-from facematch.explain import (
+from facematch.analyses.explain import (
     AGAINST,
     CARRIES,
     FACE,
@@ -41,13 +38,16 @@ from facematch.explain import (
     region_masks,
     signed,
 )
-from facematch.inference import session
+from facematch.detection.alignment import dlib_frame
+from facematch.embedding.kin import KinEmbedder
 from facematch.pictures.canvas import DARK, LIGHT
 from facematch.pictures.heat import heat_over
-from facematch.resemblance import model_for
-from facematch.tail import open_tail
+from facematch.scoring.resemblance import model_for
 from facematch.types import Chips, Engine, Frame, Match, Subject, Vectors
-from facematch.weights import read_weights
+from facematch.weights.catalogue import read_weights
+from facematch.weights.dlib_format import read_network, tuned_graph
+from facematch.weights.head import open_tail
+from facematch.weights.sessions import session
 
 FRAME = dlib_frame()
 NAMES = list(REGIONS)

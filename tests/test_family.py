@@ -10,9 +10,9 @@ from conftest import SAMPLES, ColourEmbedder, noise
 from PIL import Image
 
 from facematch import FaceMatcher
+from facematch.analyses.family import Family, Verdict, family_of
 from facematch.errors import NoFaceError, OptionError, ResemblanceError
-from facematch.family import Family, Verdict, family_of
-from facematch.likeness import (
+from facematch.scoring.people import (
     COUNT,
     PARENTS_APART,
     PHOTO_SPREAD,
@@ -22,7 +22,7 @@ from facematch.likeness import (
     of_couple,
     reliability,
 )
-from facematch.resemblance import model_for
+from facematch.scoring.resemblance import model_for
 from facematch.types import Engine, Gallery, Person, Subject
 
 matcher = FaceMatcher(min_face=60)

@@ -15,13 +15,13 @@ from test_family import photos
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
-from facematch.archive import SAME_PERSON, Findings, Sighting, by_person, most_alike
+from facematch.analyses.find import SAME_PERSON, Findings, Sighting, by_person, most_alike
+from facematch.archive.index import Index
 from facematch.cli import app
-from facematch.dates import years
 from facematch.errors import MissingPhotoError, OptionError
-from facematch.index import Index
-from facematch.photos import list_photos
-from facematch.similarity import unit_rows
+from facematch.photos.dates import years
+from facematch.photos.reading import list_photos
+from facematch.scoring.cosine import unit_rows
 from facematch.types import Face, Gallery, Pixels, Portrait, Skipped, Subject
 
 matcher = FaceMatcher(min_face=60)
@@ -140,8 +140,10 @@ def test_a_large_index_is_searched_by_neighbours_and_says_so(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = matcher.find({"son": photos("son")}, index, top=2)
-    monkeypatch.setattr("facematch.index.LARGE", 5)
-    monkeypatch.setattr("facematch.index._PARTITION", 4)  # two parts of an index for eight faces
+    monkeypatch.setattr("facematch.archive.index.LARGE", 5)
+    monkeypatch.setattr(
+        "facematch.archive.index._PARTITION", 4
+    )  # two parts of an index for eight faces
     index.settle()
     near = matcher.find({"son": photos("son")}, index, top=2)
     assert (near.search, near.candidates) == ("approximate", 8)
@@ -242,8 +244,8 @@ def test_children_are_matched_against_everyone_in_an_index(
     [wanted] = matcher.match(everyone, children, top=3)
     for large in (False, True):
         if large:
-            monkeypatch.setattr("facematch.index.LARGE", 5)
-            monkeypatch.setattr("facematch.index._PARTITION", 4)
+            monkeypatch.setattr("facematch.archive.index.LARGE", 5)
+            monkeypatch.setattr("facematch.archive.index._PARTITION", 4)
             index.settle()
         found, compared = matcher.match_index(index, children, top=3)
         assert [(each.photo, each.face) for each in found.subjects] == [

@@ -13,21 +13,21 @@ import pytest
 from conftest import SAMPLES, ColourEmbedder, families_of_four, installed, noise, shared_file
 from test_train_resemblance import SIZE, made_up_families
 
-from facematch.align import dlib_frame
-from facematch.embedders.fused import FusedEmbedder, beside
-from facematch.embedders.kin import KinEmbedder
-from facematch.embedders.onnx_model import read_recipe
+from facematch.detection.alignment import dlib_frame
+from facematch.embedding.fused import FusedEmbedder, beside
+from facematch.embedding.kin import KinEmbedder
+from facematch.embedding.onnx_model import read_recipe
+from facematch.embedding.registry import load_embedder
 from facematch.errors import FacematchError, UnknownBackendError, WeightsError
-from facematch.metrics import auc
-from facematch.pipeline import FaceMatcher
-from facematch.registry import load_embedder
-from facematch.resemblance import model_for, unit
-from facematch.similarity import cosine_pairs
+from facematch.evaluation.kin import Indices, Kin
+from facematch.evaluation.kin import folds as kin_folds
+from facematch.evaluation.metrics import auc
+from facematch.matcher import FaceMatcher
+from facematch.scoring.cosine import cosine_pairs
+from facematch.scoring.resemblance import model_for, unit
 from facematch.training import fusion
-from facematch.training.kin import Indices, Kin
-from facematch.training.kin import folds as kin_folds
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights import KNOWN, fetch, models_folder, state
+from facematch.weights.catalogue import KNOWN, fetch, models_folder, state
 
 NAME = "kin+mobilefacenet"
 

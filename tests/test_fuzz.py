@@ -17,9 +17,9 @@ from make_corpus import damaged, hostile, mutations
 from run_corpus import Outcome, decoded
 from weight_files import read_network_as_graphs, real_files
 
-from facematch.dlib_format import read_forest, read_network
 from facematch.errors import FacematchError, WeightsError
-from facematch.weights import read_weights
+from facematch.weights.catalogue import read_weights
+from facematch.weights.dlib_format import read_forest, read_network
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is watched through /proc")
 

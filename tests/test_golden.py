@@ -19,12 +19,13 @@ from make_golden import EMBEDDERS, GOLDEN, PHOTOS, SAMPLES, versions
 from numpy.typing import NDArray
 
 from facematch import FaceMatcher
-from facematch.align import crop_faces
+from facematch.detection.alignment import crop_faces
+from facematch.detection.landmarks import LandmarkLocator
+from facematch.detection.registry import load_detector
+from facematch.embedding.registry import load_embedder
 from facematch.errors import EmbeddingError
-from facematch.landmarks import LandmarkLocator
-from facematch.registry import load_detector, load_embedder
-from facematch.resemblance import model_for
-from facematch.similarity import cosine_matrix, cosine_matrix_in_full, unit_rows
+from facematch.scoring.cosine import cosine_matrix, cosine_matrix_in_full, unit_rows
+from facematch.scoring.resemblance import model_for
 from facematch.types import Face, Photo
 
 IN_PHOTO = (slice(0, 1), slice(1, 2), slice(2, 6))  # which faces are in which photo

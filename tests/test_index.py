@@ -20,13 +20,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
+from facematch.archive.index import Index, SeenPhoto
+from facematch.archive.indexing import forget
 from facematch.cli import app
 from facematch.errors import ArchiveError, MissingExtraError
-from facematch.index import Index, SeenPhoto
-from facematch.indexing import forget
-from facematch.photos import list_photos
+from facematch.photos.reading import list_photos
 from facematch.types import Chips, Vectors
-from facematch.weights import KNOWN, RESEMBLANCE
+from facematch.weights.catalogue import KNOWN, RESEMBLANCE
 
 pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
 
@@ -35,7 +35,7 @@ TWO = ((10, 10, 60, 60), (5, 5, 30, 30))  # boxes
 
 @pytest.fixture(autouse=True)
 def _identities_are_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facematch.indexing.load_embedder", lambda name: ColourEmbedder())
+    monkeypatch.setattr("facematch.archive.indexing.load_embedder", lambda name: ColourEmbedder())
 
 
 @pytest.fixture
@@ -318,8 +318,9 @@ _RUN = """
 import sys
 sys.path.insert(0, "tests")
 from conftest import ColourEmbedder, CountingDetector
-from facematch import FaceMatcher, indexing
-from facematch.photos import list_photos
+from facematch import FaceMatcher
+from facematch.archive import indexing
+from facematch.photos.reading import list_photos
 
 indexing.load_embedder = lambda name: ColourEmbedder()
 indexing._BATCH = 2
@@ -400,7 +401,7 @@ def test_what_is_forgotten_is_on_disk_no_more(
     secret: tuple[Path, Index], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo, index = secret
-    monkeypatch.setattr("facematch.index.LARGE", 10)
+    monkeypatch.setattr("facematch.archive.index.LARGE", 10)
     index.settle()  # makes it searchable: such an index holds vectors, too
     shutil.copy(photo, photo.with_name("copy.png"))
     result = CliRunner().invoke(app, ["db", "forget", index.where, str(photo)])
@@ -415,11 +416,11 @@ def test_what_is_forgotten_is_on_disk_no_more(
 def test_many_commits_become_few_files_and_an_index_grows_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facematch.indexing._BATCH", 1)
-    monkeypatch.setattr("facematch.indexing._SETTLED_EVERY", 10)
-    monkeypatch.setattr("facematch.index._PARTS", 9)
-    monkeypatch.setattr("facematch.index.LARGE", 10)
-    monkeypatch.setattr("facematch.index._PARTITION", 10)
+    monkeypatch.setattr("facematch.archive.indexing._BATCH", 1)
+    monkeypatch.setattr("facematch.archive.indexing._SETTLED_EVERY", 10)
+    monkeypatch.setattr("facematch.archive.index._PARTS", 9)
+    monkeypatch.setattr("facematch.archive.index.LARGE", 10)
+    monkeypatch.setattr("facematch.archive.index._PARTITION", 10)
     for number in range(45):
         Image.fromarray(noise(80, 80, number)).save(tmp_path / f"{number}.png")
     index = indexed_of_one(tmp_path, tmp_path / "db")

@@ -13,7 +13,7 @@ from conftest import REPOSITORY, SAMPLES, ColourEmbedder, CountingDetector
 from make_photos import FORMATS, black_png, encode, exif, oriented, quadrants
 from typer.testing import CliRunner
 
-from facematch import isolation, pipeline
+from facematch import matcher as pipeline
 from facematch.cli import app
 from facematch.errors import (
     CrashedPhotoError,
@@ -26,10 +26,11 @@ from facematch.errors import (
     PhotoTooLargeError,
     TruncatedPhotoError,
 )
-from facematch.isolation import Decoders
-from facematch.limits import Limits
-from facematch.photos import read_photo
-from facematch.pipeline import FaceMatcher
+from facematch.matcher import FaceMatcher
+from facematch.photos import worker as isolation
+from facematch.photos.limits import Limits
+from facematch.photos.reading import read_photo
+from facematch.photos.worker import Decoders
 from facematch.types import Photo, Skipped
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, and limits on memory, are POSIX")
@@ -38,7 +39,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals, and limits on me
 _HOSTILE = """
 import os, signal, sys, time
 sys.path[:] = sys.argv[1:]
-from facematch import isolation
+from facematch.photos import worker as isolation
 real = isolation.read_photo
 def read_photo(path, **options):
     name = os.path.basename(path)
@@ -202,7 +203,7 @@ def test_a_worker_that_died_while_it_waited_costs_nothing(decoders: Decoders) ->
 
 def test_a_worker_imports_what_decodes_and_nothing_else() -> None:
     code = (
-        "import sys, facematch.isolation\n"
+        "import sys, facematch.photos.worker\n"
         "heavy = {'cv2', 'onnx', 'onnxruntime', 'typer', 'rich', 'matplotlib', 'pillow_heif'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
@@ -234,8 +235,8 @@ def test_where_no_worker_starts_it_says_what_to_do(
 def test_workers_end_with_the_program(ending: str) -> None:
     code = (
         "import os\n"
-        "from facematch.isolation import Decoders\n"
-        "from facematch.limits import Limits\n"
+        "from facematch.photos.worker import Decoders\n"
+        "from facematch.photos.limits import Limits\n"
         "decoders = Decoders(Limits())\n"
         "decoders.read('samples/son.png')\n"
         "print(decoders._idle[0]._process.pid, flush=True)\n"
@@ -256,8 +257,8 @@ def test_workers_end_with_the_program(ending: str) -> None:
 def test_a_forked_program_has_workers_of_its_own() -> None:
     code = (
         "import os\n"
-        "from facematch.isolation import Decoders\n"
-        "from facematch.limits import Limits\n"
+        "from facematch.photos.worker import Decoders\n"
+        "from facematch.photos.limits import Limits\n"
         "decoders = Decoders(Limits())\n"
         "decoders.read('samples/son.png')\n"
         "mine = decoders._idle[0]._process.pid\n"

@@ -20,12 +20,12 @@ from PIL import Image
 from test_cli import run
 
 from facematch import FaceMatcher
-from facematch.cache import FaceCache, Remembered
 from facematch.cli.stopping import Tally, stoppable
-from facematch.continued import Continued
+from facematch.enrolment.cache import FaceCache, Remembered
 from facematch.errors import TableError, UnreadablePhotoError, printable
-from facematch.photos import list_photos
-from facematch.tables import Row, comparison_rows, pair_photos, pair_rows, write_rows
+from facematch.output.resume import Continued
+from facematch.output.rows import Row, comparison_rows, pair_photos, pair_rows, write_rows
+from facematch.photos.reading import list_photos
 from facematch.types import Face, Gallery, Photo
 
 ROWS = [

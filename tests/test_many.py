@@ -18,9 +18,9 @@ from test_cli import run
 
 from facematch import FaceMatcher
 from facematch.errors import EmbeddingError, MissingPhotoError, TableError
-from facematch.photos import list_photos
-from facematch.pipeline import Portrait
-from facematch.tables import read_pairs, write_rows
+from facematch.matcher import Portrait
+from facematch.output.rows import read_pairs, write_rows
+from facematch.photos.reading import list_photos
 from facematch.types import Gallery, Photo, Scores, Skipped, Subject, Vectors
 
 matcher = FaceMatcher(min_face=60)
@@ -75,7 +75,7 @@ def test_the_best_parents_of_a_child_come_first(family: Gallery) -> None:
 def test_matches_come_in_parts_that_make_up_the_whole(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facematch.pipeline._MOST_PAIRS", most)
+    monkeypatch.setattr("facematch.matcher._MOST_PAIRS", most)
     gallery = own((10, 10, 60, 60)).gallery(photos(5))
     parts = list(matcher.match(gallery, gallery))
     pairs = [pair for part in parts for pair in zip(part.parents, part.children, strict=True)]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch import metrics
 from facematch.errors import MissingExtraError
+from facematch.evaluation import metrics
 
 pytest.importorskip("sklearn", reason="scikit-learn is of the extra [evaluate]")
 

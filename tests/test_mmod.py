@@ -6,10 +6,10 @@ from conftest import SAMPLES, noise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.detectors import mmod
-from facematch.detectors.mmod import MmodDetector, pyramid_layout
+from facematch.detection import mmod
+from facematch.detection.mmod import MmodDetector, pyramid_layout
 from facematch.errors import OptionError
-from facematch.photos import read_photo
+from facematch.photos.reading import read_photo
 
 detector = MmodDetector()
 

@@ -13,10 +13,10 @@ import pytest
 from conftest import noise, shared_file
 from onnx import TensorProto, helper
 
-from facematch.embedders.onnx_model import OnnxEmbedder
+from facematch.embedding.onnx_model import OnnxEmbedder
+from facematch.embedding.registry import load_embedder
 from facematch.errors import EmbeddingError, WeightsError
-from facematch.pipeline import FaceMatcher
-from facematch.registry import load_embedder
+from facematch.matcher import FaceMatcher
 from facematch.types import Vectors
 
 Build = Callable[..., Path]

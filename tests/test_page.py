@@ -12,7 +12,7 @@ from conftest import SAMPLES
 from test_family import photos
 
 from facematch import FaceMatcher
-from facematch.photos import list_photos
+from facematch.photos.reading import list_photos
 
 matcher = FaceMatcher(min_face=60)
 EVIL = "<script>alert(1)</script>"

@@ -40,8 +40,8 @@ from facematch.errors import (
     TruncatedPhotoError,
     UnreadablePhotoError,
 )
-from facematch.limits import Limits
-from facematch.photos import read_photo
+from facematch.photos.limits import Limits
+from facematch.photos.reading import read_photo
 from facematch.types import Photo
 
 TURNED_FORMATS = ("jpeg", "mpo", "png", "webp", "tiff", "tiff-lzw", "avif", "heic")
@@ -484,7 +484,7 @@ def test_a_bomb_takes_no_memory(tmp_path, format_):
     code = (
         "import re, sys\n"
         "from facematch.errors import PhotoTooLargeError\n"
-        "from facematch.photos import read_photo\n"
+        "from facematch.photos.reading import read_photo\n"
         "from pathlib import Path\n"
         "status = Path('/proc/self/status')\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s*(\\d+) kB', status.read_text())[1])\n"
@@ -825,7 +825,7 @@ def test_reading_a_jpeg_imports_no_other_reader(tmp_path):
     (tmp_path / "a.jpg").write_bytes(with_exif(encode(quadrants(), "jpeg"), WHOLE))
     code = (
         "import sys\n"
-        "from facematch.photos import read_photo\n"
+        "from facematch.photos.reading import read_photo\n"
         "assert read_photo(sys.argv[1]).taken\n"
         "print([m for m in sys.modules if m.endswith('ImagePlugin') or m == 'pillow_heif'])\n"
     )

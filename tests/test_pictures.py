@@ -11,7 +11,7 @@ import pytest
 from conftest import REPOSITORY, SAMPLES, noise
 
 from facematch import FaceMatcher
-from facematch.photos import read_photo
+from facematch.photos.reading import read_photo
 from facematch.pictures.canvas import DARK, LIGHT, Sheet
 from facematch.types import Pixels
 

@@ -9,11 +9,12 @@ from conftest import SAMPLES, ColourEmbedder, CountingDetector, noise
 from PIL import Image
 
 from facematch import FaceMatcher, PhotoError, read_photo
+from facematch.detection.registry import DETECTORS, load_detector
+from facematch.embedding.registry import EMBEDDERS, load_embedder
 from facematch.errors import MissingPhotoError, NoFaceError, OptionError, UnknownBackendError
-from facematch.registry import DETECTORS, EMBEDDERS, load_detector, load_embedder
-from facematch.report import match_as_json
+from facematch.output.report import match_as_json
 from facematch.types import Photo
-from facematch.weights import state
+from facematch.weights.catalogue import state
 
 matcher = FaceMatcher(min_face=60)  # several times faster than the default
 

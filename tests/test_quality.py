@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, noise
 
-from facematch.align import dlib_frame
-from facematch.photos import read_photo
-from facematch.quality import is_same_picture, quality_warnings, sharpness, turn
+from facematch.detection.alignment import dlib_frame
+from facematch.detection.quality import is_same_picture, quality_warnings, sharpness, turn
+from facematch.photos.reading import read_photo
 from facematch.types import Face, Points
 
 FRONT: Points = dlib_frame().template

@@ -13,10 +13,11 @@ from conftest import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch import resemblance, weights
 from facematch.errors import ResemblanceError
-from facematch.resemblance import ResemblanceModel, model_as_bytes, model_for, open_model
+from facematch.scoring import resemblance
+from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes, model_for, open_model
 from facematch.types import Vectors
+from facematch.weights import catalogue as weights
 
 
 def shipped() -> ResemblanceModel:

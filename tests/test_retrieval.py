@@ -12,12 +12,12 @@ from test_cli import run
 from test_evaluation import fiw
 
 from facematch.errors import ProtocolError
+from facematch.evaluation.metrics import average_precision, chance_precision, mean_interval
 from facematch.evaluation.protocols import Listed, Search, read_search
 from facematch.evaluation.report import retrieval_as_json, retrieval_table
 from facematch.evaluation.retrieval import Retrieval, evaluate_search
-from facematch.metrics import average_precision, chance_precision, mean_interval
-from facematch.pipeline import FaceMatcher
-from facematch.resemblance import model_for
+from facematch.matcher import FaceMatcher
+from facematch.scoring.resemblance import model_for
 
 
 def write(path: Path, columns: str, *rows: str) -> Path:

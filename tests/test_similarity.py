@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from facematch import similarity
 from facematch.errors import EmbeddingError
-from facematch.similarity import (
+from facematch.scoring import cosine as similarity
+from facematch.scoring.cosine import (
     cosine_blocks,
     cosine_histogram,
     cosine_matrix,

@@ -10,10 +10,10 @@ from conftest import SAMPLES
 from test_family import ENGINE, MODEL, crowd, photos, somebody
 
 from facematch import FaceMatcher
-from facematch.dates import date_in_name, date_of, parsed, read_dates, spoken, years_between
+from facematch.analyses.timeline import Timeline, _line, timeline_of
 from facematch.errors import OptionError, TableError
-from facematch.photos import list_photos
-from facematch.timeline import Timeline, _line, timeline_of
+from facematch.photos.dates import date_in_name, date_of, parsed, read_dates, spoken, years_between
+from facematch.photos.reading import list_photos
 
 matcher = FaceMatcher(min_face=60)
 BORN = date(2006, 6, 1)

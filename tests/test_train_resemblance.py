@@ -7,9 +7,9 @@ import pytest
 from conftest import families_of_four
 
 from facematch.errors import FacematchError
-from facematch.resemblance import ResemblanceModel
+from facematch.evaluation.kin import Kin, draw_pairs
+from facematch.scoring.resemblance import ResemblanceModel
 from facematch.training import groups, resemblance
-from facematch.training.kin import Kin, draw_pairs
 
 pytest.importorskip("sklearn", reason="scikit-learn is of the extra [train]")
 

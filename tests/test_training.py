@@ -12,12 +12,13 @@ from conftest import SAMPLES, families_of_four
 from PIL import Image
 from test_cli import run
 
-from facematch.colours import around, colours
 from facematch.errors import FacematchError, MissingExtraError
-from facematch.metrics import distance_from_flat
-from facematch.resemblance import open_model
-from facematch.training import fiw, resemblance
-from facematch.training.kin import Kin, averaged, draw_pairs, folds, split_families
+from facematch.evaluation import fiw
+from facematch.evaluation.colours import around, colours
+from facematch.evaluation.kin import Kin, averaged, draw_pairs, folds, split_families
+from facematch.evaluation.metrics import distance_from_flat
+from facematch.scoring.resemblance import open_model
+from facematch.training import resemblance
 
 pytest.importorskip("sklearn", reason="scikit-learn is of the extra [train]")
 

@@ -9,15 +9,15 @@ from conftest import noise
 from numpy.typing import NDArray
 from test_training import archive
 
-from facematch import dlib_format
-from facematch.embedders.kin import KinEmbedder
+from facematch.embedding.kin import KinEmbedder
 from facematch.errors import MissingExtraError, WeightsError
-from facematch.inference import session
-from facematch.tail import Tail, View, open_tail, tail_archive
 from facematch.training import embedder
 from facematch.training.resemblance import SHARES
 from facematch.types import Chips
-from facematch.weights import read_weights
+from facematch.weights import dlib_format
+from facematch.weights.catalogue import read_weights
+from facematch.weights.head import Tail, View, open_tail, tail_archive
+from facematch.weights.sessions import session
 
 
 @pytest.fixture(scope="module")

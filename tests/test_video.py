@@ -17,7 +17,6 @@ from conftest import REPOSITORY, SAMPLES, ColourEmbedder, CountingDetector, nois
 from test_cli import PATERNITY, run
 
 from facematch import FaceMatcher, read_photo
-from facematch.clip import ROW, Appearance, Clip, Verdict, appearances
 from facematch.errors import (
     MissingPhotoError,
     NoFaceError,
@@ -27,7 +26,10 @@ from facematch.errors import (
     TruncatedPhotoError,
     UnreadablePhotoError,
 )
-from facematch.tracking import (
+from facematch.types import Engine, Gallery, Photo, Pixels, Skipped, Subject
+from facematch.video.clip import ROW, Appearance, Clip, Verdict, appearances
+from facematch.video.reader import ClipLimits, ClipReader, clock
+from facematch.video.tracking import (
     MOST_PEOPLE,
     MOST_SHOTS,
     Glimpse,
@@ -35,8 +37,6 @@ from facematch.tracking import (
     Tracker,
     photos_worth,
 )
-from facematch.types import Engine, Gallery, Photo, Pixels, Skipped, Subject
-from facematch.video import ClipLimits, ClipReader, clock
 
 CLIP = SAMPLES / "clip.mp4"
 PARENTS = {name: [SAMPLES / f"{name}.png"] for name in ("father", "mother")}
@@ -461,7 +461,7 @@ def test_stopping_gives_what_is_known_so_far() -> None:
 def test_control_c_prints_what_is_known_so_far() -> None:
     code = (
         "import signal, sys\n"
-        "from facematch.pipeline import FaceMatcher\n"
+        "from facematch.matcher import FaceMatcher\n"
         "search = FaceMatcher._search\n"
         "def interrupted(self, photo, look, smallest):\n"
         "    if look == 3: signal.raise_signal(signal.SIGINT)\n"

@@ -17,12 +17,12 @@ import pytest
 from conftest import REPOSITORY, shared_file
 from typer.testing import CliRunner
 
-from facematch import weights
-from facematch.arrays import read_arrays
 from facematch.cli import app
 from facematch.errors import WeightsError
-from facematch.resemblance import model_for
-from facematch.weights import KNOWN, RESEMBLANCE, converted, fetch, read_weights, state
+from facematch.scoring.resemblance import model_for
+from facematch.weights import catalogue as weights
+from facematch.weights.arrays import read_arrays
+from facematch.weights.catalogue import KNOWN, RESEMBLANCE, converted, fetch, read_weights, state
 
 YUNET = "face_detection_yunet_2023mar.onnx"
 

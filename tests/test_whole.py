@@ -5,8 +5,8 @@ import pytest
 from conftest import SAMPLES, noise
 from PIL import Image
 
-from facematch.pipeline import FaceMatcher
-from facematch.registry import load_detector
+from facematch.detection.registry import load_detector
+from facematch.matcher import FaceMatcher
 from facematch.types import Pixels
 
 
@@ -31,7 +31,7 @@ def cut(pixels: Pixels, box: tuple[float, ...], place: tuple[float, ...]) -> Pix
 
 
 def test_a_crop_is_embedded_much_as_the_photo_it_was_cut_from() -> None:
-    from facematch.detectors.whole import ALIGNED
+    from facematch.detection.whole import ALIGNED
 
     photo = FaceMatcher()
     portrait = photo.find_faces(SAMPLES / "father.png")

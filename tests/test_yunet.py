@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, SHARED, noise, shared_file
 
-from facematch.detectors.mmod import MmodDetector
-from facematch.detectors.yunet import YuNetDetector, _merged
+from facematch.detection.mmod import MmodDetector
+from facematch.detection.yunet import YuNetDetector, _merged
 from facematch.errors import OptionError, WeightsError
-from facematch.photos import read_photo
+from facematch.photos.reading import read_photo
 from facematch.types import Box
 
 PHOTOS = sorted(path for path in (SHARED / "photos").rglob("*") if path.suffix in {".jpg", ".png"})

@@ -25,12 +25,12 @@ os.environ["FACEMATCH_THREADS"] = "1"
 import numpy as np
 from conftest import ColourEmbedder
 
-from facematch.detectors.whole import tight
+from facematch.archive.index import SeenPhoto
+from facematch.detection.whole import tight
 from facematch.evaluation.measure import Enrolled, enrol
 from facematch.evaluation.protocols import Listed, Search
-from facematch.index import SeenPhoto
-from facematch.photos import list_photos
-from facematch.pipeline import FaceMatcher
+from facematch.matcher import FaceMatcher
+from facematch.photos.reading import list_photos
 from facematch.types import Face, Pixels
 
 

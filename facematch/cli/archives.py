@@ -23,8 +23,8 @@ from facematch.cli.options import (
 from facematch.errors import NoFaceError, printable
 
 if TYPE_CHECKING:
-    from facematch.index import Index, SeenPhoto
-    from facematch.indexing import Indexed
+    from facematch.archive.index import Index, SeenPhoto
+    from facematch.archive.indexing import Indexed
 
 
 database = typer.Typer(
@@ -64,7 +64,7 @@ def index(
     Photos gone from the folders given are taken out. The index holds face templates: its folder is
     yours alone to read.
     """
-    from facematch.photos import list_photos, photos_in
+    from facematch.photos.reading import list_photos, photos_in
 
     # An empty folder is none at first; later all its photos may be gone.
     listed = [
@@ -93,7 +93,7 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds, and which engine made it."""
-    from facematch.index import ONE_A_PHOTO
+    from facematch.archive.index import ONE_A_PHOTO
 
     found = _opened(place)
     useless = list(found.failed())
@@ -125,7 +125,7 @@ def verify_index(
 
     `facematch index` brings missing and changed photos up to date.
     """
-    from facematch.indexing import differences
+    from facematch.archive.indexing import differences
 
     found = _opened(place)
     wrong = 0
@@ -161,9 +161,9 @@ def forget(
     Photos are known by name, though there be no file any more, and by content. Those that stay
     where they are would be indexed again.
     """
-    from facematch.indexing import forget as forget_photos
-    from facematch.indexing import unknown
-    from facematch.report import counted
+    from facematch.archive.indexing import forget as forget_photos
+    from facematch.archive.indexing import unknown
+    from facematch.output.report import counted
 
     found = _opened(place)
     strange = unknown(found, photos)
@@ -177,14 +177,14 @@ def forget(
 
 
 def _opened(place: str) -> Index:
-    from facematch.index import Index
+    from facematch.archive.index import Index
 
     return Index(place)
 
 
 def _tell(told: Indexed, kept: Index) -> None:
     """What a run did, in a line each."""
-    from facematch.report import counted
+    from facematch.output.report import counted
 
     where = kept.where if "://" in kept.where else os.path.abspath(kept.where)
     typer.echo(f"{where}: {counted(kept.count(), 'face')}")

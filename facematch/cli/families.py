@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from facematch.index import Index
+    from facematch.archive.index import Index
     from facematch.types import Pixels, Portrait, Skipped
 
 
@@ -263,8 +263,8 @@ def find(
     Grouping keeps siblings apart rather than photos together. Photos are dated by their names or
     EXIF. This is no paternity test.
     """
-    from facematch.dates import parsed, years
-    from facematch.photos import list_photos
+    from facematch.photos.dates import parsed, years
+    from facematch.photos.reading import list_photos
 
     if (folder is None) == (db is None):
         raise OptionError("where to look? Name a folder with --in, or an index with --db")
@@ -448,7 +448,7 @@ def _show_verdict(
     result: _Result, kind: VerdictFormat, save: Path | None, dark: bool = False, **drawn: str
 ) -> None:
     """Print a result, what makes it less sure, and save its picture."""
-    from facematch.report import NO_PATERNITY_TEST
+    from facematch.output.report import NO_PATERNITY_TEST
 
     is_table = kind is VerdictFormat.TABLE
     if is_table:
@@ -456,7 +456,7 @@ def _show_verdict(
     elif kind is VerdictFormat.JSON:
         typer.echo(result.as_json())
     else:
-        from facematch.tables import write_rows
+        from facematch.output.rows import write_rows
 
         rows = list(result.rows())
         write_rows(rows, list(rows[0]) if rows else [], "csv", None)
@@ -477,7 +477,7 @@ def _people(
     given: Sequence[str] | None, option: str, save: Path | None = None
 ) -> dict[str, list[str]]:
     """Photos by name, of what --parent or --child was given; `save` must be none of them."""
-    from facematch.photos import list_photos
+    from facematch.photos.reading import list_photos
 
     if not given:
         raise OptionError(f"nobody to compare: name a photo or a folder with {option}")
@@ -497,14 +497,14 @@ def _folders(*given: Sequence[str] | None) -> bool:
 
 
 def _dates(path: Path | None) -> dict[str, date]:
-    from facematch.dates import read_dates
+    from facematch.photos.dates import read_dates
 
     return {} if path is None else read_dates(path)
 
 
 def _births(given: Sequence[str] | None) -> dict[str, date]:
     """Birth dates by name, from NAME=DATE."""
-    from facematch.dates import parsed
+    from facematch.photos.dates import parsed
 
     births = {}
     for each in given or []:

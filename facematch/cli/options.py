@@ -19,7 +19,7 @@ from facematch.errors import OptionError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from facematch.pipeline import FaceMatcher
+    from facematch.matcher import FaceMatcher
 
 app = typer.Typer(
     name="facematch",
@@ -225,8 +225,8 @@ def matcher_of(
     many: bool = False,
 ) -> FaceMatcher:
     """The library, as the options say; `many` photos are isolated unless they say otherwise."""
-    from facematch.limits import Limits
-    from facematch.pipeline import FaceMatcher
+    from facematch.matcher import FaceMatcher
+    from facematch.photos.limits import Limits
 
     bounds = dict(_BOUNDS.get({}))
     matcher = FaceMatcher(

@@ -64,7 +64,7 @@ def score(
 
     This is no paternity test.
     """
-    from facematch.report import NO_PATERNITY_TEST, match_as_json, match_table
+    from facematch.output.report import NO_PATERNITY_TEST, match_as_json, match_table
 
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior {prior}: a share above 0 and below 1 is needed, 0.5 say")
@@ -97,7 +97,7 @@ def faces(
     min_face: MinFace = None,
 ) -> None:
     """Show the faces found in a photo, largest first."""
-    from facematch.report import faces_as_json, faces_table
+    from facematch.output.report import faces_as_json, faces_table
 
     portrait = matcher_of(detector, embedder, min_face).find_faces(photo)
     if format is Format.JSON:
@@ -151,9 +151,9 @@ def match(
 
     Photos that cannot be used become rows with a reason. This is no paternity test.
     """
-    from facematch.photos import list_photos
-    from facematch.report import NO_PATERNITY_TEST
-    from facematch.tables import RESULTS, check_place, comparison_rows, write_rows
+    from facematch.output.report import NO_PATERNITY_TEST
+    from facematch.output.rows import RESULTS, check_place, comparison_rows, write_rows
+    from facematch.photos.reading import list_photos
     from facematch.types import Gallery
 
     if children is None and db is None:
@@ -222,8 +222,8 @@ def pairs(
 
     Paths are relative to the folder you are in. Each photo is read once. This is no paternity test.
     """
-    from facematch.report import NO_PATERNITY_TEST
-    from facematch.tables import (
+    from facematch.output.report import NO_PATERNITY_TEST
+    from facematch.output.rows import (
         RESULTS,
         check_place,
         pair_photos,

@@ -25,7 +25,7 @@ from facematch.errors import OptionError, PhotoError
 
 if TYPE_CHECKING:
     from facematch.evaluation import protocols as protocol_types
-    from facematch.pipeline import FaceMatcher
+    from facematch.matcher import FaceMatcher
 
 models = typer.Typer(
     help="The weight files: list them, check them, fetch one.", no_args_is_help=True
@@ -50,8 +50,8 @@ app.add_typer(train, name="train")
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
-    from facematch.report import weights_table
-    from facematch.weights import KNOWN, RESEMBLANCE, state
+    from facematch.output.report import weights_table
+    from facematch.weights.catalogue import KNOWN, RESEMBLANCE, state
 
     every = KNOWN | RESEMBLANCE
     print_table(weights_table([(weights, state(name)) for name, weights in every.items()]))
@@ -61,7 +61,7 @@ def list_models() -> None:
 def check_models() -> None:
     """Check every installed weight file against its sha256; fails if one is damaged."""
     from facematch.errors import WeightsError
-    from facematch.weights import KNOWN, RESEMBLANCE, read_weights, state
+    from facematch.weights.catalogue import KNOWN, RESEMBLANCE, read_weights, state
 
     bad = []
     for name, weights in (KNOWN | RESEMBLANCE).items():
@@ -98,7 +98,7 @@ def fetch_model(
 
     By https only, and through the proxy that HTTPS_PROXY names, if it does.
     """
-    from facematch.weights import fetch
+    from facematch.weights.catalogue import fetch
 
     typer.echo(fetch(name, source=source, mirror=mirror))
 
@@ -109,7 +109,7 @@ CacheArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The file of
 @cache_files.command("info")
 def cache_info(file: CacheArgument) -> None:
     """Say how many photos a cache knows."""
-    from facematch.cache import cache_entries
+    from facematch.enrolment.cache import cache_entries
 
     entries = cache_entries(file)
     typer.echo(f"{file}: {entries:,} photos, {file.stat().st_size / 1e6:.1f} MB")
@@ -118,7 +118,7 @@ def cache_info(file: CacheArgument) -> None:
 @cache_files.command("clear")
 def cache_clear(file: CacheArgument) -> None:
     """Forget every face in a cache; what was stored is overwritten."""
-    from facematch.cache import clear_cache
+    from facematch.enrolment.cache import clear_cache
 
     typer.echo(f"{file}: {clear_cache(file):,} photos forgotten")
 
@@ -134,9 +134,9 @@ def forget(
 
     A cache knows photos by their content: forget them before you delete them.
     """
-    from facematch.cache import forget as forget_photos
-    from facematch.photos import list_photos, photo_digest
-    from facematch.report import counted
+    from facematch.enrolment.cache import forget as forget_photos
+    from facematch.output.report import counted
+    from facematch.photos.reading import list_photos, photo_digest
 
     digests, failed = [], False
     for photo in (photo for path in photos for photo in list_photos(path)):
@@ -212,9 +212,9 @@ def evaluate(
 
     Beside each figure stand colours alone, without any face model, and the untuned cosine.
     """
+    from facematch.embedding.registry import load_embedder
     from facematch.evaluation.measure import evaluate as measure
     from facematch.evaluation.report import enrolled_line, evaluation_as_json, evaluation_table
-    from facematch.registry import load_embedder
 
     if protocol is ProtocolName.SEARCH:
         if plots is not None:
@@ -268,9 +268,9 @@ def train_resemblance(
 
     Writes the model, and a card with what it scores on the families held back.
     """
-    from facematch.embedders.fused import FusedEmbedder
-    from facematch.evaluation.card import write_model
-    from facematch.registry import load_embedder
+    from facematch.embedding.fused import FusedEmbedder
+    from facematch.embedding.registry import load_embedder
+    from facematch.evaluation.model_card import write_model
     from facematch.training.fusion import train_fusion
     from facematch.training.resemblance import train_resemblance as fit
 
@@ -293,8 +293,8 @@ def train_embedder(
 
     import numpy as np
 
-    from facematch.tail import tail_archive
     from facematch.training.embedder import train_embedder as tune
+    from facematch.weights.head import tail_archive
 
     names = _held_back(held_back).read_text(encoding="utf-8").split()
     tail, evidence, share = tune(data, names, seed=seed, report=_say)
@@ -307,12 +307,12 @@ def train_embedder(
 
 
 def _say_weights(path: Path) -> None:
-    """What facematch/weights.py must know of a file before facematch will use it."""
+    """What facematch/weights/catalogue.py must know of a file before facematch will use it."""
     import hashlib
 
     content = path.read_bytes()
     typer.echo(f"{path}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
-    _say("write both into facematch/weights.py: files are checked before they are used")
+    _say("write both into facematch/weights/catalogue.py: files are checked before they are used")
 
 
 def _say(line: str) -> None:
@@ -320,7 +320,7 @@ def _say(line: str) -> None:
 
 
 def _held_back(chosen: Path | None) -> Path:
-    from facematch.weights import models_folder
+    from facematch.weights.catalogue import models_folder
 
     path = models_folder() / "held-back.txt" if chosen is None else chosen
     if not path.is_file():
@@ -342,10 +342,10 @@ def _search(
     on: str | None,
 ) -> None:
     """Measure by RFIW's third track."""
+    from facematch.embedding.registry import load_embedder
     from facematch.evaluation.protocols import read_search
     from facematch.evaluation.report import retrieval_as_json, retrieval_table, searched_line
     from facematch.evaluation.retrieval import evaluate_search
-    from facematch.registry import load_embedder
 
     options = ("--root DIR", "--probes LIST", "--gallery LIST")
     search = read_search(*map(partial(_given, "search"), lists, options))

@@ -1,1 +1,1 @@
-"""Measures an engine by published protocols; needs the extra [evaluate]."""
+"""Measures an engine by published protocols."""

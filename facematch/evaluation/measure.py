@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.align import crop_faces
-from facematch.cluster import spread
-from facematch.colours import around, colours
+from facematch.detection.alignment import crop_faces
 from facematch.errors import OptionError, ProtocolError
-from facematch.evaluation.protocols import Protocol, Search, Trial, refuse_fitted
-from facematch.metrics import (
+from facematch.evaluation.colours import around, colours
+from facematch.evaluation.fiw import PARENT_CHILD, open_faces
+from facematch.evaluation.metrics import (
     accuracy,
     auc,
     auc_interval,
@@ -26,10 +25,11 @@ from facematch.metrics import (
     require_sklearn,
     true_accepts,
 )
-from facematch.pipeline import FaceMatcher
-from facematch.resemblance import ResemblanceModel, model_for
-from facematch.similarity import cosine_pairs, unit_rows
-from facematch.training.fiw import PARENT_CHILD, open_faces
+from facematch.evaluation.protocols import Protocol, Search, Trial, refuse_fitted
+from facematch.matcher import FaceMatcher
+from facematch.runtime.distributed import spread
+from facematch.scoring.cosine import cosine_pairs, unit_rows
+from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import Chips, Embedder, Photo, PhotoLike, Portrait, Vectors
 
 Floats = NDArray[np.float64]

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ProtocolError
-from facematch.metrics import require_sklearn
-from facematch.training.fiw import family_of, list_faces, photograph_of, read_relations
-from facematch.training.kin import draw_pairs
+from facematch.evaluation.fiw import family_of, list_faces, photograph_of, read_relations
+from facematch.evaluation.kin import draw_pairs
+from facematch.evaluation.metrics import require_sklearn
 
 FOLDS = 5
 _KINFACEW = {"fs": "father-son", "fd": "father-dau", "ms": "mother-son", "md": "mother-dau"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from facematch.evaluation.measure import Evaluation, Figures
 from facematch.evaluation.retrieval import RANKS, Retrieval, SearchFigures
-from facematch.report import engine_words
+from facematch.output.report import engine_words
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ProtocolError
+from facematch.evaluation.fiw import photograph_of
 from facematch.evaluation.measure import Enrolled, Watched, engine_names, enrol
+from facematch.evaluation.metrics import average_precision, chance_precision, mean_interval
 from facematch.evaluation.protocols import Listed, Search, refuse_fitted
-from facematch.metrics import average_precision, chance_precision, mean_interval
-from facematch.pipeline import FaceMatcher
-from facematch.resemblance import ResemblanceModel, model_for
-from facematch.similarity import cosine_matrix, unit_rows
-from facematch.training.fiw import photograph_of
+from facematch.matcher import FaceMatcher
+from facematch.scoring.cosine import cosine_matrix, unit_rows
+from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import Embedder, Vectors
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.output.report import NO_PATERNITY_TEST
 from facematch.pictures.canvas import THEMES, Colour, Theme
-from facematch.report import NO_PATERNITY_TEST
 from facematch.types import Pixels
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.output.report import signed
 from facematch.pictures.canvas import LIGHT, Sheet, Theme, resized
-from facematch.report import signed
 from facematch.types import Chips, Pixels
 
 _WIDTH, _MARGIN, _FACE = 1080, 24, 504

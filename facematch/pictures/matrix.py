@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from facematch.output.report import NO_PATERNITY_TEST, ends_words, shown_score
 from facematch.pictures.canvas import THEMES, Colour, Sheet, Theme, resized
-from facematch.report import NO_PATERNITY_TEST, ends_words, shown_score
 from facematch.types import Pixels
 
 _FACE, _CELL, _GAP, _EDGE = 200, 230, 20, 40  # pixels

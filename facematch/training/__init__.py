@@ -1,1 +1,1 @@
-"""Fits what is shipped in models/; needs the extra [train]. Scoring never imports it."""
+"""Fits what models/ ships; needs the extra [train]. Scoring never imports it."""

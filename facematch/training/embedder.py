@@ -21,14 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.align import crop_faces, dlib_frame
-from facematch.dlib_format import FROZEN, read_network, tail_layers, trunk_graph
-from facematch.extras import require
-from facematch.inference import session
-from facematch.landmarks import LandmarkLocator
-from facematch.resemblance import unit
-from facematch.tail import Tail, View
-from facematch.training.fiw import (
+from facematch.detection.alignment import crop_faces, dlib_frame
+from facematch.detection.landmarks import LandmarkLocator
+from facematch.evaluation.fiw import (
     ARCHIVE,
     PARENT_CHILD,
     located,
@@ -36,7 +31,9 @@ from facematch.training.fiw import (
     photograph_of,
     read_families,
 )
-from facematch.training.kin import Indices, Kin, folds
+from facematch.evaluation.kin import Indices, Kin, folds
+from facematch.runtime.extras import require
+from facematch.scoring.resemblance import unit
 from facematch.training.resemblance import (
     Evidence,
     LeftOut,
@@ -46,7 +43,10 @@ from facematch.training.resemblance import (
     left_out,
 )
 from facematch.types import Chips, Face, Photo, Pixels, Vectors
-from facematch.weights import read_weights
+from facematch.weights.catalogue import read_weights
+from facematch.weights.dlib_format import FROZEN, read_network, tail_layers, trunk_graph
+from facematch.weights.head import Tail, View
+from facematch.weights.sessions import session
 
 if TYPE_CHECKING:
     import torch

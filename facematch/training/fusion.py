@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedders.fused import FusedEmbedder, beside
-from facematch.embedders.kin import KinEmbedder
+from facematch.embedding.fused import FusedEmbedder, beside
+from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
-from facematch.extras import require
-from facematch.metrics import require_sklearn
-from facematch.resemblance import ResemblanceModel, unit
+from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
+from facematch.evaluation.kin import Indices, Kin
+from facematch.evaluation.metrics import require_sklearn
+from facematch.runtime.extras import require
+from facematch.scoring.resemblance import ResemblanceModel, unit
 from facematch.training.embedder import Faces, read_faces, tuned_on_the_rest
-from facematch.training.fiw import PARENT_CHILD, read_fiw
-from facematch.training.kin import Indices, Kin
 from facematch.training.resemblance import (
     LeftOut,
     cohort_model,

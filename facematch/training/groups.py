@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.training.kin import Kin
+from facematch.evaluation.kin import Kin
 
 COUNT = 3
 _AXES = 4  # principal components of families' means that groups are looked for along

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedders.kin import KinEmbedder
+from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
-from facematch.metrics import auc, require_sklearn
-from facematch.resemblance import ResemblanceModel, comparable, unit
-from facematch.training.fiw import PARENT_CHILD, read_fiw
+from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
+from facematch.evaluation.kin import Indices, Kin, Pairs, averaged, draw_pairs, folds
+from facematch.evaluation.metrics import auc, require_sklearn
+from facematch.scoring.resemblance import ResemblanceModel, comparable, unit
 from facematch.training.groups import crowds, find_groups
-from facematch.training.kin import Indices, Kin, Pairs, averaged, draw_pairs, folds
 from facematch.types import Embedder, Vectors
 
 COUNTS = (1, 3, 10)  # photos of each person that are averaged

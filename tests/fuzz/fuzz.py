@@ -22,8 +22,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 with atheris.instrument_imports(include=["facematch", "PIL"]):
     from facematch.errors import FacematchError, PhotoError
-    from facematch.limits import Limits
-    from facematch.photos import _READERS, _reader, read_photo
+    from facematch.photos.limits import Limits
+    from facematch.photos.reading import _READERS, _reader, read_photo
 
     for kind in _READERS:  # which would be imported later, and not be guided
         _reader(kind)

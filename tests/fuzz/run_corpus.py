@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from make_corpus import bombs, hostile, mutations
 
 from facematch.errors import PhotoError
-from facematch.isolation import Decoders
-from facematch.limits import Limits
+from facematch.photos.limits import Limits
+from facematch.photos.worker import Decoders
 
 MOST_SECONDS = 5.0
 HANGS = 60.0  # seconds by the clock

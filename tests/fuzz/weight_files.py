@@ -13,7 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from make_dat import small_detector, small_forest
 
-from facematch.dlib_format import (
+from facematch.embedding.onnx_model import read_recipe
+from facematch.errors import WeightsError
+from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes, open_model
+from facematch.weights.dlib_format import (
     forest_archive,
     mmod_graph,
     open_forest,
@@ -21,10 +24,7 @@ from facematch.dlib_format import (
     read_network,
     resnet_graph,
 )
-from facematch.embedders.onnx_model import read_recipe
-from facematch.errors import WeightsError
-from facematch.resemblance import ResemblanceModel, model_as_bytes, open_model
-from facematch.tail import Tail, View, open_tail, tail_archive
+from facematch.weights.head import Tail, View, open_tail, tail_archive
 
 _RECIPE = b"""name = "mean"
 size = 112

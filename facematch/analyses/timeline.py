@@ -1,0 +1,382 @@
+"""Likeness over time: each photo of a child against each parent, and how that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import TableError
+from facematch.output.report import as_json, score_words, timeline_table
+from facematch.photos.dates import DAYS_A_YEAR, date_of, spoken, years_between
+from facematch.scoring.people import (
+    COUNT,
+    distances,
+    drawn,
+    people_distances,
+    person_warnings,
+    score_interval,
+)
+from facematch.scoring.resemblance import ResemblanceModel
+from facematch.types import DIGITS, Engine, Person, Pixels, Skipped
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Floats = NDArray[np.float64]
+
+FEWEST_FOR_CURVE = 8  # photos: fewer are points only
+FEWEST_FOR_TREND = 6  # days, photos of one day being averaged
+_GRID = 60  # places of a curve
+_WIDTH = 0.2  # of the photos' span: how far a curve looks to both sides
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One photo of the child against one parent.
+
+    `distance` is in standard deviations above strangers' mean, `score` what it means; the intervals
+    hold 95 % of what other photos of both at that time would give. `age` is the
+    child's in years, None without a birth date. `parent_photo` is the parent's photo at the nearest
+    age, None where all of the parent's photos are averaged.
+    """
+
+    parent: str
+    photo: str
+    taken: date
+    age: float | None
+    distance: float
+    distance_interval: tuple[float, float]
+    score: float
+    score_interval: tuple[float, float]
+    parent_photo: str | None = None
+    parent_age: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """The likeness to one parent over time, smoothed: `distance` (G,) at `x` (G,).
+
+    `band` (2, G) holds 95 % of what other draws of the same photos give. `trend` is the slope of a
+    straight line, in standard deviations a year, and where 95 % of such lines lie (Student's t);
+    None where the days are too few to say.
+    """
+
+    parent: str
+    x: Floats
+    distance: Floats
+    band: Floats
+    trend: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """How much a child looks like each parent, photo by photo in the order they were taken.
+
+    `portraits` show the child in the order of `taken`. `ticks` say what distance each of some
+    scores lies at. No paternity test.
+    """
+
+    child: str
+    parents: tuple[str, ...]
+    moments: tuple[Moment, ...]
+    curves: tuple[Curve, ...]
+    taken: tuple[date, ...]
+    portraits: NDArray[np.uint8]
+    born: date | None
+    ticks: tuple[tuple[float, float], ...]
+    engine: Engine
+    warnings: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row for every photo and parent."""
+        for each in self.moments:
+            fields = _fields(each)
+            low, high = fields.pop("score_interval")
+            yield fields | {"score_low": low, "score_high": high}
+
+    def as_json(self) -> str:
+        """One JSON object."""
+        return as_json({
+            "child": self.child,
+            "born": None if self.born is None else self.born.isoformat(),
+            "parents": self.parents,
+            "moments": [_fields(each) for each in self.moments],
+            "trends": {
+                each.parent: each.trend and [round(part, 3) for part in each.trend]
+                for each in self.curves
+            },
+            "words": self.words(),
+            "engine": self.engine,
+            "warnings": self.warnings,
+            "skipped": self.skipped,
+        })  # fmt: skip
+
+    def words(self) -> list[str]:
+        """What can be said of each parent, a line each."""
+        return [_trend(each) for each in self.curves]
+
+    def table(self) -> RenderableType:
+        """For a terminal: a row a photo, a column a parent."""
+        return timeline_table(self.parents, _lines(self.moments), self.words())
+
+    def picture(self, theme: str = "light") -> Pixels:
+        """A chart: points, and where photos are many a curve with its band. Shapes: (H, W, 3)."""
+        from facematch.pictures.chart import draw_timeline
+
+        at = [self._place(day) for day in self.taken]
+        label = "date" if self.born is None else f"age of {self.child} in years"
+        series = []
+        for parent, curve in zip(self.parents, self.curves, strict=True):
+            own = [each for each in self.moments if each.parent == parent]
+            points = np.array(
+                [[self._place(each.taken), each.distance, *each.distance_interval] for each in own]
+            )
+            many = len(own) >= FEWEST_FOR_CURVE
+            series.append((parent, points, (curve.x, curve.distance, curve.band) if many else None))
+        return draw_timeline(
+            f"How much {self.child} looks like {' and '.join(self.parents)}",
+            series, self.ticks, (at, self.portraits), label, theme,
+        )  # fmt: skip
+
+    def _place(self, day: date) -> float:
+        return _x(day, self.born)
+
+
+def timeline_of(
+    parents: Sequence[Person],
+    child: Person,
+    model: ResemblanceModel,
+    engine: Engine,
+    *,
+    known: Mapping[str, date],
+    born: Mapping[str, date],
+    seed: int = 0,
+) -> Timeline:
+    """Compare each dated photo of the child with each parent.
+
+    `known` dates photos by path or file name; `born` names who was born when. Raises TableError
+    where no photo of the child is dated.
+    """
+    rng = np.random.default_rng(seed)
+    child, undated = _dated(child, known)
+    if not child.portraits.size:
+        raise TableError(
+            f"no photo of {child.name} tells when it was taken: name files like 2018-05-16.jpg, or "
+            "give a CSV with --dates"
+        )
+    moments: list[Moment] = []
+    curves: list[Curve] = []
+    for parent in parents:
+        ages = _ages(parent, known, born)
+        own = [_moment(parent, child, at, model, (ages, born.get(child.name)), rng)
+               for at in range(len(child.portraits))]  # fmt: skip
+        moments += own
+        curves.append(_curve(parent.name, own, born.get(child.name), rng))
+    days = tuple(day for day in child.taken if day is not None)
+    return Timeline(
+        child=child.name,
+        parents=tuple(parent.name for parent in parents),
+        moments=tuple(moments),
+        curves=tuple(curves),
+        taken=days,
+        portraits=child.portraits,
+        born=born.get(child.name),
+        ticks=_ticks(model),
+        engine=engine,
+        warnings=tuple(_warnings(child, undated, born.get(child.name))),
+    )
+
+
+def dated(person: Person, known: Mapping[str, date]) -> int:
+    """How many of their photos tell when they were taken."""
+    return len(_dated(person, known)[0].taken)
+
+
+def days_of(person: Person, known: Mapping[str, date]) -> list[date | None]:
+    """When each photo of somebody was taken, None where nothing says so."""
+    return [date_of(*each, known) for each in zip(person.gallery.labels, person.taken, strict=True)]
+
+
+def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]]:
+    """The same with dated photos only, in the order they were taken; and the other photos."""
+    days = days_of(person, known)
+    order = sorted((day, at) for at, day in enumerate(days) if day is not None)
+    rows = [at for _, at in order]
+    return (
+        replace(
+            person,
+            gallery=person.gallery.of_rows(rows),
+            portraits=person.portraits[rows],
+            digests=tuple(person.digests[at] for at in rows),
+            taken=tuple(day for day, _ in order),
+        ),
+        [label for label, day in zip(person.gallery.labels, days, strict=True) if day is None],
+    )
+
+
+def _ages(person: Person, known: Mapping[str, date], born: Mapping[str, date]) -> Floats:
+    """The age on each photo, NaN where not known."""
+    birth = born.get(person.name)
+    return np.array([
+        np.nan if day is None or birth is None else years_between(birth, day)
+        for day in days_of(person, known)
+    ])  # fmt: skip
+
+
+def _moment(
+    parent: Person,
+    child: Person,
+    at: int,
+    model: ResemblanceModel,
+    ages: tuple[Floats, date | None],
+    rng: np.random.Generator,
+) -> Moment:
+    day = child.taken[at]
+    assert day is not None  # noqa: S101 - `_dated` left the others out
+    age = None if ages[1] is None else years_between(ages[1], day)
+    near = _nearest(ages[0], age)
+    rows = list(range(len(parent.portraits))) if near is None else [near]
+    shown, own = parent.gallery.of_rows(rows), child.gallery.of_rows([at])
+    draws = drawn(shown, rng), np.repeat(own.vectors, COUNT, axis=0)
+    away = distances(model, draws, (len(rows), 1), rng)
+    low, high = np.quantile(away, [0.025, 0.975])
+    mean = shown.by_person([parent.name] * len(rows))
+    distance = people_distances(model, mean, own).ravel()
+    return Moment(
+        parent=parent.name,
+        photo=child.gallery.labels[at],
+        taken=day,
+        age=age,
+        distance=float(distance[0]),
+        distance_interval=(float(low), float(high)),
+        score=float(model.judge(distance)[0][0]),
+        score_interval=score_interval(model, away),
+        parent_photo=None if near is None else parent.gallery.labels[near],
+        parent_age=None if near is None else float(ages[0][near]),
+    )
+
+
+def _nearest(ages: Floats, age: float | None) -> int | None:
+    """The photo at the nearest age, None where none is within a year or a quarter of that age."""
+    if age is None or np.isnan(ages).all():
+        return None
+    near = int(np.nanargmin(np.abs(ages - age)))
+    return near if abs(ages[near] - age) <= max(1.0, age / 4) else None
+
+
+def _x(day: date, born: date | None) -> float:
+    """The age in years, or the year with its part."""
+    return years_between(born, day) if born else 1970 + (day.toordinal() - 719163) / DAYS_A_YEAR
+
+
+def _curve(
+    parent: str, moments: Sequence[Moment], born: date | None, rng: np.random.Generator
+) -> Curve:
+    x = np.array([_x(each.taken, born) for each in moments])
+    y = np.array([each.distance for each in moments])
+    grid = np.linspace(x.min(), x.max(), _GRID)
+    times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), COUNT).astype(np.float64)
+    drawn_curves = np.array([_smooth(x, y, each, grid) for each in times])
+    return Curve(
+        parent=parent,
+        x=grid,
+        distance=_smooth(x, y, np.ones(len(x)), grid),
+        band=np.quantile(drawn_curves, [0.025, 0.975], axis=0),
+        trend=_line(x, y),
+    )
+
+
+def _smooth(x: Floats, y: Floats, times: Floats, grid: Floats) -> Floats:
+    """The mean of `y` around each place of the grid, by a Gaussian kernel. Shapes: (G,)."""
+    width = max(_WIDTH * np.ptp(x), 1e-3)
+    # Where the draw holds nothing near, the least far counts: as logarithms nothing becomes zero.
+    logs = -(((grid[:, np.newaxis] - x) / width) ** 2) / 2
+    logs = np.where(times > 0, logs + np.log(np.maximum(times, 1)), -np.inf)
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(weights @ y / weights.sum(axis=1))
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float, float] | None:
+    """The least-squares slope over days and its 95 % interval, None of too few days."""
+    days, day = np.unique(x, return_inverse=True)
+    if len(days) < FEWEST_FOR_TREND:
+        return None
+    means = np.bincount(day, y) / np.bincount(day)
+    centred = days - days.mean()
+    squares = float(centred @ centred)
+    slope = float(centred @ means / squares)
+    left = means - means.mean() - slope * centred
+    freedom = len(days) - 2
+    spread = _student(freedom) * float(np.sqrt(left @ left / freedom / squares))
+    return slope, slope - spread, slope + spread
+
+
+def _student(freedom: int) -> float:
+    """Student's t that 95 % lie within, from 4 degrees on within 0.05 (Cornish and Fisher 1938)."""
+    z = 1.959964
+    first = (z**3 + z) / (4 * freedom)
+    return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _ticks(model: ResemblanceModel) -> tuple[tuple[float, float], ...]:
+    scores = (1.0, 10.0, 50.0, 90.0, 99.0)
+    places = np.interp(scores, model.scores, model.distances).tolist()
+    return tuple(zip(scores, places, strict=True))
+
+
+def _trend(curve: Curve) -> str:
+    if curve.trend is None:
+        return f"{curve.parent}: too few days with photos to say whether the likeness changes"
+    slope, low, high = curve.trend
+    if low <= 0 <= high:
+        return f"{curve.parent}: no clear change over time"
+    way = "rises" if slope > 0 else "falls"
+    return (
+        f"{curve.parent}: the likeness {way} by {abs(slope):.2f} standard deviations a year "
+        f"({min(abs(low), abs(high)):.2f} to {max(abs(low), abs(high)):.2f})"
+    )
+
+
+def _warnings(child: Person, undated: Sequence[str], born: date | None) -> Iterator[str]:
+    yield from person_warnings(child)
+    for label in undated:
+        yield f"{label}: nothing tells when it was taken, so it is left out"
+    for label, day in zip(child.gallery.labels, child.taken, strict=True):
+        if born is not None and day is not None and day < born:
+            yield f"{label}: taken on {day}, before {child.name} was born on {born}"
+
+
+def _lines(moments: Sequence[Moment]) -> list[tuple[str, str, dict[str, str]]]:
+    """Of each photo when it was taken, its name, and what is shown of each parent."""
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for each in moments:
+        cell = score_words(each.score, each.score_interval)
+        if each.parent_age is not None:
+            cell += f", {each.parent} at {spoken(each.parent_age)}"
+        when = each.taken.isoformat()
+        if each.age is not None:
+            when += f", {spoken(each.age)}" if each.age >= 0 else ", before birth"
+        lines.setdefault((when, each.photo), {})[each.parent] = cell
+    return [(when, photo, cells) for (when, photo), cells in lines.items()]
+
+
+def _fields(each: Moment) -> dict[str, Any]:
+    low, high = each.score_interval
+    digits = DIGITS["score"]
+    return {
+        "parent": each.parent,
+        "photo": each.photo,
+        "taken": each.taken.isoformat(),
+        "age": None if each.age is None else round(each.age, 2),
+        "score": round(each.score, digits),
+        "score_interval": [round(low, digits), round(high, digits)],
+        "distance": round(each.distance, 3),
+        "parent_photo": each.parent_photo,
+        "parent_age": None if each.parent_age is None else round(each.parent_age, 2),
+    }

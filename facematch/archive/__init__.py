@@ -1,0 +1,1 @@
+"""An index of many photos on disk, and the search in it (extra [archive])."""

@@ -1,1 +1,0 @@
-"""One file per detector; registry.py names them."""

@@ -1,0 +1,1 @@
+"""The second stage: chips to vectors. One file per embedder."""

@@ -1,0 +1,162 @@
+"""What tells how good scores of pairs are: areas, rates, costs, each with its usual name.
+
+`values` (N,) are greater for pairs more alike, `kin` (N,) says which pairs are; extra [evaluate].
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.runtime.extras import require
+
+Floats: TypeAlias = NDArray[np.float64]
+Labels: TypeAlias = NDArray[np.bool_]
+
+RESAMPLES = 1000
+FARS = (0.1, 0.01, 0.001)  # false accept rates at which true accepts are counted
+
+
+def require_sklearn(extra: str = "evaluate") -> None:
+    """Raise MissingExtraError, which names the extra, where scikit-learn is not installed."""
+    require("sklearn", "scikit-learn", extra, "this")
+
+
+def auc(values: Floats, kin: Labels) -> float:
+    """How often a pair of kin has the greater value than a pair of strangers: the ROC AUC.
+
+    NaN where there are no kin or no strangers.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(kin, values)) if 0 < kin.sum() < len(kin) else float("nan")
+
+
+def auc_interval(
+    values: Floats, kin: Labels, families: NDArray[np.str_], rng: np.random.Generator
+) -> tuple[float, float]:
+    """The AUC's 95 % interval, by drawing families (N,) with replacement.
+
+    NaN twice where there is no AUC.
+    """
+    if not len(values):
+        return float("nan"), float("nan")
+    names, member = np.unique(families, return_inverse=True)
+    order = np.argsort(values, kind="stable")
+    _, equal = np.unique(values[order], return_inverse=True)
+    drawn = []
+    for _ in range(RESAMPLES):
+        counts = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
+        drawn.append(_counted_auc(equal, kin[order], counts[member[order]]))
+    known = np.array(drawn)[np.isfinite(drawn)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _counted_auc(equal: NDArray[np.intp], kin: Labels, counts: NDArray[np.intp]) -> float:
+    """The AUC of sorted pairs, each as often as counted; `equal` numbers those of one value.
+
+    A hundred times as fast as sorting anew, which a thousand resamples need.
+    """
+    of_kin = np.bincount(equal, counts * kin)
+    of_strangers = np.bincount(equal, counts * ~kin)
+    below = np.cumsum(of_strangers) - of_strangers / 2
+    pairs = of_kin.sum() * of_strangers.sum()
+    return float((of_kin * below).sum() / pairs) if pairs else float("nan")
+
+
+def mean_interval(
+    values: Floats, families: NDArray[np.str_], rng: np.random.Generator
+) -> tuple[float, float]:
+    """The 95 % interval of the mean of `values` (N,), by drawing families (N,) with replacement."""
+    names, member = np.unique(families, return_inverse=True)
+    sums, sizes = np.bincount(member, values), np.bincount(member)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
+    low, high = np.quantile(drawn @ sums / (drawn @ sizes), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def average_precision(ranks: NDArray[np.intp]) -> float:
+    """The mean precision down to each of those to be found, at their `ranks` (R,), 1 the first."""
+    return float((np.arange(1, len(ranks) + 1) / np.sort(ranks)).mean())
+
+
+def chance_precision(found: int, among: int) -> float:
+    """The average precision that an order at random has on average (Bestgen 2015).
+
+    `found` of `among` are to be found; both 1 or more.
+    """
+    harmonic = (1 / np.arange(1, among + 1)).sum()
+    rest = (found - 1) / (among - 1) * (1 - harmonic / among) if among > 1 else 0.0
+    return float(rest + harmonic / among)
+
+
+def accuracy(values: Floats, kin: Labels, folds: NDArray[np.intp]) -> float:
+    """Share of pairs told right, each fold with the threshold that is best for the other folds.
+
+    The mean over folds, as KinFaceW and LFW define it; NaN where there is one fold only.
+    """
+    shares = [
+        float(((values[folds == fold] >= threshold(values[folds != fold], kin[folds != fold]))
+               == kin[folds == fold]).mean())
+        for fold in np.unique(folds)
+        if (folds != fold).any()
+    ]  # fmt: skip
+    return float(np.mean(shares)) if shares else float("nan")
+
+
+def threshold(values: Floats, kin: Labels) -> float:
+    """The least value to call kin, for as many pairs told right as can be."""
+    order = np.argsort(values, kind="stable")
+    # Calling everything from place i on kin is right for the kin there and the strangers before.
+    right = np.cumsum(np.append(0, np.where(kin[order], -1, 1)))
+    ends = np.append(np.diff(values[order], prepend=-np.inf) > 0, True)  # not between equal values
+    place = int(np.flatnonzero(ends)[np.argmax(right[ends])])
+    return float(values[order][place]) if place < len(values) else float("inf")
+
+
+def true_accepts(values: Floats, kin: Labels) -> dict[str, float]:
+    """TAR at FAR: the share of kin above the value that so few strangers reach."""
+    strangers = values[~kin]
+    if not len(strangers) or not kin.any():
+        return {f"{far:g}": float("nan") for far in FARS}
+    limits = np.quantile(strangers, [1 - far for far in FARS], method="higher")
+    return {
+        f"{far:g}": float((values[kin] > limit).mean())
+        for far, limit in zip(FARS, limits, strict=True)
+    }
+
+
+def cllr(log_ratios: Floats, kin: Labels) -> float:
+    """What likelihood ratios cost (Brümmer & du Preez 2006), in bits: 1 is knowing nothing."""
+    if not kin.any() or kin.all():
+        return float("nan")
+    misses = np.logaddexp(0, -log_ratios[kin]).mean()
+    alarms = np.logaddexp(0, log_ratios[~kin]).mean()
+    return float((misses + alarms) / 2 / np.log(2))
+
+
+def least_cllr(values: Floats, kin: Labels) -> float:
+    """The cost of the best likelihood ratios that rise with the values: what calibration can reach.
+
+    Found on these pairs themselves, by isotonic regression, as is usual.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    if not kin.any() or kin.all():
+        return float("nan")
+    chances = IsotonicRegression(y_min=0, y_max=1).fit_transform(values, kin.astype(float))
+    with np.errstate(divide="ignore"):
+        odds = np.log(chances) - np.log1p(-chances)
+    return cllr(odds - np.log(kin.mean() / (1 - kin.mean())), kin)
+
+
+def distance_from_flat(scores: Floats) -> float:
+    """Kolmogorov-Smirnov distance of scores from an even spread over 0 to 100; NaN for none."""
+    from scipy.stats import kstest
+
+    return float(kstest(scores / 100, "uniform").statistic) if len(scores) else float("nan")

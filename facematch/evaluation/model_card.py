@@ -1,0 +1,171 @@
+"""Writes a fitted resemblance model with its card: what it is, from what, and what it scores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facematch.embedding.registry import load_embedder
+from facematch.evaluation.fiw import ARCHIVE, RELATIONS
+from facematch.evaluation.measure import Evaluation, Figures, WithinGroup, evaluate
+from facematch.evaluation.protocols import read_fiw
+from facematch.matcher import FaceMatcher
+from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes
+from facematch.types import Embedder
+
+_METHODS = {
+    "fs": "this engine, fathers and sons",
+    "fd": "this engine, fathers and daughters",
+    "ms": "this engine, mothers and sons",
+    "md": "this engine, mothers and daughters",
+}
+
+
+def write_model(
+    model: ResemblanceModel,
+    embedder: Embedder,
+    data: Path,
+    held_back: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+) -> Evaluation:
+    """Write `out`/SPACE.npz and SPACE.md; gives what was measured on the families held back.
+
+    Raises ProtocolError where one of them fitted the model.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    content = model_as_bytes(model)
+    (out / f"{model.space}.npz").write_bytes(content)
+    protocol = read_fiw(data / ARCHIVE, data / RELATIONS, held_back)
+    matcher = FaceMatcher(detector="whole", embedder=embedder)
+    found = evaluate(protocol, matcher, load_embedder("dlib-resnet"), model=model)
+    card = card_of(model, found, len(protocol.families), hashlib.sha256(content).hexdigest(), seed)
+    (out / f"{model.space}.md").write_text(card, encoding="utf-8")
+    return found
+
+
+def card_of(
+    model: ResemblanceModel, found: Evaluation, held_back: int, sha256: str, seed: int
+) -> str:
+    """The model's card, in Markdown."""
+    rows = [
+        ("this engine", found.figures),
+        ("this engine, no pair from one photograph", found.other_photographs),
+        ("plain cosine of the untuned embedder", found.untuned_cosine),
+        ("colours only, no face model", found.colour_only),
+        ("this engine, all relations", found.all_relations),
+        *((name, found.per_relation.get(key)) for key, name in _METHODS.items()),
+    ]
+    least, greatest = np.exp(model.log_ratio[2:].astype(np.float64))
+    return _CARD.format(
+        name=model.name, space=model.space, sha256=sha256, seed=seed,
+        embedder=found.engine["embedder"], fitted=len(model.families), held_back=held_back,
+        kin=found.figures.kin, shares=_shares(found), least=least, greatest=greatest,
+        groups="\n".join(_group_row(each) for each in found.per_group),
+        share=model.group_share.item(), figures=found.figures, flatness=_flatness(found),
+        rows="\n".join(_row(name, figures) for name, figures in rows if figures),
+        tars=", ".join(
+            f"{tar:.1%} at {float(far):.1%}" for far, tar in found.figures.tar_at_far.items() if tar
+        ),
+    )  # fmt: skip
+
+
+def _row(name: str, figures: Figures) -> str:
+    low, high = figures.auc_interval or (float("nan"), float("nan"))
+    return (
+        f"| {name} | {figures.auc or float('nan'):.3f} | {low:.3f} to {high:.3f} "
+        f"| {figures.accuracy or float('nan'):.3f} |"
+    )
+
+
+def _group_row(found: WithinGroup) -> str:
+    value = "" if found.auc is None else f"{found.auc:.2f}"
+    counts = f"{found.kin:,} | {found.strangers:,}"
+    return f"| {found.group} | {counts} | {found.score_mean:.0f} | {value} |"
+
+
+def _shares(found: Evaluation) -> str:
+    scores = found.curves.scores
+    strangers: Sequence[float] = [] if scores is None else scores[~found.curves.kin].tolist()
+    counts, _ = np.histogram(strangers, np.arange(0, 101, 10))
+    return " ".join(f"{count / max(len(strangers), 1):.1%}" for count in counts)
+
+
+def _flatness(found: Evaluation) -> str:
+    return ", ".join(
+        f"{figures.score_ks:.3f} for {_METHODS[key].removeprefix('this engine, ')}"
+        for key, figures in found.per_relation.items()
+        if key in _METHODS and figures.score_ks is not None
+    )
+
+
+_CARD = """# {name}
+
+Turns two embeddings of `{space}` into a mini-me score and a likelihood ratio.
+`{space}.npz`, sha256 {sha256}.
+
+## Made by
+
+    facematch train resemblance --embedder {embedder} --data DIR --out models --seed {seed}
+
+from Families In the Wild (Robinson et al. 2018), the training part: faces of public figures and
+their families, aligned at 112x112. DIR holds `fiw-train.zip` and `fiw-train-relations.csv`.
+{fitted} families took part; the {held_back} of `held-back.txt` did not, neither here nor in what
+made the embedder, and everything below was measured on those. Made again elsewhere, the arrays may
+differ by rounding, and then the sha256 does too.
+
+FIW is research data. Its authors give it for research; nobody shown was asked about this use. The
+file holds no picture and no face's vector, only what was fitted; whether that may be used in a
+product is for whoever does so to find out.
+
+## Measured on the families held back
+
+    facematch evaluate fiw --embedder {embedder} --root DIR/fiw-train.zip \\
+        --relations DIR/fiw-train-relations.csv --families models/held-back.txt
+
+{kin:,} pairs of photos, one of a parent and one of the child, against as many of a parent
+and a child of another family, of the same sexes. ROC AUC with its 95 % interval over families;
+accuracy with each fifth of the families judged by the threshold of the others:
+
+| method | ROC AUC | 95 % | accuracy |
+|---|---|---|---|
+{rows}
+
+Kin found at a share of strangers taken for kin: {tars}.
+
+Scores of strangers, share in each tenth from 0-10 to 90-100 (flat would be 10 % each):
+{shares}
+Their Kolmogorov-Smirnov distance from flat is {figures.score_ks:.3f}: {flatness}.
+
+Likelihood ratios run from {least:.2f} to {greatest:.1f}: past these the data holds too few pairs
+to say more. Their cost (Cllr) is {figures.cllr:.3f} bits, the least that a calibration of these
+pairs could reach {figures.cllr_min:.3f}: 0 would be perfect, 1 is knowing nothing.
+
+## For whom it is less fair
+
+FIW shows people of some populations rarely. Among the families fitted three groups were found
+without any label, by their faces alone; a vector is seen against the people of the groups it is
+near, with a weight of {share:.1f}, and against everyone with the rest. Among the families held
+back, by the group that both photos are nearest to, 1 being the largest in training; strangers are
+drawn within it, and their scores would best average 50:
+
+| group of both | kin | strangers | strangers' mean score | ROC AUC within |
+|---|---|---|---|---|
+{groups}
+
+Where strangers' mean lies above 50, a high score says less than it seems to: people of populations
+that FIW shows few of are still taken for alike, and relatives among them told from strangers less
+well.
+
+## What it is not for
+
+It is no paternity test. An AUC of this size means that many strangers look more alike than many
+parents and children do. The families are of public figures, known in a few countries;
+ages at the time of the photos are not known, so a child here may be any age, and adult
+children are common: how it does by age of the child could not be measured. Pairs cut from one
+photograph share light and colours, which the baseline "colours only" makes visible.
+"""

@@ -1,0 +1,1 @@
+"""Results as JSON, tables, rows, CSV, Parquet and an HTML report."""

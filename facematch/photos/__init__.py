@@ -1,0 +1,1 @@
+"""From a file to an upright RGB Photo, within limits."""

@@ -1,0 +1,1 @@
+"""Threads, optional packages, and work spread over a Ray cluster."""

@@ -1,0 +1,1 @@
+"""The third stage: vectors to cosines, scores and likelihood ratios."""

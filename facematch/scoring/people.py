@@ -1,0 +1,209 @@
+"""How alike two people are over all their photos, and how sure that is.
+
+With several photos of a person the spread of their likeness shows by drawing from them with
+replacement (bootstrap, Efron 1979). Of n photos it shows (n-1)/n; of a single one, nothing. The
+rest is drawn from a normal curve as wide as FIW's photos of the same people spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.output.report import score_words, support
+from facematch.scoring.cosine import cosine_matrix
+from facematch.scoring.resemblance import ResemblanceModel
+from facematch.types import DIGITS, Gallery, Person, Vectors
+
+Draws = NDArray[np.float64]  # (B,) a value a draw
+
+Interval = tuple[float, float]
+
+COUNT = 400  # draws: shares of them are sure to 2 in 100
+
+# In the standard deviations that distances come in, on the families the models were fitted on;
+# `benchmarks/eval_family.py` prints all three.
+PHOTO_SPREAD = 0.694  # of two people's distance, from photo to photo
+PARENTS_APART = 0.357  # the variance of how much more alike one parent is than the other
+COUPLE_SPREAD = 0.894  # of the mean of a couple's distances, in that of one parent's
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How much one person looks like another, averaged over their photos.
+
+    The intervals hold 95 % of what other photos of them would give, that of the likelihood ratio
+    also what other families to learn from would. `share` says in what share of draws this parent is
+    the one the child looks most like, None where there is no other.
+    """
+
+    parent: str
+    child: str
+    cosine: float
+    score: float
+    score_interval: Interval
+    likelihood_ratio: float
+    likelihood_ratio_interval: Interval
+    share: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The score and its interval, as a person reads them."""
+        return score_words(self.score, self.score_interval)
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """To sort by: scores end at 99.9; beyond, the cosine tells who is more alike."""
+        return self.score, self.cosine
+
+
+def drawn(gallery: Gallery, rng: np.random.Generator) -> Vectors:
+    """Means of as many photos drawn with replacement, a row a draw: (B, D), unit."""
+    photos = len(gallery.subjects)
+    times = rng.multinomial(photos, np.full(photos, 1 / photos), COUNT)
+    sums = (times * gallery.weights) @ gallery.vectors.astype(np.float64)
+    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)
+
+
+def distances(
+    model: ResemblanceModel,
+    sides: tuple[Vectors, Vectors],
+    photos: tuple[int, int],
+    rng: np.random.Generator,
+) -> Draws:
+    """How alike two people are in each draw, comparable with single photos: (B,).
+
+    `sides` are what `drawn` gave for them, `photos` how many photos there are of each.
+    """
+    inverse = np.full(COUNT, (1 / photos[0] + 1 / photos[1]) / 2)
+    away = model.as_of_single_photos(model.distances_of_pairs(*sides), inverse)
+    unsaid = PHOTO_SPREAD * np.sqrt((1 / photos[0] ** 2 + 1 / photos[1] ** 2) / 2)
+    return np.asarray(away + rng.normal(0, unsaid, COUNT))
+
+
+def between_parents(away: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much more a child looks like each parent than like all of them on average, a draw each.
+
+    Most parents lie close together, so what was seen is drawn towards no difference, the more the
+    less the photos say (a normal prior, `PARENTS_APART` wide). Shapes: (P, B) -> (P, B).
+    """
+    apart = away - away.mean(axis=0)
+    seen = apart.mean(axis=1, keepdims=True)
+    kept = reliability(away)
+    return np.asarray(kept * seen + np.sqrt(kept) * (apart - seen))
+
+
+def reliability(away: NDArray[np.float64]) -> float:
+    """What share of the difference between parents that was seen is no chance, 0 to 1."""
+    parents = len(away)
+    apart = away - away.mean(axis=0)
+    noise = 2 * float(apart.var(axis=1).mean()) * parents / (parents - 1)
+    return PARENTS_APART / (PARENTS_APART + noise)
+
+
+def score_interval(model: ResemblanceModel, away: Draws) -> tuple[float, float]:
+    """Where 95 % of the draws' mini-me scores lie."""
+    low, high = np.quantile(model.judge(away)[0], [0.025, 0.975]).tolist()
+    return low, high
+
+
+def ratio_interval(
+    model: ResemblanceModel, away: Draws, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Where 95 % of the likelihood ratios lie, of these draws and of other families' teaching."""
+    slopes, intercepts = rng.choice(model.log_ratio_draws.astype(np.float64), len(away)).T
+    logs = np.clip(slopes * away + intercepts, *model.log_ratio[2:].astype(np.float64))
+    low, high = np.exp(np.quantile(logs, [0.025, 0.975])).tolist()
+    return low, high
+
+
+def of_couple(model: ResemblanceModel, away: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances of both parents, (2, ...), as one that is spread among strangers as one parent's.
+
+    Shapes: (2, ...) -> (...).
+    """
+    middle = np.interp(50, model.scores, model.distances)  # of strangers
+    return np.asarray((away.mean(axis=0) - middle) / COUPLE_SPREAD + middle)
+
+
+def likeness(
+    model: ResemblanceModel,
+    people: tuple[Person, Person],
+    away: NDArray[np.float64],
+    rng: np.random.Generator,
+    share: float | None = None,
+    *,
+    turned: bool = False,
+) -> Likeness:
+    """How alike a parent and a child are, `away` (B,) being their distances as drawn.
+
+    `turned`: neither is a parent, and the mean of both ways to see them is taken.
+    """
+    one, other = (averaged(person) for person in people)
+    point = people_distances(model, one, other).ravel()
+    if turned:
+        both = (point + people_distances(model, other, one).ravel()) / 2
+        away, point = away + both - point, both
+    scores, ratios = model.judge(point)
+    return Likeness(
+        parent=people[0].name,
+        child=people[1].name,
+        cosine=float(cosine_matrix(one.vectors, other.vectors)[0, 0]),
+        score=float(scores[0]),
+        score_interval=score_interval(model, away),
+        likelihood_ratio=float(ratios[0]),
+        likelihood_ratio_interval=ratio_interval(model, away, rng),
+        share=None if share is None or np.isnan(share) else float(share),
+    )
+
+
+def averaged(person: Person) -> Gallery:
+    """One row: the mean of all their photos."""
+    return person.gallery.by_person([person.name] * len(person.portraits))
+
+
+def people_distances(model: ResemblanceModel, one: Gallery, other: Gallery) -> NDArray[np.float64]:
+    """Of two people averaged over their photos, comparable with single photos, (1, 1)."""
+    away = model.distances_from_cohort(one.vectors, other.vectors)
+    inverse = (1 / one.counts[:, np.newaxis] + 1 / other.counts) / 2
+    return model.as_of_single_photos(away, inverse)
+
+
+def person_warnings(person: Person, *, chosen: bool = False) -> Iterator[str]:
+    """What makes their scores less sure, photo by photo; `chosen`: somebody chose the faces."""
+    gallery = person.gallery
+    for subject, phrases in zip(gallery.subjects, gallery.phrases, strict=True):
+        if subject.faces_found > 1 and subject.face == 1 and not chosen:
+            yield f"{subject.photo}: {subject.faces_found} faces, the largest was taken"
+        yield from (f"{subject.photo}: {phrase}" for phrase in phrases)
+
+
+def as_fields(each: Likeness, who: tuple[str, str] = ("parent", "child")) -> dict[str, Any]:
+    """For JSON; `who` names the two people's fields."""
+    low, high = each.likelihood_ratio_interval
+    digits = DIGITS["likelihood_ratio"]
+    return {
+        who[0]: each.parent,
+        who[1]: each.child,
+        "cosine": round(each.cosine, DIGITS["cosine"]),
+        "score": round(each.score, DIGITS["score"]),
+        "score_interval": [round(end, DIGITS["score"]) for end in each.score_interval],
+        "likelihood_ratio": round(each.likelihood_ratio, digits),
+        "likelihood_ratio_interval": [round(low, digits), round(high, digits)],
+        "support": support(each.likelihood_ratio),
+        "share": None if each.share is None else round(each.share, 3),
+    }
+
+
+def as_row(each: Likeness) -> dict[str, Any]:
+    """For a table: the ends of intervals in columns of their own."""
+    fields = as_fields(each)
+    for name in ("score_interval", "likelihood_ratio_interval"):
+        low, high = fields.pop(name)
+        stem = name.removesuffix("_interval")
+        fields |= {f"{stem}_low": low, f"{stem}_high": high}
+    return fields

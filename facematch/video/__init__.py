@@ -1,0 +1,1 @@
+"""From a clip to people and their scores."""

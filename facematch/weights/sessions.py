@@ -1,0 +1,36 @@
+"""onnxruntime, as facematch runs it: on the CPU, quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from facematch.errors import WeightsError
+from facematch.runtime.threads import most_threads
+from facematch.weights.catalogue import converted
+from facematch.weights.dlib_format import CONVERTER_VERSION, Network, read_network
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+def dlib_session(name: str, graph: Callable[[Network], bytes]) -> onnxruntime.InferenceSession:
+    """One of dlib's networks ready to run, converted by `graph` the first time."""
+    model = converted(
+        name, lambda data: graph(read_network(data)), version=CONVERTER_VERSION, suffix=".onnx"
+    )
+    return session(model)
+
+
+def session(model: bytes) -> onnxruntime.InferenceSession:
+    """An ONNX graph ready to run. Raises WeightsError where the bytes are no such graph."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only: warnings would go to stderr
+    # Threads are else left to onnxruntime: one a core, each pinned to its own, which is fastest.
+    options.intra_op_num_threads = most_threads() or 0
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise WeightsError(f"no ONNX graph that onnxruntime can run ({error})") from error
