@@ -32,7 +32,9 @@ def main() -> None:
     say(machine() if not options.json else json.dumps({"machine": machine()}))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         check(Path(folder), options.on)
-        files = [drawn(Path(folder), name, options.count) for name in ("parents", "children")]
+        files = [
+            bootstrap_means(Path(folder), name, options.count) for name in ("parents", "children")
+        ]
         for what, wanted in {
             "the 10 best": Wanted(k=K),
             "the 10 best, counts, histogram": Wanted(K, THRESHOLDS, BINS),
@@ -53,7 +55,7 @@ def main() -> None:
 
 def check(folder: Path, on: str) -> None:
     """Stop unless a small run gives what numpy gives."""
-    files = [drawn(folder, f"some-{name}", CHECKED) for name in ("parents", "children")]
+    files = [bootstrap_means(folder, f"some-{name}", CHECKED) for name in ("parents", "children")]
     found = summarise(*files, Wanted(K, THRESHOLDS, BINS), on=on, step=1100)
     parents, children = (np.load(file).astype(np.float64) for file in files)
     cosines = unit(parents) @ unit(children).T
@@ -72,7 +74,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def drawn(folder: Path, name: str, count: int) -> Path:
+def bootstrap_means(folder: Path, name: str, count: int) -> Path:
     """A file of vectors at random."""
     path = folder / f"{name}.npy"
     rng = np.random.default_rng(len(name))

@@ -100,7 +100,7 @@ def fill(folder: Path, rows: int, dimensions: int) -> tuple[Any, Any, float]:
             asked.append(photos_of(people[:QUERIES], rng))
         everyone[start : start + BLOCK] = vectors
         table.add(as_table(table.schema, start, vectors))
-    Index(folder / "db").settle()
+    Index(folder / "db").optimize()
     [queries] = asked
     started = time.perf_counter()
     truth, _ = top_k(queries, everyone, BEST)
@@ -148,7 +148,7 @@ def measured(folder: Path) -> dict[str, Any]:
     before = memory()
     faces_index.LARGE = 0  # small tables too, to compare
     started, busy = time.perf_counter(), time.process_time()
-    index.settle()
+    index.optimize()
     made, made_busy = time.perf_counter() - started, time.process_time() - busy
     after_index = memory()
     times, found = [], 0

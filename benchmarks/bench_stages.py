@@ -159,8 +159,8 @@ def detection_by_yunet() -> dict[str, Any]:
     _, found = network.detect(bgr)
     theirs = sorted((*centre(*row[:2], *(row[:2] + row[2:4])), row[14]) for row in found)
     # Ours are squares like MMOD's, a little to the left; the pass for close-ups may be surer.
-    away = np.abs(np.subtract(ours, theirs)) if len(ours) == len(theirs) == 4 else np.inf
-    check(bool(np.all(away < [10, 10, 0.01])), "faces of YuNet")
+    z = np.abs(np.subtract(ours, theirs)) if len(ours) == len(theirs) == 4 else np.inf
+    check(bool(np.all(z < [10, 10, 0.01])), "faces of YuNet")
     return compared(
         "detect in 720x480 pixels with YuNet",
         {

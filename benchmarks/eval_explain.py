@@ -53,7 +53,7 @@ from facematch.evaluation.protocols import Trial, read_fiw
 from facematch.scoring.resemblance import model_for
 from facematch.weights.catalogue import models_folder, read_weights
 from facematch.weights.dlib_format import read_network, tuned_graph
-from facematch.weights.head import open_tail
+from facematch.weights.head import open_head
 from facematch.weights.sessions import session
 
 DISCS = 3  # for each pair and fill
@@ -71,13 +71,13 @@ class Shuffled(KinEmbedder):
         def shuffled(array):
             return rng.permutation(array.ravel()).reshape(array.shape)
 
-        tail, _ = open_tail(read_weights("kin-1"))
+        head, _ = open_head(read_weights("kin-1"))
         views = [
             replace(view, **{f.name: shuffled(getattr(view, f.name)) for f in fields(view)})
-            for view in tail.views
+            for view in head.views
         ]
-        tail = replace(tail, weights=tuple(map(shuffled, tail.weights)), views=tuple(views))
-        return session(tuned_graph(read_network(read_weights("dlib-resnet")), tail))
+        head = replace(head, weights=tuple(map(shuffled, head.weights)), views=tuple(views))
+        return session(tuned_graph(read_network(read_weights("dlib-resnet")), head))
 
 
 @dataclass
@@ -251,8 +251,10 @@ def seconds(runs: int = 7) -> dict[str, str]:
         explained = matcher.explain(*pair)
         done = time.perf_counter()
         explained.picture()
-        drawn = time.perf_counter()
-        for name, value in zip(found, (scored - start, done - scored, drawn - done), strict=True):
+        bootstrap_means = time.perf_counter()
+        for name, value in zip(
+            found, (scored - start, done - scored, bootstrap_means - done), strict=True
+        ):
             found[name].append(value)
     return {f"{name}_seconds": f"{statistics.median(some):.2f}" for name, some in found.items()}
 

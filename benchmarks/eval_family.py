@@ -25,9 +25,15 @@ from scipy.stats import norm
 from facematch.embedding.registry import load_embedder
 from facematch.evaluation.fiw import read_fiw
 from facematch.evaluation.kin import Kin
-from facematch.evaluation.metrics import auc, auc_interval, distance_from_flat
+from facematch.evaluation.metrics import auc, auc_interval, ks_from_uniform
 from facematch.scoring.cosine import unit_rows
-from facematch.scoring.people import between_parents, distances, drawn, of_couple, reliability
+from facematch.scoring.people import (
+    between_parents,
+    bootstrap_means,
+    distances,
+    of_couple,
+    reliability,
+)
 from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import Gallery, Subject, Vectors
 
@@ -63,21 +69,19 @@ def constants(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:
             if few < 2:
                 continue
             one, other = (rng.permutation(photos[each])[:few] for each in (parent, three[2]))
-            away = model.distances_of_pairs(kin.vectors[one], kin.vectors[other])
-            spreads.append(away.var(ddof=1))
+            z = model.pair_z_scores(kin.vectors[one], kin.vectors[other])
+            spreads.append(z.var(ddof=1))
     seen = []  # by two photos of each of three that have them, one and the other
     for three in threes:
         if all(len(photos[who]) > 1 for who in three):
             for _ in range(DRAWS):
                 pairs = [kin.vectors[rng.permutation(photos[who])[:2]] for who in three]
-                away = [model.distances_of_pairs(parent, pairs[2]) for parent in pairs[:2]]
-                seen.append(away[0] - away[1])
+                z = [model.pair_z_scores(parent, pairs[2]) for parent in pairs[:2]]
+                seen.append(z[0] - z[1])
     one, other = np.transpose(seen)
     fathers, mothers, children = (one_photo(kin, threes[:, at], rng) for at in range(3))
     strange = strangers(kin, threes, rng)
-    single = np.array(
-        [model.distances_of_pairs(side, children[strange]) for side in (fathers, mothers)]
-    )
+    single = np.array([model.pair_z_scores(side, children[strange]) for side in (fathers, mothers)])
     return {
         "measured on": "families fitted on",
         "families": len(np.unique(kin.family[threes[:, 2]])),
@@ -137,11 +141,11 @@ def judged(
         )
         for some in photos
     ]
-    father, mother, child = (drawn(gallery, rng) for gallery in galleries)
+    father, mother, child = (bootstrap_means(gallery, rng) for gallery in galleries)
     counts = len(photos[0]), len(photos[2])
-    away = np.array([distances(model, (side, child), counts, rng) for side in (father, mother)])
-    ahead = between_parents(away)
-    return float((ahead[0] > ahead[1]).mean()), reliability(away)
+    z = np.array([distances(model, (side, child), counts, rng) for side in (father, mother)])
+    ahead = between_parents(z)
+    return float((ahead[0] > ahead[1]).mean()), reliability(z)
 
 
 def couples(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:
@@ -150,29 +154,29 @@ def couples(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:
     threes = np.repeat(trios(kin), DRAWS, axis=0)
     fathers, mothers, children = (one_photo(kin, threes[:, at], rng) for at in range(3))
     strange = strangers(kin, threes, rng)
-    away = np.array(
+    z = np.array(
         [
             np.concatenate(
                 [
-                    model.distances_of_pairs(side, children),
-                    model.distances_of_pairs(side, children[strange]),
+                    model.pair_z_scores(side, children),
+                    model.pair_z_scores(side, children[strange]),
                 ]
             )
             for side in (fathers, mothers)
         ]
     )
-    is_kin = np.arange(away.shape[1]) < len(threes)
+    is_kin = np.arange(z.shape[1]) < len(threes)
     families = np.tile(kin.family[threes[:, 2]].astype(str), 2)
     found: dict[str, Any] = {"measured on": "families held back", "children": len(trios(kin))}
     for name, values in (
-        ("father", away[0]), ("mother", away[1]), ("both", of_couple(model, away)),
+        ("father", z[0]), ("mother", z[1]), ("both", of_couple(model, z)),
     ):  # fmt: skip
         low, high = auc_interval(values, is_kin, families, rng)
-        scores = model.judge(values)[0].astype(np.float64)
+        scores = model.calibrate(values)[0].astype(np.float64)
         found[name] = {
             "auc": round(auc(values, is_kin), 3),
             "interval": [round(low, 3), round(high, 3)],
-            "score_ks": round(distance_from_flat(scores[~is_kin]), 3),
+            "score_ks": round(ks_from_uniform(scores[~is_kin]), 3),
         }
     return found
 

@@ -20,7 +20,7 @@ from measuring import fitted, kin_parser
 from facematch.embedding.registry import load_embedder
 from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
 from facematch.evaluation.kin import averaged, draw_pairs
-from facematch.evaluation.metrics import auc, auc_interval, cllr, distance_from_flat, least_cllr
+from facematch.evaluation.metrics import auc, auc_interval, cllr, ks_from_uniform, least_cllr
 from facematch.scoring.resemblance import model_for
 
 COUNTS = (1, 3, 10)
@@ -43,19 +43,19 @@ def main() -> None:
         pairs = draw_pairs(kin, DRAWS, rng)
         parents, fewer = averaged(kin, pairs.parents, count, rng)
         children, few = averaged(kin, pairs.children, count, rng)
-        away = model.distances_of_pairs(parents, children)
-        away = model.as_of_single_photos(away, (fewer + few) / 2)
-        low, high = auc_interval(away, pairs.kin, names[pairs.family], rng)
-        scores, ratios = model.judge(away)
+        z = model.pair_z_scores(parents, children)
+        z = model.correct_for_averaging(z, (fewer + few) / 2)
+        low, high = auc_interval(z, pairs.kin, names[pairs.family], rng)
+        scores, ratios = model.calibrate(z)
         logs = np.log(ratios, dtype=float)
         result = {
             "photos of each": count,
-            "pairs": len(away),
-            "auc": round(auc(away, pairs.kin), 3),
+            "pairs": len(z),
+            "auc": round(auc(z, pairs.kin), 3),
             "interval": [round(low, 3), round(high, 3)],
             "cllr": round(cllr(logs, pairs.kin), 3),
-            "cllr_min": round(least_cllr(away, pairs.kin), 3),
-            "score_ks": round(distance_from_flat(scores[~pairs.kin].astype(float)), 3),
+            "cllr_min": round(least_cllr(z, pairs.kin), 3),
+            "score_ks": round(ks_from_uniform(scores[~pairs.kin].astype(float)), 3),
         }
         line = ", ".join(f"{name}: {value}" for name, value in result.items())
         print(json.dumps(result) if options.json else line)

@@ -58,12 +58,12 @@ def main() -> None:
     nearest = others(whole)
     for name, (narrow, bytes_each) in NARROWED.items():
         vectors = narrow(whole)
-        away = model.distances_of_pairs(vectors[parents], vectors[children])
+        z = model.pair_z_scores(vectors[parents], vectors[children])
         shared_best = [len(set(a) & set(b)) for a, b in zip(nearest, others(vectors), strict=True)]
         found = {
             "vectors": name,
             "bytes a face": int(whole.shape[1] * bytes_each) + (4 if name == "int8" else 0),
-            "ROC AUC": round(auc(away, kin), 4),
+            "ROC AUC": round(auc(z, kin), 4),
             "found": round(float(np.mean(shared_best)) / K, 4),
             "faces": len(whole),
             "pairs": len(kin),

@@ -24,7 +24,7 @@ from bench_ray import draw
 from machine import machine
 from measuring import parser, show
 
-from facematch.archive.index import SeenPhoto
+from facematch.archive.index import IndexedPhoto
 from facematch.matcher import FaceMatcher
 from facematch.runtime.distributed import _BATCH, _WAITING
 from facematch.scoring.cosine import top_k
@@ -90,7 +90,7 @@ def written(matcher: FaceMatcher) -> float:
         (seen,) = matcher.look([path])
         index = matcher.new_index(Path(folder) / "db")
         photos = [
-            SeenPhoto(f"{path}{at}", f"{at:064x}", at, at, faces=seen.faces)
+            IndexedPhoto(f"{path}{at}", f"{at:064x}", at, at, faces=seen.faces)
             for at in range(WRITTEN)
         ]
         start = time.process_time()
@@ -142,7 +142,7 @@ def efficiency(
     taken: float,
     rng: np.random.Generator,
     *,
-    spread: float = SPREAD,
+    distribute: float = SPREAD,
     lost: float = LOST,
 ) -> float:
     """The share of the cores' time spent on batches that count.
@@ -150,7 +150,7 @@ def efficiency(
     A batch takes `mean` seconds on average, the caller `taken` seconds with its result.
     """
     window = _WAITING * cores
-    seconds = mean * np.exp(rng.normal(-(spread**2) / 2, spread, ROUNDS * cores))
+    seconds = mean * np.exp(rng.normal(-(distribute**2) / 2, distribute, ROUNDS * cores))
     fails = rng.random(len(seconds)) < seconds * lost / 3600
     extra = np.where(fails, rng.random(len(seconds)) * seconds + NOTICED, 0)
     free = [0.0] * cores
@@ -168,9 +168,9 @@ def efficiency(
 def check() -> None:
     """Stop unless the simulation says what arithmetic says where that suffices."""
     rng = np.random.default_rng(0)
-    even = efficiency(16, 1, 0, rng, spread=0, lost=0)
+    even = efficiency(16, 1, 0, rng, distribute=0, lost=0)
     # A caller who needs as long as all cores together half keeps half of them at work.
-    slow = efficiency(16, 1, 2 / 16, rng, spread=0, lost=0)
+    slow = efficiency(16, 1, 2 / 16, rng, distribute=0, lost=0)
     if abs(even - 1) > 1e-9 or abs(slow - 0.5) > 0.02:
         sys.exit(f"the simulation errs: {even:.3f} and not 1, {slow:.3f} and not 0.5")
 

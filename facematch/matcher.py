@@ -18,19 +18,26 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 
 from facematch.analyses.explain import Explanation, explanation, measure_drops
-from facematch.archive.index import DEEP, SIGHTED, Index, kept_where, matrix, subject_of
+from facematch.archive.index import (
+    FACE_COLUMNS,
+    OVERSAMPLING,
+    Index,
+    matrix,
+    photos_where,
+    subject_of,
+)
 from facematch.archive.indexing import Indexing
 from facematch.detection.alignment import crop_faces
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.detection.quality import face_warnings, is_same_picture
 from facematch.detection.registry import load_detector
 from facematch.embedding.registry import load_embedder
-from facematch.enrolment.cache import FaceCache, Remembered
+from facematch.enrolment.cache import FaceCache, StoredFace
 from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
 from facematch.photos.dates import Span
 from facematch.photos.limits import Limits
 from facematch.photos.reading import photo_digest, read_photo
-from facematch.runtime.distributed import spread
+from facematch.runtime.distributed import distribute
 from facematch.scoring.cosine import cosine_matrix_in_full, cosine_pairs, unit_rows
 from facematch.scoring.resemblance import Counts, ResemblanceModel, model_for
 from facematch.types import (
@@ -38,7 +45,7 @@ from facematch.types import (
     Comparison,
     Detector,
     Embedder,
-    Engine,
+    EngineNames,
     Face,
     Gallery,
     Match,
@@ -208,7 +215,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
             return
         if cache is not None or self.known is not None:
             raise OptionError("--on looks at photos anew: leave --cache and --db out with it")
-        yield from spread(self.gallery, photos, on=on)
+        yield from distribute(self.gallery, photos, on=on)
 
     def match(
         self, parents: Gallery, children: Gallery, *, top: int | None = None
@@ -253,7 +260,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         model = model_for(children.space)
         own = {photo_digest(photo, limits=self.limits) for photo in children.labels}
         best: list[list[_Ranked]] = [[] for _ in children.subjects]
-        for which, batch in self._parts(index, children, model, top, kept_where(Span(), own)):
+        for which, batch in self._parts(index, children, model, top, photos_where(Span(), own)):
             vectors, some = unit_rows(matrix(batch["vector"])), children.vectors[which]
             photos = np.ones(len(vectors), np.int64), children.counts[which]
             part = _comparison(which.start, *_compared(model, vectors, some, photos), top)
@@ -274,17 +281,17 @@ class FaceMatcher(Verbs, Clips, Indexing):
     ) -> Iterator[tuple[slice, Any]]:
         """Some of the children, and rows of the index to compare them with."""
         if not index.is_large:
-            for batch in index.rows(SIGHTED, where):
+            for batch in index.rows(FACE_COLUMNS, where):
                 yield slice(0, len(children.subjects)), batch
             return
         for at, query in enumerate(self.comparable(children.vectors)):
-            yield slice(at, at + 1), index.nearest(query, DEEP * top, SIGHTED, where)
+            yield slice(at, at + 1), index.nearest(query, OVERSAMPLING * top, FACE_COLUMNS, where)
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> EngineNames:
         """The names of the parts that make a score."""
         model = model_for(self.embedder.space)
-        return Engine(self.detector.name, self.embedder.name, model.name if model else None)
+        return EngineNames(self.detector.name, self.embedder.name, model.name if model else None)
 
     def find_faces(self, photo: PhotoLike) -> Portrait:
         """The faces in a photo, largest first, each with its landmarks and its chip.
@@ -326,7 +333,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
 
     def _entries(
         self, photos: Iterable[PhotoLike], cache: Path | None
-    ) -> Iterator[list[tuple[str, Remembered | Skipped]]]:
+    ) -> Iterator[list[tuple[str, StoredFace | Skipped]]]:
         """What is found in each photo, a batch at a time; kept where there is a cache."""
         with _cached(cache, self._identity(self.embedder.space)) as kept:
             known = self.known if kept is None else kept
@@ -344,11 +351,11 @@ class FaceMatcher(Verbs, Clips, Indexing):
 
     def _embedded(
         self, batch: Sequence[_Found | Skipped], known: FaceCache | Index | None
-    ) -> list[tuple[str, Remembered | Skipped]]:
+    ) -> list[tuple[str, StoredFace | Skipped]]:
         """A batch with its chips embedded at once, and kept where there is a cache."""
         chips = [each.chip for each in batch if isinstance(each, _Found) and each.chip is not None]
         vectors = iter(self.embedder.embed(np.stack(chips)) if chips else ())
-        entries: list[tuple[str, Remembered | Skipped]] = []
+        entries: list[tuple[str, StoredFace | Skipped]] = []
         for each in batch:
             if isinstance(each, Skipped):
                 entries.append((each.photo, each))
@@ -361,7 +368,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
             entries.append((each.photo, entry))
         return entries
 
-    def _as_gallery(self, entries: Sequence[tuple[str, Remembered | Skipped]]) -> Gallery:
+    def _as_gallery(self, entries: Sequence[tuple[str, StoredFace | Skipped]]) -> Gallery:
         usable, skipped = [], []
         for photo, entry in entries:
             if isinstance(entry, Skipped):
@@ -400,7 +407,7 @@ class FaceMatcher(Verbs, Clips, Indexing):
         try:
             portrait = self.find_faces(photo)
             if known is not None and photo.digest:
-                known.put(photo.digest, Remembered.of_faces(portrait.faces))
+                known.put(photo.digest, StoredFace.of_faces(portrait.faces))
             return portrait
         except OptionError as error:  # too small a least face for this photo
             return Skipped(photo.label, "option", str(error))
@@ -435,10 +442,10 @@ class FaceMatcher(Verbs, Clips, Indexing):
         model = model_for(self.embedder.space)
         score = likelihood_ratio = interval = None
         if model is not None:
-            away = model.distances_of_pairs(parent, child)
-            scores, ratios = model.judge(away)
+            z = model.pair_z_scores(parent, child)
+            scores, ratios = model.calibrate(z)
             score, likelihood_ratio = float(scores[0]), float(ratios[0])
-            low, high = model.ratio_interval(away)[0].tolist()
+            low, high = model.ratio_interval(z)[0].tolist()
             interval = (low, high)
         else:
             nothing = f"no resemblance model fits {self.embedder.name}: only the cosine is known"
@@ -471,7 +478,7 @@ class _Found:
 
     photo: str
     digest: str
-    entry: Remembered
+    entry: StoredFace
     is_new: bool = False
     chip: Pixels | None = None
 
@@ -481,9 +488,9 @@ def _largest(portrait: Portrait) -> _Found:
     try:
         at = portrait.face_index(None)
     except NoFaceError as error:
-        return _Found(label, digest, Remembered(reason=error.reason), is_new=True)
+        return _Found(label, digest, StoredFace(reason=error.reason), is_new=True)
     subject = portrait.subject(at)
-    entry = Remembered(
+    entry = StoredFace(
         box=subject.box,
         confidence=subject.confidence,
         faces_found=subject.faces_found,

@@ -106,7 +106,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineNames:
     """The names of the parts that made a score."""
 
     detector: str
@@ -132,7 +132,7 @@ class Match:
     score: float | None
     likelihood_ratio: float | None
     likelihood_ratio_interval: tuple[float, float] | None
-    engine: Engine
+    engine: EngineNames
     warnings: tuple[str, ...] = ()
 
 

@@ -19,9 +19,9 @@ from facematch.analyses.family import Family, family_of
 from facematch.analyses.find import (
     IDENTITY,
     SAME_PERSON,
+    ArchiveFace,
     Findings,
-    Found,
-    Sighting,
+    FoundPerson,
     by_person,
     closeness,
     findings_of,
@@ -30,13 +30,13 @@ from facematch.analyses.find import (
 )
 from facematch.analyses.timeline import Timeline, dated, days_of, timeline_of
 from facematch.archive.index import (
-    DEEP,
-    ONE_A_PHOTO,
-    SIGHTED,
+    FACE_COLUMNS,
+    FIRST_FACE,
+    OVERSAMPLING,
     Index,
     both,
-    kept_where,
     matrix,
+    photos_where,
     subject_of,
 )
 from facematch.detection.alignment import crop_faces, portraits
@@ -50,7 +50,7 @@ from facematch.scoring.resemblance import ResemblanceModel, comparable, model_fo
 from facematch.types import (
     Detector,
     Embedder,
-    Engine,
+    EngineNames,
     Face,
     Gallery,
     Person,
@@ -78,7 +78,7 @@ class Verbs(ABC):
 
     @property
     @abstractmethod
-    def engine(self) -> Engine:
+    def engine(self) -> EngineNames:
         """The names of the parts that make a score."""
 
     @abstractmethod
@@ -313,7 +313,7 @@ class Verbs(ABC):
         model = self._model()
         return timeline_of(parents, child, model, self.engine, known=dates or {}, born=born or {})
 
-    def _sighted(self, sightings: Sequence[Sighting]) -> Person:
+    def _sighted(self, sightings: Sequence[ArchiveFace]) -> Person:
         """Somebody of an archive."""
         return Person(
             name=sightings[0].subject.photo,
@@ -355,7 +355,9 @@ class _Looked:
         self._rows: dict[Subject, Mapping[str, Any]] = {}  # of an index, what portraits need
         self.photos = self.faces = self._undated = 0
         self.candidates: int | None = None
-        self.child: list[Sighting] = []  # a few that may be the child: they are to crowd out nobody
+        self.child: list[
+            ArchiveFace
+        ] = []  # a few that may be the child: they are to crowd out nobody
         self.skipped: list[Skipped] = []
         self._told: list[str] = []
 
@@ -365,7 +367,7 @@ class _Looked:
         left_out = f"photos left out because nothing says when they were taken: {self._undated:,}"
         return [*([left_out] if self._undated else []), *self._told]
 
-    def sightings(self, archive: Iterable[Portrait | Skipped]) -> Iterator[Sighting]:
+    def sightings(self, archive: Iterable[Portrait | Skipped]) -> Iterator[ArchiveFace]:
         """Every face but those of the child's own photos, and those that may be the child."""
         for portrait in archive:
             if isinstance(portrait, Skipped):
@@ -375,13 +377,13 @@ class _Looked:
                 self.faces += len(portrait.faces)
                 yield from self._sorted_out(self._seen(portrait))
 
-    def kept(self, index: Index, most: int) -> Iterator[Sighting]:
+    def kept(self, index: Index, most: int) -> Iterator[ArchiveFace]:
         """As `sightings`, from an index, which gives the `most` of each part that are most alike.
 
         From a large one only faces near the child's are looked at: as many as hold the `most` of
         all, nearly always.
         """
-        where = kept_where(self._days, self._own)
+        where = photos_where(self._days, self._own)
         self._count(index, where)
         for batch in self._batches(index, where, most):
             vectors = unit_rows(matrix(batch["vector"]))
@@ -396,7 +398,7 @@ class _Looked:
                 for at, row in zip(best, rows, strict=True)
             )
 
-    def shown(self, found: Sequence[Found]) -> Iterator[Found]:
+    def shown(self, found: Sequence[FoundPerson]) -> Iterator[FoundPerson]:
         """Everyone with a portrait of their first sighting, cut from the photo where need be."""
         for each in found:
             first, *rest = each.sightings
@@ -413,7 +415,7 @@ class _Looked:
         self._undated += day is None and not self._days.holds(day)
         return self._days.holds(day)
 
-    def _sorted_out(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+    def _sorted_out(self, sightings: Iterable[ArchiveFace]) -> Iterator[ArchiveFace]:
         """Those that are not the child; of those that may be, a few are kept."""
         for seen in sightings:
             if mean_distances(seen.identity[np.newaxis], self._known)[0] >= SAME_PERSON:
@@ -421,7 +423,7 @@ class _Looked:
             elif len(self.child) < _CANDIDATES:
                 self.child.append(seen)
 
-    def _seen(self, portrait: Portrait) -> Iterator[Sighting]:
+    def _seen(self, portrait: Portrait) -> Iterator[ArchiveFace]:
         if not portrait.faces:
             return
         vectors = unit_rows(self._matcher.embedder.embed(portrait.chips))
@@ -429,7 +431,7 @@ class _Looked:
         chips = crop_faces(portrait.photo.pixels, portrait.faces, self._identify.frame)
         identities = self._identify.embed(chips)
         for at, vector in enumerate(vectors):
-            yield Sighting(
+            yield ArchiveFace(
                 distance=float(near[at]),
                 subject=portrait.subject(at),
                 vector=vector,
@@ -441,29 +443,31 @@ class _Looked:
     def _count(self, index: Index, where: str | None) -> None:
         """Photos and faces searched, and what is left out."""
         self.faces = index.count(where)
-        self.photos = index.count(both(where, ONE_A_PHOTO))
+        self.photos = index.count(both(where, FIRST_FACE))
         for failed in index.failed():
             if failed["code"] != NoFaceError.code:
                 self.skipped.append(Skipped(failed["photo"], failed["code"], failed["reason"]))
             elif self._days == Span():
                 self.photos += 1
         if self._days != Span():
-            self._undated = index.count(both("taken IS NULL", ONE_A_PHOTO))
+            self._undated = index.count(both("taken IS NULL", FIRST_FACE))
 
     def _batches(self, index: Index, where: str | None, most: int) -> Iterator[Any]:
         if not index.is_large:
-            yield from index.rows(SIGHTED, where)
+            yield from index.rows(FACE_COLUMNS, where)
             return
         mean = averaged(self._child).vectors
         searched = comparable(mean, self._model.mean, self._model.transform)[0]
-        nearest = index.nearest(searched.astype(np.float32), DEEP * most, SIGHTED, where)
+        nearest = index.nearest(
+            searched.astype(np.float32), OVERSAMPLING * most, FACE_COLUMNS, where
+        )
         self.candidates = nearest.num_rows
         yield nearest
 
-    def _sighting(self, row: Mapping[str, Any], near: float, vector: Vectors) -> Sighting:
+    def _sighting(self, row: Mapping[str, Any], near: float, vector: Vectors) -> ArchiveFace:
         subject = subject_of(row)
         self._rows[subject] = row
-        return Sighting(
+        return ArchiveFace(
             distance=near,
             subject=subject,
             vector=vector,

@@ -494,9 +494,9 @@ def draw_freckles(canvas: Canvas, genes: Genes, rng: np.random.Generator) -> Non
 def draw_nose(canvas: Canvas, genes: Genes, scene: Scene) -> None:
     """Nostrils, the edge of the wings, and the shadow the nose throws."""
     base, wide = genes.nose_length, genes.nose_width
-    away = -0.16 * np.sign(scene.lamp[0])
+    z = -0.16 * np.sign(scene.lamp[0])
     shadow = spline([(-wide * 0.8, base - 0.02), (wide * 0.8, base - 0.02),
-                     (wide * 0.5 + away, base + 0.10), (-wide * 0.5 + away, base + 0.10)],
+                     (wide * 0.5 + z, base + 0.10), (-wide * 0.5 + z, base + 0.10)],
                     closed=True)  # fmt: skip
     canvas.tint((0.72, 0.60, 0.57), 0.5 * filled(shadow, 0.04))
     for side in SIDES:
@@ -708,10 +708,10 @@ def draw_short(canvas: Canvas, genes: Genes, rng: np.random.Generator) -> None:
     line, crown = spline(fitted(genes, HAIRLINE)), spline(fitted(genes, CROWN))
     count, parting = 3000, 0.36
     root, rise = rng.uniform(0.03, 0.97, count), rng.uniform(0, 1, count)
-    away = np.where(root < parting + rng.normal(0, 0.04, count), -0.07, 0.12)
+    z = np.where(root < parting + rng.normal(0, 0.04, count), -0.07, 0.12)
     strands = []
     for step in np.linspace(0, 1, 7):
-        here = np.clip(root + away * step, 0, 1) * (len(line) - 1)
+        here = np.clip(root + z * step, 0, 1) * (len(line) - 1)
         share = np.clip(rise + 0.34 * np.sin(step * 1.7), 0, 1.03)[:, None]
         index = here.astype(int)
         strands.append(line[index] * (1 - share) + crown[index] * share)

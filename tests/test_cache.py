@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 from facematch import FaceMatcher
 from facematch.cli import app
-from facematch.enrolment.cache import FaceCache, Remembered, cache_entries, clear_cache
+from facematch.enrolment.cache import FaceCache, StoredFace, cache_entries, clear_cache
 from facematch.errors import CacheError
 from facematch.photos.reading import photo_digest
 
-ENTRY = Remembered(
+ENTRY = StoredFace(
     box=(1.5, 2, 3, 4),
     confidence=0.5,
     faces_found=2,
@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "faces.db"
 
 
-def same(one: Remembered | None, other: Remembered) -> bool:
+def same(one: StoredFace | None, other: StoredFace) -> bool:
     if one is None:
         return False
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in other.__slots__)
@@ -55,7 +55,7 @@ def test_an_entry_is_found_again_by_its_engine_only(file: Path) -> None:
 
 def test_why_there_was_no_face_is_kept_too(file: Path) -> None:
     cache = FaceCache(file, "one")
-    cache.put("photo", Remembered(reason="no face found"))
+    cache.put("photo", StoredFace(reason="no face found"))
     found = cache.get("photo")
     assert found is not None
     assert (found.vector, found.reason) == (None, "no face found")
@@ -217,8 +217,8 @@ def test_a_photo_is_forgotten_and_nothing_of_it_stays(tmp_path: Path) -> None:
     mark = np.frombuffer(b"a face template!" * 4, np.float32)
     with closing(FaceCache(file, "one")) as one, closing(FaceCache(file, "other")) as other:
         for cache in (one, other):
-            cache.put(photo_digest(photo), Remembered(vector=mark))
-        one.put("f" * 64, Remembered(reason="no face"))
+            cache.put(photo_digest(photo), StoredFace(vector=mark))
+        one.put("f" * 64, StoredFace(reason="no face"))
     result = CliRunner().invoke(app, ["forget", str(photo), "--cache", str(file)])
     assert "2 photos forgotten" in result.output
     assert cache_entries(file) == 1

@@ -18,7 +18,7 @@ from test_cli import run
 from facematch import FaceMatcher
 from facematch.archive.index import Index
 from facematch.errors import ClusterError, EmbeddingError, MissingExtraError, OptionError
-from facematch.runtime.distributed import check_place, spread
+from facematch.runtime.distributed import check_place, distribute
 from facematch.runtime.threads import cores
 from facematch.types import Gallery
 
@@ -78,8 +78,8 @@ def test_match_says_the_same_on_a_cluster_of_this_machines_cores(tmp_path: Path)
 
 
 def test_work_at_hand_is_done_at_once() -> None:
-    assert list(spread(sum, [1, 2, 3])) == [6]
-    assert list(spread(sum, [1, 2, 3], size=2)) == [3, 3]
+    assert list(distribute(sum, [1, 2, 3])) == [6]
+    assert list(distribute(sum, [1, 2, 3], size=2)) == [3, 3]
 
 
 def test_another_place_is_refused() -> None:
@@ -87,7 +87,7 @@ def test_another_place_is_refused() -> None:
     assert check_place("ray:10.0.0.1:6379") == "10.0.0.1:6379"
     for wrong in ("spark", "ray:", "rayon"):
         with pytest.raises(OptionError, match="ray, or ray:ADDRESS of a cluster, is needed"):
-            list(spread(sum, [1], on=wrong))
+            list(distribute(sum, [1], on=wrong))
 
 
 def test_a_cluster_that_is_not_there_is_named_at_once() -> None:
@@ -95,7 +95,7 @@ def test_a_cluster_that_is_not_there_is_named_at_once() -> None:
         taken.bind(("127.0.0.1", 0))  # and listens to nobody
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ClusterError, match=f"nobody answers at {place}"):
-            list(spread(sum, [1], on=f"ray:{place}"))
+            list(distribute(sum, [1], on=f"ray:{place}"))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
                  "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):  # fmt: skip
         monkeypatch.setenv(name, "0")
     with pytest.raises(MissingExtraError, match=r"--on ray needs Ray: .*facematch\[ray\]"):
-        list(spread(sum, [1], on="ray"))
+        list(distribute(sum, [1], on="ray"))
 
 
 def test_a_cache_stays_on_one_machine(tmp_path: Path) -> None:

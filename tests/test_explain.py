@@ -43,10 +43,10 @@ from facematch.embedding.kin import KinEmbedder
 from facematch.pictures.canvas import DARK, LIGHT
 from facematch.pictures.heat import heat_over
 from facematch.scoring.resemblance import model_for
-from facematch.types import Chips, Engine, Frame, Match, Subject, Vectors
+from facematch.types import Chips, EngineNames, Frame, Match, Subject, Vectors
 from facematch.weights.catalogue import read_weights
 from facematch.weights.dlib_format import read_network, tuned_graph
-from facematch.weights.head import open_tail
+from facematch.weights.head import open_head
 from facematch.weights.sessions import session
 
 FRAME = dlib_frame()
@@ -80,13 +80,13 @@ class Shuffled(KinEmbedder):
         def shuffled(array: NDArray[np.float32]) -> NDArray[np.float32]:
             return rng.permutation(array.ravel()).reshape(array.shape)
 
-        tail, _ = open_tail(read_weights("kin-1"))
+        head, _ = open_head(read_weights("kin-1"))
         one, other = (
             replace(view, **{f.name: shuffled(getattr(view, f.name)) for f in fields(view)})
-            for view in tail.views
+            for view in head.views
         )
-        tail = replace(tail, weights=tuple(map(shuffled, tail.weights)), views=(one, other))
-        return session(tuned_graph(read_network(read_weights("dlib-resnet")), tail))
+        head = replace(head, weights=tuple(map(shuffled, head.weights)), views=(one, other))
+        return session(tuned_graph(read_network(read_weights("dlib-resnet")), head))
 
 
 def twice(seed: int = 0) -> Chips:
@@ -103,7 +103,7 @@ def drops_of(regions: NDArray[np.float64], whole: float = 2.0) -> Drops:
 
 def a_match(score: float | None = 91.0) -> Match:
     who = Subject("a.jpg", (0.0, 0.0, 9.0, 9.0), 1.0, 1, 1)
-    return Match(who, who, 0.5, score, None, None, Engine("whole", "fake", None), ("blurred",))
+    return Match(who, who, 0.5, score, None, None, EngineNames("whole", "fake", None), ("blurred",))
 
 
 def an_explanation() -> Explanation:
@@ -306,10 +306,10 @@ def test_the_library_explains_the_score_it_gives() -> None:
     assert found.unit == "standard deviations"
     model = model_for("kin-1")
     assert model is not None
-    assert model.judge(np.array([found.whole]))[0][0] == pytest.approx(match.score)
+    assert model.calibrate(np.array([found.whole]))[0][0] == pytest.approx(match.score)
     assert found.whole > 2  # which no cosine is
     for each in found.regions:
-        score = model.judge(np.array([found.whole - each.drop]))[0][0]
+        score = model.calibrate(np.array([found.whole - each.drop]))[0][0]
         assert each.score_without == pytest.approx(float(score))
 
 

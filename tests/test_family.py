@@ -13,21 +13,21 @@ from facematch import FaceMatcher
 from facematch.analyses.family import Family, Verdict, family_of
 from facematch.errors import NoFaceError, OptionError, ResemblanceError
 from facematch.scoring.people import (
-    COUNT,
     PARENTS_APART,
     PHOTO_SPREAD,
+    RESAMPLES,
     between_parents,
+    bootstrap_means,
     distances,
-    drawn,
     of_couple,
     reliability,
 )
 from facematch.scoring.resemblance import model_for
-from facematch.types import Engine, Gallery, Person, Subject
+from facematch.types import EngineNames, Gallery, Person, Subject
 
 matcher = FaceMatcher(min_face=60)
 MODEL = model_for("kin-1")
-ENGINE = Engine("mmod", "kin", "kin-1-resemblance")
+ENGINE = EngineNames("mmod", "kin", "kin-1-resemblance")
 
 
 def photos(who: str) -> list[str]:
@@ -172,9 +172,9 @@ def test_single_photos_leave_as_much_unsaid_as_photos_differ() -> None:
     assert MODEL is not None
     rng = np.random.default_rng(0)
     one, other = (somebody(name, crowd(1, seed)).gallery for seed, name in enumerate("ab"))
-    away = distances(MODEL, (drawn(one, rng), drawn(other, rng)), (1, 1), rng)
-    assert len(away) == COUNT
-    assert away.std() == pytest.approx(PHOTO_SPREAD, rel=0.15)
+    z = distances(MODEL, (bootstrap_means(one, rng), bootstrap_means(other, rng)), (1, 1), rng)
+    assert len(z) == RESAMPLES
+    assert z.std() == pytest.approx(PHOTO_SPREAD, rel=0.15)
 
 
 def test_what_photos_say_little_of_is_drawn_towards_no_difference() -> None:
@@ -183,7 +183,7 @@ def test_what_photos_say_little_of_is_drawn_towards_no_difference() -> None:
     unsure = np.array([[1.0], [0.0]]) + rng.normal(0, 1, (2, 4000))
     assert reliability(sure) > 0.99
     assert reliability(unsure) == pytest.approx(PARENTS_APART / (PARENTS_APART + 2), rel=0.1)
-    apart = [np.diff(between_parents(away).mean(axis=1))[0] for away in (sure, unsure)]
+    apart = [np.diff(between_parents(z).mean(axis=1))[0] for z in (sure, unsure)]
     assert apart[0] == pytest.approx(-1, abs=0.02)
     assert apart[1] == pytest.approx(-reliability(unsure), abs=0.05)
 
@@ -192,7 +192,7 @@ def test_a_couple_of_strangers_scores_as_evenly_as_one() -> None:
     assert MODEL is not None
     middle = np.interp(50, MODEL.scores, MODEL.distances)
     both = of_couple(MODEL, np.full((2, 1), middle))
-    assert MODEL.judge(both)[0][0] == pytest.approx(50, abs=0.1)
+    assert MODEL.calibrate(both)[0][0] == pytest.approx(50, abs=0.1)
     assert of_couple(MODEL, np.full((2, 1), middle + 1))[0] > middle + 1
 
 

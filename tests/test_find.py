@@ -15,7 +15,7 @@ from test_family import photos
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
-from facematch.analyses.find import SAME_PERSON, Findings, Sighting, by_person, most_alike
+from facematch.analyses.find import SAME_PERSON, ArchiveFace, Findings, by_person, most_alike
 from facematch.archive.index import Index
 from facematch.cli import app
 from facematch.errors import MissingPhotoError, OptionError
@@ -70,11 +70,11 @@ def test_two_faces_of_one_photo_are_never_one_person() -> None:
 
 
 def test_only_the_most_alike_are_kept_in_memory() -> None:
-    def sighting(at: int) -> Sighting:
+    def sighting(at: int) -> ArchiveFace:
         blank = np.zeros((1, 1, 3), np.uint8)
         subject = Subject(str(at), (0, 0, 1, 1), 1, 1, 1)
         none = np.zeros(1, np.float32)
-        return Sighting(float(at % 10), subject, none, none, blank, ())
+        return ArchiveFace(float(at % 10), subject, none, none, blank, ())
 
     best = most_alike((sighting(at) for at in range(100)), 4)
     assert [seen.subject.photo for seen in best] == ["9", "19", "29", "39"]  # ties: first come
@@ -144,7 +144,7 @@ def test_a_large_index_is_searched_by_neighbours_and_says_so(
     monkeypatch.setattr(
         "facematch.archive.index._PARTITION", 4
     )  # two parts of an index for eight faces
-    index.settle()
+    index.optimize()
     near = matcher.find({"son": photos("son")}, index, top=2)
     assert (near.search, near.candidates) == ("approximate", 8)
     assert "Approximate: of 8 faces in 5 photos, the 8 nearest were compared" in printed(near)
@@ -246,7 +246,7 @@ def test_children_are_matched_against_everyone_in_an_index(
         if large:
             monkeypatch.setattr("facematch.archive.index.LARGE", 5)
             monkeypatch.setattr("facematch.archive.index._PARTITION", 4)
-            index.settle()
+            index.optimize()
         found, compared = matcher.match_index(index, children, top=3)
         assert [(each.photo, each.face) for each in found.subjects] == [
             (everyone.subjects[at].photo, everyone.subjects[at].face) for at in wanted.parents

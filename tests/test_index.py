@@ -20,7 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
-from facematch.archive.index import Index, SeenPhoto
+from facematch.archive.index import Index, IndexedPhoto
 from facematch.archive.indexing import forget
 from facematch.cli import app
 from facematch.errors import ArchiveError, MissingExtraError
@@ -267,7 +267,7 @@ def test_who_stops_a_run_keeps_what_is_done(box: Path) -> None:
     matcher = counting()
     index = matcher.new_index(box.parent / "db")
 
-    def stopped(seen: Iterable[SeenPhoto], _: int) -> Iterator[SeenPhoto]:
+    def stopped(seen: Iterable[IndexedPhoto], _: int) -> Iterator[IndexedPhoto]:
         yield from islice(seen, 2)
         raise KeyboardInterrupt
 
@@ -402,7 +402,7 @@ def test_what_is_forgotten_is_on_disk_no_more(
 ) -> None:
     photo, index = secret
     monkeypatch.setattr("facematch.archive.index.LARGE", 10)
-    index.settle()  # makes it searchable: such an index holds vectors, too
+    index.optimize()  # makes it searchable: such an index holds vectors, too
     shutil.copy(photo, photo.with_name("copy.png"))
     result = CliRunner().invoke(app, ["db", "forget", index.where, str(photo)])
     assert "1 face forgotten" in result.output

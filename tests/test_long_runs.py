@@ -21,7 +21,7 @@ from test_cli import run
 
 from facematch import FaceMatcher
 from facematch.cli.stopping import Tally, stoppable
-from facematch.enrolment.cache import FaceCache, Remembered
+from facematch.enrolment.cache import FaceCache, StoredFace
 from facematch.errors import TableError, UnreadablePhotoError, printable
 from facematch.output.resume import Continued
 from facematch.output.rows import Row, comparison_rows, pair_photos, pair_rows, write_rows
@@ -255,7 +255,7 @@ def test_where_faces_are_is_kept_to_the_last_bit(tmp_path: Path) -> None:
     faces = [Face((0.1, 1 / 3, 60.7, 1e-9), 1.07), Face((1, 2, 3, 4), -0.1)]
     cache = FaceCache(tmp_path / "faces.db", "engine")
     for name, some in (("two", faces), ("none", [])):
-        cache.put(name, Remembered.of_faces(some))
+        cache.put(name, StoredFace.of_faces(some))
         found = cache.get(name)
         assert found is not None
         kept = [(face.box, face.confidence) for face in found.faces()]

@@ -97,8 +97,8 @@ def test_true_likelihood_ratios_cost_hardly_more_than_the_least() -> None:
 
 def test_even_scores_are_flat_and_others_are_not() -> None:
     even = np.linspace(0, 100, 1001)
-    assert metrics.distance_from_flat(even) < 0.002
-    assert metrics.distance_from_flat(even / 2) == pytest.approx(0.5, abs=0.01)
+    assert metrics.ks_from_uniform(even) < 0.002
+    assert metrics.ks_from_uniform(even / 2) == pytest.approx(0.5, abs=0.01)
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

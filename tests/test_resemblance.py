@@ -252,25 +252,25 @@ def test_the_models_folder_is_found_beside_the_package_or_in_it() -> None:
 
 def test_the_interval_holds_the_likelihood_ratio_and_stays_within_its_bounds() -> None:
     model = shipped()
-    away = np.linspace(-4, 6, 21)
-    _, ratios = model.judge(away)
-    intervals = model.ratio_interval(away)
+    z = np.linspace(-4, 6, 21)
+    _, ratios = model.calibrate(z)
+    intervals = model.ratio_interval(z)
     assert intervals.shape == (21, 2)
     assert (intervals[:, 0] <= ratios * 1.001).all()
     assert (ratios <= intervals[:, 1] * 1.001).all()
     least, greatest = np.exp(model.log_ratio[2:])
     assert intervals.min() >= least * 0.999
     assert intervals.max() <= greatest * 1.001
-    assert model.ratio_interval(away[:0]).shape == (0, 2)
+    assert model.ratio_interval(z[:0]).shape == (0, 2)
 
 
 def test_single_photos_are_judged_as_they_are_and_averages_moved_and_widened() -> None:
     model = replace(shipped(), averaging=np.array([1, -1, 0.25, 0.75], np.float32))
-    away = np.array([-1.0, 0.0, 2.0])
-    np.testing.assert_allclose(model.as_of_single_photos(away, np.ones(3)), away, atol=1e-6)
+    z = np.array([-1.0, 0.0, 2.0])
+    np.testing.assert_allclose(model.correct_for_averaging(z, np.ones(3)), z, atol=1e-6)
     # Endlessly many photos: strangers' mean is 1 and their spread a half, of single ones 0 and 1.
-    many = model.as_of_single_photos(away, np.zeros(3))
-    np.testing.assert_allclose(many, 2 * (away - 1), atol=1e-6)
+    many = model.correct_for_averaging(z, np.zeros(3))
+    np.testing.assert_allclose(many, 2 * (z - 1), atol=1e-6)
     ones = np.ones(4, np.int64), np.ones(5, np.int64)
     for one, other in zip(
         model.compare(faces(4), faces(5, 1)),
@@ -298,9 +298,9 @@ def test_without_a_share_of_groups_the_cohort_is_everyone() -> None:
 
     expected = above(rows, columns, model.child_mean, model.child_covariance)
     expected = expected + above(columns, rows, model.parent_mean, model.parent_covariance).T
-    away = model.distances_from_cohort(parents, children)
-    np.testing.assert_allclose(away, expected / 2, rtol=1e-6)
-    assert np.abs(sharing(1).distances_from_cohort(parents, children) - away).max() > 0.1
+    z = model.z_scores(parents, children)
+    np.testing.assert_allclose(z, expected / 2, rtol=1e-6)
+    assert np.abs(sharing(1).z_scores(parents, children) - z).max() > 0.1
 
 
 def test_a_vector_between_two_groups_scores_between() -> None:
@@ -315,7 +315,7 @@ def test_a_vector_between_two_groups_scores_between() -> None:
             child_group_covariances=covariances,
             parent_group_covariances=covariances,
         )
-        return model.distances_from_cohort(faces(6), faces(7, seed=1))
+        return model.z_scores(faces(6), faces(7, seed=1))
 
     one, other, both = distances(99, 0, 0), distances(0, 99, 0), distances(0, 0, -99)
     np.testing.assert_allclose(both, (one + other) / 2, rtol=1e-6)
@@ -331,8 +331,8 @@ def test_no_score_jumps_between_near_vectors() -> None:
     belongs = model.memberships(path)
     assert belongs[0].argmax() != belongs[-1].argmax()
     np.testing.assert_allclose(belongs.sum(axis=1), 1)
-    away = model.distances_from_cohort(path, faces(20))
-    assert np.abs(np.diff(away, axis=0)).max() < 0.4
+    z = model.z_scores(path, faces(20))
+    assert np.abs(np.diff(z, axis=0)).max() < 0.4
     assert model.memberships(path[:0]).shape == (0, 3)
 
 

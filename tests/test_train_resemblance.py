@@ -87,8 +87,8 @@ def two_populations(often: int, rarely: int, seed: int = 0) -> Kin:
     rng = np.random.default_rng(seed)
     kin = made_up_families(often + rarely, seed)
     rare = (kin.family[kin.person] >= often)[:, np.newaxis]
-    away = np.where(np.arange(SIZE) % 2, 2.0, -2.0)
-    vectors = np.where(rare, 0.6 * (kin.vectors - 5) + away, kin.vectors - 5) + rng.normal(0, 0.1)
+    z = np.where(np.arange(SIZE) % 2, 2.0, -2.0)
+    vectors = np.where(rare, 0.6 * (kin.vectors - 5) + z, kin.vectors - 5) + rng.normal(0, 0.1)
     return replace(kin, vectors=vectors.astype(np.float32))
 
 
@@ -98,9 +98,9 @@ def strangers_mean(model: ResemblanceModel, often: int, rarely: int, share: floa
     pairs = draw_pairs(unseen, 8, np.random.default_rng(0))
     rare = unseen.family[unseen.person] >= often
     shared = replace(model, group_share=np.array([share], np.float32))
-    away = resemblance.distances(shared, unseen, pairs)
+    z = resemblance.distances(shared, unseen, pairs)
     one, other = rare[pairs.parents], rare[pairs.children]
-    return [float(away[~pairs.kin & (one == each) & (other == each)].mean()) for each in (0, 1)]
+    return [float(z[~pairs.kin & (one == each) & (other == each)].mean()) for each in (0, 1)]
 
 
 def test_strangers_of_a_rare_population_score_evenly_against_their_own_group() -> None:
@@ -151,5 +151,5 @@ def test_the_groups_share_is_the_largest_that_costs_nothing() -> None:
     lines: list[str] = []
     evidence, share = resemblance.judged([Part(), Part()], lines.append)
     assert share == pytest.approx(0.7)
-    np.testing.assert_allclose(evidence.away, [0.7, 0.7])
+    np.testing.assert_allclose(evidence.z, [0.7, 0.7])
     assert "0.7 taken" in lines[0]

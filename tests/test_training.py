@@ -16,7 +16,7 @@ from facematch.errors import FacematchError, MissingExtraError
 from facematch.evaluation import fiw
 from facematch.evaluation.colours import around, colours
 from facematch.evaluation.kin import Kin, averaged, draw_pairs, folds, split_families
-from facematch.evaluation.metrics import distance_from_flat
+from facematch.evaluation.metrics import ks_from_uniform
 from facematch.scoring.resemblance import open_model
 from facematch.training import resemblance
 
@@ -82,8 +82,8 @@ def test_a_model_finds_kin_among_people_it_never_saw() -> None:
     assert model.families.tolist() == names.tolist()
     unseen = made_up_families(80, seed=1)
     pairs = draw_pairs(unseen, 8, rng)
-    away = resemblance.distances(model, unseen, pairs)
-    scores = np.interp(away, model.distances, model.scores)
+    z = resemblance.distances(model, unseen, pairs)
+    scores = np.interp(z, model.distances, model.scores)
     plain = unseen.vectors / np.linalg.norm(unseen.vectors, axis=1, keepdims=True)
     cosine = np.einsum("nd,nd->n", plain[pairs.parents], plain[pairs.children])
     assert resemblance.auc(scores, pairs.kin) > resemblance.auc(cosine, pairs.kin) + 0.05
@@ -95,12 +95,12 @@ def test_a_model_finds_kin_among_people_it_never_saw() -> None:
 
 def test_a_likelihood_ratio_says_how_much_commoner_a_distance_is_in_kin() -> None:
     rng = np.random.default_rng(0)
-    away = np.concatenate([rng.normal(1, 1, 40_000), rng.normal(0, 1, 20_000)])
+    z = np.concatenate([rng.normal(1, 1, 40_000), rng.normal(0, 1, 20_000)])
     are_kin = np.arange(60_000) < 40_000
-    slope, intercept = resemblance._log_ratio(away, are_kin)
+    slope, intercept = resemblance._log_ratio(z, are_kin)
     assert slope == pytest.approx(1, abs=0.05)  # log N(x; 1, 1) / N(x; 0, 1) is x - 1/2
     assert intercept == pytest.approx(-0.5, abs=0.05)
-    twice = resemblance._log_ratio(away, are_kin, np.where(are_kin, 2.0, 1.0))
+    twice = resemblance._log_ratio(z, are_kin, np.where(are_kin, 2.0, 1.0))
     assert twice == pytest.approx((slope, intercept), abs=0.05)  # the prior is taken off
 
 
@@ -184,8 +184,8 @@ def test_an_embedder_tuned_on_families_is_calibrated_by_evidence_from_others() -
     assert model.log_ratio_draws.shape == (200, 2)
     strangers = made_up_families(80, seed=1)
     pairs = draw_pairs(strangers, 8, rng)
-    away = resemblance.distances(model, strangers, pairs)
-    assert distance_from_flat(model.judge(away)[0][~pairs.kin].astype(float)) < 0.06
+    z = resemblance.distances(model, strangers, pairs)
+    assert ks_from_uniform(model.calibrate(z)[0][~pairs.kin].astype(float)) < 0.06
     width = np.diff(model.ratio_interval(np.array([1.0]))).item()
     assert 0 < width < 2
 
@@ -210,10 +210,10 @@ def test_strangers_are_as_flat_with_several_photos_as_with_one() -> None:
     for count in (1, 4):
         parents, fewer = averaged(unseen, pairs.parents, count, rng)
         children, few = averaged(unseen, pairs.children, count, rng)
-        away = model.distances_of_pairs(parents, children)
-        away = model.as_of_single_photos(away, (fewer + few) / 2)
-        scores, _ = model.judge(away)
-        assert distance_from_flat(scores[~pairs.kin].astype(float)) < 0.06
+        z = model.pair_z_scores(parents, children)
+        z = model.correct_for_averaging(z, (fewer + few) / 2)
+        scores, _ = model.calibrate(z)
+        assert ks_from_uniform(scores[~pairs.kin].astype(float)) < 0.06
 
 
 def test_a_handful_of_families_is_too_few() -> None:

@@ -26,14 +26,14 @@ from facematch.errors import (
     TruncatedPhotoError,
     UnreadablePhotoError,
 )
-from facematch.types import Engine, Gallery, Photo, Pixels, Skipped, Subject
-from facematch.video.clip import ROW, Appearance, Clip, Verdict, appearances
+from facematch.types import EngineNames, Gallery, Photo, Pixels, Skipped, Subject
+from facematch.video.clip import ROW, Clip, ClipPerson, ParentScore, clip_people
 from facematch.video.reader import ClipLimits, ClipReader, clock
 from facematch.video.tracking import (
+    MOST_KEYFRAMES,
     MOST_PEOPLE,
-    MOST_SHOTS,
-    Glimpse,
-    Shot,
+    Detection,
+    Keyframe,
     Tracker,
     photos_worth,
 )
@@ -315,7 +315,7 @@ def test_the_girl_who_crosses_the_picture_is_one_person(found: Clip) -> None:
     assert father.score is not None
     assert father.score > 90
     assert found.complete
-    assert found.engine == Engine("mmod", "kin", "kin-1-resemblance")
+    assert found.engine == EngineNames("mmod", "kin", "kin-1-resemblance")
 
 
 def test_a_clip_scores_as_its_frames_do_as_photos(found: Clip) -> None:
@@ -393,13 +393,13 @@ def test_small_faces_are_searched_for_now_and_then_or_where_seen_last(tmp_path: 
         assert whole_frames == [each and pytest.approx(each) for each in expected]
 
 
-def shot(seconds: float, left: float = 0.0, *warnings: str) -> Shot:
+def shot(seconds: float, left: float = 0.0, *warnings: str) -> Keyframe:
     portrait = np.full((240, 240, 3), 90, np.uint8)
-    return Shot("clip", seconds, (left, 0, left + 100, 100), 1.0, portrait, warnings)
+    return Keyframe("clip", seconds, (left, 0, left + 100, 100), 1.0, portrait, warnings)
 
 
-def seen(seconds: float, left: float = 0.0, quality: float = 0.5) -> Glimpse:
-    return Glimpse(shot(seconds, left), np.zeros((1, 1, 3), np.uint8), quality)
+def seen(seconds: float, left: float = 0.0, quality: float = 0.5) -> Detection:
+    return Detection(shot(seconds, left), np.zeros((1, 1, 3), np.uint8), quality)
 
 
 def test_memory_holds_the_best_few_of_so_many_people_however_long_the_clip() -> None:
@@ -411,7 +411,7 @@ def test_memory_holds_the_best_few_of_so_many_people_however_long_the_clip() -> 
         sightings = [seen(float(look), 300.0 * at, rng.uniform()) for at in range(3)]
         tracker.add(sightings, directions[people])
     assert len(tracker._people) <= MOST_PEOPLE
-    assert max(len(each.kept) for each in tracker._people) <= MOST_SHOTS
+    assert max(len(each.kept) for each in tracker._people) <= MOST_KEYFRAMES
     assert tracker.forgotten > 0
 
 
@@ -422,8 +422,8 @@ def test_the_best_sightings_are_kept_and_not_two_of_one_moment() -> None:
         tracker.add([seen(0.3 * look, quality=look / 40)], vector)
     (person,) = tracker.people()
     times = [each.seconds for each in person.shots]
-    assert len(times) == MOST_SHOTS
-    assert len({time // 0.5 for time in times}) == MOST_SHOTS
+    assert len(times) == MOST_KEYFRAMES
+    assert len({time // 0.5 for time in times}) == MOST_KEYFRAMES
     assert times[0] > 5  # the later, the better they were
     assert person.span == (0, pytest.approx(11.7))
 
@@ -433,7 +433,7 @@ def test_faces_seen_badly_are_followed_by_place_and_not_by_their_looks() -> None
     vector = np.eye(1, 8, dtype=np.float32)
     profile = "the face is turned away: one seen from the front says more"
     for look, left in enumerate((0, 20, 900)):
-        bad = Glimpse(shot(look, left, profile), np.zeros((1, 1, 3), np.uint8), 0.1)
+        bad = Detection(shot(look, left, profile), np.zeros((1, 1, 3), np.uint8), 0.1)
         tracker.add([bad], vector)
     assert [person.looks for person in tracker.people()] == [2, 1]
 
@@ -485,12 +485,12 @@ def test_control_c_prints_what_is_known_so_far() -> None:
 
 def a_clip() -> Clip:
     verdicts = (
-        Verdict("dad", 2, 0.51234567, 78.25, (60.1234, 85.5), 2.25, (2.0, 2.5)),
-        Verdict("[mum]", 1, 0.25),
+        ParentScore("dad", 2, 0.51234567, 78.25, (60.1234, 85.5), 2.25, (2.0, 2.5)),
+        ParentScore("[mum]", 1, 0.25),
     )
     shots = (shot(0.04, 10), shot(2.0, 12, "the face is blurred: a sharper photo says more"))
-    person = Appearance("person 1", 5, 0.04, 9.96, shots, 1.46, verdicts)
-    return Clip("film.mp4", 10.04, 12, (person,), Engine("mmod", "kin", "kin-1-resemblance"))
+    person = ClipPerson("person 1", 5, 0.04, 9.96, shots, 1.46, verdicts)
+    return Clip("film.mp4", 10.04, 12, (person,), EngineNames("mmod", "kin", "kin-1-resemblance"))
 
 
 def test_the_json_of_a_clip_is_as_it_was() -> None:
@@ -565,11 +565,11 @@ def test_the_interval_is_seeded_holds_the_score_and_is_not_made_up_from_few_fram
     known = matcher.gallery(PARENTS["father"])
     parents = Gallery((subject,), known.vectors, "kin-1")
 
-    def verdict(count: int, seed: int) -> Verdict:
+    def verdict(count: int, seed: int) -> ParentScore:
         tracker = Tracker("kin-1", apart=0.1)
         for look in range(count):
             tracker.add([seen(look)], vectors[look : look + 1])
-        (person,) = appearances(tracker, parents, seed=seed)
+        (person,) = clip_people(tracker, parents, seed=seed)
         return person.verdicts[0]
 
     three = verdict(3, seed=1)

@@ -265,7 +265,7 @@ def test_every_shipped_model_is_known_and_right() -> None:
     shipped = {
         name: each
         for name, each in (KNOWN | RESEMBLANCE).items()
-        if each.package is None and each.comes_along
+        if each.package is None and each.is_bundled
     }
     files = {path.name for path in (REPOSITORY / "models").glob("*.np[yz]")}
     assert {each.file for each in shipped.values()} == files

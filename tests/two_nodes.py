@@ -25,7 +25,7 @@ os.environ["FACEMATCH_THREADS"] = "1"
 import numpy as np
 from conftest import ColourEmbedder
 
-from facematch.archive.index import SeenPhoto
+from facematch.archive.index import IndexedPhoto
 from facematch.detection.whole import tight
 from facematch.evaluation.measure import Enrolled, enrol
 from facematch.evaluation.protocols import Listed, Search
@@ -59,8 +59,8 @@ def noted(notes: Path) -> list[tuple[int, str]]:
 
 def losing(
     notes: Path, node: str, remove: Callable[[], None], lost: dict[str, int],
-    seen: Iterable[SeenPhoto], _: int,
-) -> Iterator[SeenPhoto]:  # fmt: skip
+    seen: Iterable[IndexedPhoto], _: int,
+) -> Iterator[IndexedPhoto]:  # fmt: skip
     """The photos as they are seen; on the way a worker dies, then a node at work."""
     for count, photo in enumerate(seen):
         at_work = noted(notes)[-1]

@@ -268,7 +268,7 @@ def explanation(
 def region_effects(drops: Drops, model: ResemblanceModel | None) -> list[RegionEffect]:
     """What covering each region costs, in the order of REGIONS."""
     means, noises = drops.regions.mean(axis=(0, 2)), noise_levels(drops.regions)
-    scores = None if model is None else model.judge(drops.whole - means)[0].tolist()
+    scores = None if model is None else model.calibrate(drops.whole - means)[0].tolist()
     return [
         RegionEffect(
             region=name,
@@ -288,7 +288,7 @@ def likeness_of_pairs(
     """Standard deviations above the cohort, or cosines without a model. Shapes: (N, D) -> (N,)."""
     if model is None:
         return cosine_pairs(parents, children).astype(np.float64)
-    return model.distances_of_pairs(parents, children)
+    return model.pair_z_scores(parents, children)
 
 
 def noise_levels(drops: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,15 +17,15 @@ from facematch.scoring.people import (
     as_row,
     averaged,
     between_parents,
+    bootstrap_means,
     distances,
-    drawn,
     likeness,
     of_couple,
-    people_distances,
+    people_z_scores,
     person_warnings,
 )
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import Engine, Person, Pixels, Skipped
+from facematch.types import EngineNames, Person, Pixels, Skipped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -77,7 +77,7 @@ class Family:
     siblings: tuple[Likeness, ...]
     photos: dict[str, int]
     portraits: dict[str, Pixels]
-    engine: Engine
+    engine: EngineNames
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
@@ -148,7 +148,7 @@ def family_of(
     parents: Sequence[Person],
     children: Sequence[Person],
     model: ResemblanceModel,
-    engine: Engine,
+    engine: EngineNames,
     *,
     chosen: bool = False,
     seed: int = 0,
@@ -159,18 +159,18 @@ def family_of(
     """
     rng = np.random.default_rng(seed)
     everyone = {person.name: person for person in (*parents, *children)}
-    draws = {name: drawn(person.gallery, rng) for name, person in everyone.items()}
+    draws = {name: bootstrap_means(person.gallery, rng) for name, person in everyone.items()}
 
-    def away(one: Person, other: Person) -> NDArray[np.float64]:
+    def z(one: Person, other: Person) -> NDArray[np.float64]:
         photos = len(one.portraits), len(other.portraits)
-        away = distances(model, (draws[one.name], draws[other.name]), photos, rng)
+        z = distances(model, (draws[one.name], draws[other.name]), photos, rng)
         # Draws hold fewer different photos than there are, which makes people seem less alike.
-        return np.asarray(away + point(one, other) - away.mean())
+        return np.asarray(z + point(one, other) - z.mean())
 
     def point(one: Person, other: Person) -> float:
-        return float(people_distances(model, averaged(one), averaged(other))[0, 0])
+        return float(people_z_scores(model, averaged(one), averaged(other))[0, 0])
 
-    pairs = np.array([[away(parent, child) for child in children] for parent in parents])
+    pairs = np.array([[z(parent, child) for child in children] for parent in parents])
     shares = _shares(pairs)
     likenesses = [
         likeness(model, (parent, child), pairs[row, column], rng, shares[row, column])
@@ -178,7 +178,7 @@ def family_of(
         for column, child in enumerate(children)
     ]
     siblings = [
-        likeness(model, (one, other), away(one, other), rng, turned=True)
+        likeness(model, (one, other), z(one, other), rng, turned=True)
         for one, other in combinations(children, 2)
     ]
     return Family(
@@ -203,7 +203,7 @@ def _shares(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
     if count < 2:
         return np.full(pairs.shape[:2], np.nan)
     children = pairs.transpose(1, 0, 2)
-    first = np.array([between_parents(away).argmax(axis=0) for away in children])
+    first = np.array([between_parents(z).argmax(axis=0) for z in children])
     return np.array([(first == at).mean(axis=1) for at in range(count)])
 
 
@@ -220,8 +220,8 @@ def _verdicts(
         share, name = float(shares[ahead, column]), parents[ahead].name
         both = None
         if len(parents) == 2:
-            away = [people_distances(model, averaged(each), averaged(child)) for each in parents]
-            both = float(model.judge(of_couple(model, np.array(away)))[0].ravel()[0])
+            z = [people_z_scores(model, averaged(each), averaged(child)) for each in parents]
+            both = float(model.calibrate(of_couple(model, np.array(z)))[0].ravel()[0])
         yield Verdict(child.name, name if share >= SURE else None, name, share, both)
 
 

@@ -11,9 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.output.report import as_json, counted, findings_table, shown_score
-from facematch.scoring.people import Likeness, as_row, averaged, distances, drawn, likeness
+from facematch.scoring.people import (
+    Likeness,
+    as_row,
+    averaged,
+    bootstrap_means,
+    distances,
+    likeness,
+)
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import Engine, Person, Pixels, Skipped, Subject, Vectors
+from facematch.types import EngineNames, Person, Pixels, Skipped, Subject, Vectors
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +33,7 @@ SAME_PERSON = 0.45
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
+class ArchiveFace:
     """A face of the archive, and how alike it is, in standard deviations above strangers.
 
     `vector` (D,) compares kin, `identity` (E,) tells people apart, `portrait` is to be looked at.
@@ -41,7 +48,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class FoundPerson:
     """Somebody in the archive, those of their photos averaged that are most like the child.
 
     They are chosen among many, so the score is too high rather than too low. `may_be_child`: the
@@ -49,7 +56,7 @@ class Found:
     """
 
     likeness: Likeness
-    sightings: tuple[Sighting, ...]
+    sightings: tuple[ArchiveFace, ...]
     may_be_child: bool
 
 
@@ -62,10 +69,10 @@ class Findings:
 
     child: str
     portrait: Pixels
-    found: tuple[Found, ...]
+    found: tuple[FoundPerson, ...]
     photos: int
     faces: int
-    engine: Engine
+    engine: EngineNames
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     candidates: int | None = None
@@ -141,7 +148,7 @@ class Findings:
         return draw_wall((self.child, self.portrait), shown, theme)
 
 
-def most_alike(sightings: Iterable[Sighting], most: int) -> list[Sighting]:
+def most_alike(sightings: Iterable[ArchiveFace], most: int) -> list[ArchiveFace]:
     """The `most` of them that are most alike, best first; of those alike, who came first."""
     return heapq.nlargest(most, sightings, key=lambda sighting: sighting.distance)
 
@@ -155,41 +162,41 @@ def by_person(photos: Sequence[str], identities: Vectors) -> list[list[int]]:
     if not photos:
         return []
     groups = [[at] for at in range(len(photos))]
-    away = _apart(photos, identities)
+    z = _apart(photos, identities)
     while len(groups) > 1:
-        one, other = divmod(int(away.argmin()), len(groups))
-        if away[one, other] > SAME_PERSON:
+        one, other = divmod(int(z.argmin()), len(groups))
+        if z[one, other] > SAME_PERSON:
             break
         counts = np.array([len(groups[one]), len(groups[other])])
-        joined = counts @ away[[one, other]] / counts.sum()  # Lance and Williams 1967
-        away[one], away[:, one], away[one, one] = joined, joined, np.inf
-        away = np.delete(np.delete(away, other, axis=0), other, axis=1)
+        joined = counts @ z[[one, other]] / counts.sum()  # Lance and Williams 1967
+        z[one], z[:, one], z[one, one] = joined, joined, np.inf
+        z = np.delete(np.delete(z, other, axis=0), other, axis=1)
         groups[one] += groups.pop(other)
     return sorted((sorted(group) for group in groups), key=min)
 
 
 def findings_of(
-    groups: Sequence[tuple[Person, Sequence[Sighting], Vectors]],
+    groups: Sequence[tuple[Person, Sequence[ArchiveFace], Vectors]],
     child: tuple[Person, Vectors],
     model: ResemblanceModel,
     *,
     seed: int = 0,
-) -> list[Found]:
+) -> list[FoundPerson]:
     """Everyone by all their photos, most alike first.
 
     Everyone, the child too, comes with the vectors that tell them from others, (N, E).
     """
     rng = np.random.default_rng(seed)
     somebody, identities = child
-    own = drawn(somebody.gallery, rng)
+    own = bootstrap_means(somebody.gallery, rng)
     found = []
     for person, sightings, known in groups:
         counts = len(sightings), len(somebody.portraits)
-        away = distances(model, (drawn(person.gallery, rng), own), counts, rng)
+        z = distances(model, (bootstrap_means(person.gallery, rng), own), counts, rng)
         apart = mean_distances(known, identities).mean()
         found.append(
-            Found(
-                likeness=likeness(model, (person, somebody), away, rng),
+            FoundPerson(
+                likeness=likeness(model, (person, somebody), z, rng),
                 sightings=tuple(sightings),
                 may_be_child=bool(apart < SAME_PERSON),
             )
@@ -206,8 +213,8 @@ def mean_distances(identities: Vectors, known: Vectors) -> NDArray[np.float64]:
 def closeness(model: ResemblanceModel, vectors: Vectors, child: Person) -> NDArray[np.float64]:
     """How alike each face is to the child's mean, (N,), in standard deviations."""
     mean = averaged(child)
-    away = model.distances_from_cohort(vectors, mean.vectors)[:, 0]
-    return model.as_of_single_photos(away, np.full(len(away), (1 + 1 / mean.counts[0]) / 2))
+    z = model.z_scores(vectors, mean.vectors)[:, 0]
+    return model.correct_for_averaging(z, np.full(len(z), (1 + 1 / mean.counts[0]) / 2))
 
 
 def _apart(photos: Sequence[str], identities: Vectors) -> NDArray[np.float64]:
@@ -217,6 +224,6 @@ def _apart(photos: Sequence[str], identities: Vectors) -> NDArray[np.float64]:
     """
     rows = identities.astype(np.float64)
     squares = np.einsum("nd,nd->n", rows, rows)
-    away = squares[:, np.newaxis] + squares - 2 * rows @ rows.T
+    z = squares[:, np.newaxis] + squares - 2 * rows @ rows.T
     names = np.array(photos)
-    return np.where(names[:, np.newaxis] == names, np.inf, np.sqrt(np.maximum(away, 0)))
+    return np.where(names[:, np.newaxis] == names, np.inf, np.sqrt(np.maximum(z, 0)))

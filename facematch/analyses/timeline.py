@@ -14,15 +14,15 @@ from facematch.errors import TableError
 from facematch.output.report import as_json, score_words, timeline_table
 from facematch.photos.dates import DAYS_A_YEAR, date_of, spoken, years_between
 from facematch.scoring.people import (
-    COUNT,
+    RESAMPLES,
+    bootstrap_means,
     distances,
-    drawn,
-    people_distances,
+    people_z_scores,
     person_warnings,
     score_interval,
 )
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import DIGITS, Engine, Person, Pixels, Skipped
+from facematch.types import DIGITS, EngineNames, Person, Pixels, Skipped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,7 +89,7 @@ class Timeline:
     portraits: NDArray[np.uint8]
     born: date | None
     ticks: tuple[tuple[float, float], ...]
-    engine: Engine
+    engine: EngineNames
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
@@ -152,7 +152,7 @@ def timeline_of(
     parents: Sequence[Person],
     child: Person,
     model: ResemblanceModel,
-    engine: Engine,
+    engine: EngineNames,
     *,
     known: Mapping[str, date],
     born: Mapping[str, date],
@@ -243,11 +243,11 @@ def _moment(
     near = _nearest(ages[0], age)
     rows = list(range(len(parent.portraits))) if near is None else [near]
     shown, own = parent.gallery.of_rows(rows), child.gallery.of_rows([at])
-    draws = drawn(shown, rng), np.repeat(own.vectors, COUNT, axis=0)
-    away = distances(model, draws, (len(rows), 1), rng)
-    low, high = np.quantile(away, [0.025, 0.975])
+    draws = bootstrap_means(shown, rng), np.repeat(own.vectors, RESAMPLES, axis=0)
+    z = distances(model, draws, (len(rows), 1), rng)
+    low, high = np.quantile(z, [0.025, 0.975])
     mean = shown.by_person([parent.name] * len(rows))
-    distance = people_distances(model, mean, own).ravel()
+    distance = people_z_scores(model, mean, own).ravel()
     return Moment(
         parent=parent.name,
         photo=child.gallery.labels[at],
@@ -255,8 +255,8 @@ def _moment(
         age=age,
         distance=float(distance[0]),
         distance_interval=(float(low), float(high)),
-        score=float(model.judge(distance)[0][0]),
-        score_interval=score_interval(model, away),
+        score=float(model.calibrate(distance)[0][0]),
+        score_interval=score_interval(model, z),
         parent_photo=None if near is None else parent.gallery.labels[near],
         parent_age=None if near is None else float(ages[0][near]),
     )
@@ -281,7 +281,7 @@ def _curve(
     x = np.array([_x(each.taken, born) for each in moments])
     y = np.array([each.distance for each in moments])
     grid = np.linspace(x.min(), x.max(), _GRID)
-    times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), COUNT).astype(np.float64)
+    times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), RESAMPLES).astype(np.float64)
     drawn_curves = np.array([_smooth(x, y, each, grid) for each in times])
     return Curve(
         parent=parent,

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.enrolment.cache import Remembered
+from facematch.enrolment.cache import StoredFace
 from facematch.errors import ArchiveError, NoFaceError
 from facematch.photos.dates import Span, date_in_name
 from facematch.runtime.extras import require
@@ -34,8 +34,8 @@ _WRITER = "writer"  # a file that whoever writes holds locked
 _NAMED = 500  # photos named in one condition
 _PARTS = 32  # small files of a table that are made one
 _ROWS = 2000  # read at a time
-ONE_A_PHOTO = "face = 1"
-SIGHTED = (
+FIRST_FACE = "face = 1"
+FACE_COLUMNS = (
     "photo", "digest", "face", "faces_found", "box", "confidence", "landmarks", "warnings",
     "vector", "identity",
 )  # fmt: skip
@@ -43,7 +43,7 @@ SIGHTED = (
 LARGE = 100_000
 # Times as many faces as are wanted, the nearest, hold those that are most alike: of FIW's 15,822,
 # 4,000 held 200 for each of 40 people asked for.
-DEEP = 20
+OVERSAMPLING = 20
 _INDEXED, _INDEX = "comparable", "parts_"  # the column, and the name before the number of parts
 _SAMPLED = 32  # faces for each part that the parts are found from
 _PARTITION = 600  # faces in a part of the index, of which some are searched
@@ -52,7 +52,7 @@ _KNOWN = ("photo", "digest", "bytes", "modified")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SeenFace:
+class IndexedFace:
     """A face as it is kept: what was found, and its vectors.
 
     `vector` (D,) is the embedder's, `identity` (E,) tells people apart, `comparable` (K,) is what
@@ -69,7 +69,7 @@ class SeenFace:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SeenPhoto:
+class IndexedPhoto:
     """A photo that was looked at: its file as it was then, and the faces, or why there are none.
 
     `modified` is the file's time in nanoseconds, `code` and `reason` are those of Skipped.
@@ -80,13 +80,13 @@ class SeenPhoto:
     bytes: int
     modified: int
     taken: date | None = None
-    faces: tuple[SeenFace, ...] = ()
+    faces: tuple[IndexedFace, ...] = ()
     code: str = ""
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PhotoRecord:
     """A photo that an index holds, as its file was when it was looked at."""
 
     photo: str
@@ -139,23 +139,23 @@ class Index:
 
     # --- what it holds ---
 
-    def known(self) -> Iterator[Known]:
+    def known(self) -> Iterator[PhotoRecord]:
         """Every photo, those that failed too, in one pass over the tables."""
-        for name, where in ((_FACES, ONE_A_PHOTO), (_FAILED, None)):
+        for name, where in ((_FACES, FIRST_FACE), (_FAILED, None)):
             for batch in self._batches(name, _KNOWN, where):
                 for row in batch.to_pylist():
-                    yield Known(**row, failed=name == _FAILED)
+                    yield PhotoRecord(**row, failed=name == _FAILED)
 
     def rows(self, columns: Sequence[str], where: str | None = None) -> Iterator[Any]:
         """The faces, some thousand at a time, as Arrow record batches of these columns."""
         return self._batches(_FACES, columns, where)
 
-    def get(self, digest: str) -> Remembered | None:
+    def get(self, digest: str) -> StoredFace | None:
         """What is known of the largest face of a photo with that sha256, as a cache tells it."""
-        where = both(f"digest = '{digest}'", ONE_A_PHOTO)
+        where = both(f"digest = '{digest}'", FIRST_FACE)
         columns = ("box", "confidence", "faces_found", "warnings", "vector")
         for row in self._first(_FACES, columns, where):
-            return Remembered(
+            return StoredFace(
                 box=tuple(row["box"]),
                 confidence=row["confidence"],
                 faces_found=row["faces_found"],
@@ -163,7 +163,7 @@ class Index:
                 vector=np.array(row["vector"], np.float32),
             )
         for row in self._first(_FAILED, ("reason",), _without_a_face(digest)):
-            return Remembered(reason=row["reason"])
+            return StoredFace(reason=row["reason"])
         return None
 
     def faces_of(self, digest: str) -> list[Face] | None:
@@ -261,7 +261,7 @@ class Index:
                     table.checkout_latest()
             yield
 
-    def add(self, photos: Sequence[SeenPhoto]) -> None:
+    def add(self, photos: Sequence[IndexedPhoto]) -> None:
         """Keep photos that the index does not hold yet. A photo's rows come in one commit."""
         import pyarrow
 
@@ -271,7 +271,7 @@ class Index:
                     table = self._tables[name]
                     table.add(pyarrow.Table.from_pylist(rows, schema=table.schema))
 
-    def carry(self, files: Mapping[str, Known]) -> set[str]:
+    def carry(self, files: Mapping[str, PhotoRecord]) -> set[str]:
         """Let photos have the rows of others of the same content; gives those it had rows for.
 
         `files` has each photo's digest, and its file as it is now. Their own rows are replaced.
@@ -303,7 +303,7 @@ class Index:
         self.compact()
         return before - self.count()
 
-    def settle(self) -> None:
+    def optimize(self) -> None:
         """What is worth doing now and then: few files, and an index of what has become large."""
         with self._mapped():
             small = [table.stats()["fragment_stats"]["num_small_fragments"] for table in self._all]
@@ -372,7 +372,7 @@ class Index:
             faces.drop_index(name)
             self._optimize()
 
-    def _rows_for(self, name: str, files: Mapping[str, Known]) -> list[dict[str, Any]]:
+    def _rows_for(self, name: str, files: Mapping[str, PhotoRecord]) -> list[dict[str, Any]]:
         """Rows for these files, of photos with their content."""
         alike: dict[str, dict[int, dict[str, Any]]] = {}
         where = _is_one_of("digest", {known.digest for known in files.values()})
@@ -419,7 +419,7 @@ class Index:
         return _mapped(self.where)
 
 
-def _face_rows(photos: Sequence[SeenPhoto]) -> list[dict[str, Any]]:
+def _face_rows(photos: Sequence[IndexedPhoto]) -> list[dict[str, Any]]:
     return [
         {
             "photo": seen.photo,
@@ -443,7 +443,7 @@ def _face_rows(photos: Sequence[SeenPhoto]) -> list[dict[str, Any]]:
     ]
 
 
-def _failed_rows(photos: Sequence[SeenPhoto]) -> list[dict[str, Any]]:
+def _failed_rows(photos: Sequence[IndexedPhoto]) -> list[dict[str, Any]]:
     columns = (*_KNOWN, "code", "reason")
     return [{name: getattr(seen, name) for name in columns} for seen in photos if not seen.faces]
 
@@ -463,7 +463,7 @@ def both(*conditions: str | None) -> str | None:
     return " AND ".join(f"({each})" for each in conditions if each) or None
 
 
-def kept_where(days: Span, without: Collection[str] = ()) -> str | None:
+def photos_where(days: Span, without: Collection[str] = ()) -> str | None:
     """The condition for photos of these days, without those of such content; None for all."""
     return both(
         None if days.first is None else f"taken >= DATE '{days.first}'",

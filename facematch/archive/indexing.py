@@ -17,7 +17,7 @@ from itertools import chain
 import numpy as np
 
 from facematch.analyses.find import IDENTITY
-from facematch.archive.index import Index, Known, SeenFace, SeenPhoto
+from facematch.archive.index import Index, IndexedFace, IndexedPhoto, PhotoRecord
 from facematch.detection.alignment import crop_faces
 from facematch.detection.quality import face_warnings, sharpness
 from facematch.embedding.registry import load_embedder
@@ -25,14 +25,14 @@ from facematch.errors import NoFaceError, PhotoError
 from facematch.photos.dates import date_of
 from facematch.photos.limits import Limits
 from facematch.photos.reading import photo_digest, photos_in
-from facematch.runtime.distributed import spread
+from facematch.runtime.distributed import distribute
 from facematch.scoring.cosine import unit_rows
 from facematch.scoring.resemblance import ResemblanceModel, comparable, model_for
-from facematch.types import Detector, Embedder, Engine, PhotoLike, Portrait, Skipped, Vectors
+from facematch.types import Detector, Embedder, EngineNames, PhotoLike, Portrait, Skipped, Vectors
 from facematch.weights.catalogue import engine_weights
 
 _BATCH = 64  # photos kept in one commit: what is lost at most when the run dies
-_SETTLED_EVERY = 256  # commits: each leaves a file, and lists all before it
+_COMMITS_PER_OPTIMIZE = 256  # commits: each leaves a file, and lists all before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Changes:
     """
 
     new: tuple[str, ...]
-    moved: dict[str, Known]
+    moved: dict[str, PhotoRecord]
     gone: tuple[str, ...]
     unchanged: int
 
 
 @dataclass(slots=True)
-class Indexed:
+class IndexingReport:
     """What a run did, in photos; `faces` are those it found, `failed` why photos gave none."""
 
     looked_at: int = 0
@@ -71,7 +71,7 @@ class Indexing(ABC):
 
     @property
     @abstractmethod
-    def engine(self) -> Engine:
+    def engine(self) -> EngineNames:
         """The names of the parts that make a score."""
 
     @abstractmethod
@@ -115,9 +115,9 @@ class Indexing(ABC):
         within: Collection[str] = (),
         verify: bool = False,
         retry: bool = False,
-        watch: Callable[[Iterable[SeenPhoto], int], Iterable[SeenPhoto]] | None = None,
+        watch: Callable[[Iterable[IndexedPhoto], int], Iterable[IndexedPhoto]] | None = None,
         on: str | None = None,
-    ) -> Indexed:
+    ) -> IndexingReport:
         """Bring an index up to date with some photos; whatever else it holds stays.
 
         `within` are folders: photos in them that are files no more are taken out. `verify` compares
@@ -129,19 +129,19 @@ class Indexing(ABC):
         photos = list(dict.fromkeys(os.path.abspath(photo) for photo in photos))
         with where.writing():
             changes = changes_of(where, photos, within=within, verify=verify, retry=retry)
-            told = Indexed(unchanged=changes.unchanged)
+            told = IndexingReport(unchanged=changes.unchanged)
             carried = where.carry(changes.moved)
             told.moved = len(carried)
             told.gone = len(set(changes.gone) - set(changes.new))
             lost = changes.moved.keys() - carried  # two changed names, and one was written first
             where.remove([*changes.gone, *lost])
             new = [*changes.new, *sorted(lost)]
-            seen: Iterable[SeenPhoto] = chain.from_iterable(spread(self.look, new, on=on))
+            seen: Iterable[IndexedPhoto] = chain.from_iterable(distribute(self.look, new, on=on))
             keep(watch(seen, len(new)) if watch else seen, where, told)
-            where.settle()
+            where.optimize()
         return told
 
-    def look(self, photos: Iterable[str]) -> Iterator[SeenPhoto]:
+    def look(self, photos: Iterable[str]) -> Iterator[IndexedPhoto]:
         """Each photo as an index keeps it, in order: nothing but the photo decides what is seen."""
         files: list[tuple[str, int, int]] = []
 
@@ -153,11 +153,13 @@ class Indexing(ABC):
         for portrait in self.faces(noted()):
             yield self._seen(portrait, *files.pop(0))
 
-    def _seen(self, found: Portrait | Skipped, photo: str, size: int, modified: int) -> SeenPhoto:
+    def _seen(
+        self, found: Portrait | Skipped, photo: str, size: int, modified: int
+    ) -> IndexedPhoto:
         if isinstance(found, Skipped):
             digest = _digest(photo, Limits())
-            return SeenPhoto(photo, digest, size, modified, code=found.code, reason=found.reason)
-        seen = SeenPhoto(photo, found.photo.digest, size, modified)
+            return IndexedPhoto(photo, digest, size, modified, code=found.code, reason=found.reason)
+        seen = IndexedPhoto(photo, found.photo.digest, size, modified)
         try:
             found.face_index(None)
         except NoFaceError as error:
@@ -165,13 +167,13 @@ class Indexing(ABC):
         day = date_of(photo, found.photo.day, {})
         return replace(seen, taken=day, faces=self._seen_faces(found))
 
-    def _seen_faces(self, portrait: Portrait) -> tuple[SeenFace, ...]:
+    def _seen_faces(self, portrait: Portrait) -> tuple[IndexedFace, ...]:
         vectors = self.embedder.embed(portrait.chips)
         frame = self._identify.frame
         identities = self._identify.embed(crop_faces(portrait.photo.pixels, portrait.faces, frame))
         searched = self.comparable(vectors)
         return tuple(
-            SeenFace(
+            IndexedFace(
                 subject=portrait.subject(at),
                 landmarks=np.asarray(face.landmarks, np.float32) / np.float32(portrait.photo.scale),
                 warnings=tuple(face_warnings(portrait, at)),
@@ -199,22 +201,22 @@ class Indexing(ABC):
         return load_embedder(IDENTITY)
 
 
-def keep(seen: Iterable[SeenPhoto], where: Index, told: Indexed) -> None:
+def keep(seen: Iterable[IndexedPhoto], where: Index, told: IndexingReport) -> None:
     """Write photos that the index does not hold yet, in batches, and count them in `told`."""
-    batch: list[SeenPhoto] = []
+    batch: list[IndexedPhoto] = []
     try:
         for number, each in enumerate(seen, start=1):
             batch.append(each)
             if len(batch) == _BATCH:
                 _commit(batch, where, told)
                 batch = []
-            if number % (_BATCH * _SETTLED_EVERY) == 0:
-                where.settle()
+            if number % (_BATCH * _COMMITS_PER_OPTIMIZE) == 0:
+                where.optimize()
     finally:  # whoever stops it keeps what is done
         _commit(batch, where, told)
 
 
-def _commit(batch: Sequence[SeenPhoto], where: Index, told: Indexed) -> None:
+def _commit(batch: Sequence[IndexedPhoto], where: Index, told: IndexingReport) -> None:
     refused = {each.photo: why for each in batch if (why := _refused(each))}
     kept = [each for each in batch if each.photo not in refused]
     where.add(kept)
@@ -294,13 +296,13 @@ def forget(where: Index, photos: Sequence[str | os.PathLike[str]]) -> int:
         return where.forget(theirs, {_digest(file) for file in files} - {""})
 
 
-def _is_fresh(known: Known, file: tuple[int, int], verify: bool) -> bool:
+def _is_fresh(known: PhotoRecord, file: tuple[int, int], verify: bool) -> bool:
     if file != (known.bytes, known.modified):
         return False
     return not verify or _digest(known.photo) == known.digest
 
 
-def _moved(where: Index, files: dict[str, tuple[int, int]], retry: bool) -> dict[str, Known]:
+def _moved(where: Index, files: dict[str, tuple[int, int]], retry: bool) -> dict[str, PhotoRecord]:
     """Those of the files whose content the index holds. Only files of a known size are read."""
     sizes = {size for size, _ in files.values()}
     digests: dict[int, set[str]] = {}
@@ -313,7 +315,7 @@ def _moved(where: Index, files: dict[str, tuple[int, int]], retry: bool) -> dict
         if size not in digests or not _is_text(photo):
             continue
         if (digest := _digest(photo)) in digests[size]:
-            moved[photo] = Known(photo, digest, size, modified, failed=False)
+            moved[photo] = PhotoRecord(photo, digest, size, modified, failed=False)
     return moved
 
 
@@ -341,14 +343,14 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _refused(seen: SeenPhoto) -> Skipped | None:
+def _refused(seen: IndexedPhoto) -> Skipped | None:
     """Why a photo cannot be kept: there is no file, or its name cannot be written."""
     if not _is_text(seen.photo):
         return Skipped(seen.photo, "name", "its name is no text: rename it")
     return Skipped(seen.photo, seen.code, seen.reason) if seen.bytes < 0 else None
 
 
-def _count(seen: SeenPhoto, told: Indexed) -> None:
+def _count(seen: IndexedPhoto, told: IndexingReport) -> None:
     told.looked_at += 1
     told.faces += len(seen.faces)
     if not seen.faces:

@@ -23,8 +23,8 @@ from facematch.cli.options import (
 from facematch.errors import NoFaceError, printable
 
 if TYPE_CHECKING:
-    from facematch.archive.index import Index, SeenPhoto
-    from facematch.archive.indexing import Indexed
+    from facematch.archive.index import Index, IndexedPhoto
+    from facematch.archive.indexing import IndexingReport
 
 
 database = typer.Typer(
@@ -93,7 +93,7 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds, and which engine made it."""
-    from facematch.archive.index import ONE_A_PHOTO
+    from facematch.archive.index import FIRST_FACE
 
     found = _opened(place)
     useless = list(found.failed())
@@ -104,7 +104,7 @@ def info(
     size = found.bytes_on_disk
     facts = {
         "faces": f"{found.count():,}",
-        "photos": f"{found.count(ONE_A_PHOTO):,} with a face",
+        "photos": f"{found.count(FIRST_FACE):,} with a face",
         "failed": _codes(Counter(each["code"] for each in useless)),
         "engine": ", ".join(f"{name} {value}" for name, value in found.engine.items()),
         "size": "not known of object storage" if size is None else f"{size / 1e6:,.1f} MB",
@@ -182,7 +182,7 @@ def _opened(place: str) -> Index:
     return Index(place)
 
 
-def _tell(told: Indexed, kept: Index) -> None:
+def _tell(told: IndexingReport, kept: Index) -> None:
     """What a run did, in a line each."""
     from facematch.output.report import counted
 
@@ -206,7 +206,7 @@ def _codes(counts: dict[str, int]) -> str:
     return ", ".join(parts) or "none"
 
 
-def _watched(photos: Iterable[SeenPhoto], total: int) -> Iterator[SeenPhoto]:
+def _watched(photos: Iterable[IndexedPhoto], total: int) -> Iterator[IndexedPhoto]:
     """The photos, with rate and time left on stderr while a person watches."""
     if not sys.stderr.isatty():
         yield from photos

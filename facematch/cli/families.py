@@ -24,7 +24,7 @@ from facematch.cli.options import (
     matcher_of,
     print_table,
     reads_photos,
-    spare,
+    refuse_overwrite,
     watched,
 )
 from facematch.cli.stopping import Tally, stoppable
@@ -352,7 +352,7 @@ def explain(
 
     The noise says how far the ways to cover a part disagree. This is no paternity test.
     """
-    spare(save, str(parent), str(child))
+    refuse_overwrite(save, str(parent), str(child))
     matcher = matcher_of(detector, embedder, min_face)
     found = matcher.explain(parent, child, parent_face=parent_face, child_face=child_face)
     _show_verdict(found, format, save, dark)
@@ -487,7 +487,7 @@ def _people(
         if name in people:
             raise OptionError(f"two are called {name!r} in {option}: name them apart, NAME=PATH")
         people[name] = list_photos(path)
-        spare(save, *people[name])
+        refuse_overwrite(save, *people[name])
     return people
 
 
@@ -563,7 +563,7 @@ def _draw_numbers(portrait: Portrait, save: Path | None) -> None:
     from facematch.pictures.faces import draw_faces
 
     path = Path(f"{Path(portrait.photo.label).stem}-numbered.png") if save is None else save
-    spare(path, portrait.photo.label)
+    refuse_overwrite(path, portrait.photo.label)
     picture = draw_faces(portrait.photo.pixels, portrait.faces)
     typer.echo(f"{save_picture(picture, path)}: {len(portrait.faces)} faces, numbered")
     typer.echo("now say who they are: --names 1=mum,2=dad,3=child", err=True)

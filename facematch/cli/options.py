@@ -241,7 +241,7 @@ def matcher_of(
     return matcher
 
 
-def spare(out: Path | None, *given: str | Path | None) -> None:
+def refuse_overwrite(out: Path | None, *given: str | Path | None) -> None:
     """Refuse to write over a file that was given."""
     if out is None:
         return

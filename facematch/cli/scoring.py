@@ -28,7 +28,7 @@ from facematch.cli.options import (
     matcher_of,
     print_table,
     reads_photos,
-    spare,
+    refuse_overwrite,
     watched,
 )
 from facematch.cli.stopping import Tally, stoppable
@@ -173,7 +173,7 @@ def match(
     tallies = {role: Tally() for role in sides}
     with stoppable(list(tallies.values()), cache, out):
         listed = {role: list_photos(path) for role, path in sides.items()}
-        spare(out, cache, *chain.from_iterable(listed.values()))
+        refuse_overwrite(out, cache, *chain.from_iterable(listed.values()))
         found: dict[str, Iterable[Gallery]] = {
             role: tallies[role].galleries(
                 matcher.galleries(watched(photos, role), cache=cache, on=on), len(photos)
@@ -240,7 +240,7 @@ def pairs(
     with stoppable([tally], cache, out):
         columns, wanted = read_pairs(table)
         photos = pair_photos(wanted)
-        spare(out, table, cache, *photos)
+        refuse_overwrite(out, table, cache, *photos)
         found = matcher.galleries(watched(photos, "photos"), cache=cache)
         rows = pair_rows(tally.galleries(found, len(photos)), wanted, matcher.match_pairs)
         write_rows(rows, [*columns, *RESULTS], kind, out, resume=resume)

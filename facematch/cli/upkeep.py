@@ -67,7 +67,7 @@ def check_models() -> None:
     for name, weights in (KNOWN | RESEMBLANCE).items():
         found = state(name)
         typer.echo(f"{name}: {found}")
-        if found == "damaged" or (found == "not installed" and weights.comes_along):
+        if found == "damaged" or (found == "not installed" and weights.is_bundled):
             bad.append(name)
     for name in bad:
         try:
@@ -294,11 +294,11 @@ def train_embedder(
     import numpy as np
 
     from facematch.training.embedder import train_embedder as tune
-    from facematch.weights.head import tail_archive
+    from facematch.weights.head import head_as_bytes
 
     names = _held_back(held_back).read_text(encoding="utf-8").split()
-    tail, evidence, share = tune(data, names, seed=seed, report=_say)
-    content = tail_archive(tail, asdict(evidence) | {"share": np.asarray(share)})
+    head, evidence, share = tune(data, names, seed=seed, report=_say)
+    content = head_as_bytes(head, asdict(evidence) | {"share": np.asarray(share)})
     out.mkdir(parents=True, exist_ok=True)
     path = out / "kin-1-embedder.npz"
     path.write_bytes(content)

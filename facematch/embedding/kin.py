@@ -17,7 +17,7 @@ from facematch.scoring.cosine import unit_rows
 from facematch.types import Chips, Frame, Vectors
 from facematch.weights.catalogue import converted, read_weights
 from facematch.weights.dlib_format import CONVERTER_VERSION, read_network, tuned_graph
-from facematch.weights.head import open_tail
+from facematch.weights.head import open_head
 from facematch.weights.sessions import session
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class KinEmbedder:
 
         And "share", the groups' in the cohort that gave it.
         """
-        return open_tail(read_weights("kin-1"))[1]
+        return open_head(read_weights("kin-1"))[1]
 
     def embed(self, chips: Chips) -> Vectors:
         """One vector a chip. Shapes: (N, 150, 150, 3) uint8 RGB -> (N, 192) float32. N may be 0.
@@ -65,5 +65,5 @@ class KinEmbedder:
 
 
 def _graph(archive: bytes) -> bytes:
-    tail, _ = open_tail(archive)
-    return tuned_graph(read_network(read_weights("dlib-resnet")), tail)
+    head, _ = open_head(archive)
+    return tuned_graph(read_network(read_weights("dlib-resnet")), head)

@@ -39,7 +39,7 @@ _COUNTED_EVERY = 1000  # entries put: other processes put some too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Remembered:
+class StoredFace:
     """The largest face of a photo, as it was embedded; or, with `reason`, why there is none.
 
     Or, for whoever looks at every face, where all of them are: `of_faces`.
@@ -53,7 +53,7 @@ class Remembered:
     reason: str = ""
 
     @classmethod
-    def of_faces(cls, faces: Sequence[Face]) -> Remembered:
+    def of_faces(cls, faces: Sequence[Face]) -> StoredFace:
         """Where faces are and how sure that is, to the last bit, and nothing else of them."""
         exact = np.array([(*face.box, face.confidence) for face in faces], np.float64)
         return cls(faces_found=len(faces), vector=exact.ravel().view(np.float32))
@@ -81,7 +81,7 @@ class FaceCache:
             (self._clock,) = database.execute("SELECT ifnull(max(used), 0) FROM faces").fetchone()
             self._room = self._counted(database)
 
-    def get(self, photo: str) -> Remembered | None:
+    def get(self, photo: str) -> StoredFace | None:
         """What is known of the photo with that sha256, None if nothing is."""
         with self._used() as database:
             row = database.execute(
@@ -94,7 +94,7 @@ class FaceCache:
             self._touched[photo] = self._clock
         return _entry(self._path, *row)
 
-    def put(self, photo: str, entry: Remembered) -> None:
+    def put(self, photo: str, entry: StoredFace) -> None:
         """Keep an entry, and let go of the longest unused beyond the limit."""
         fields = {
             "box": entry.box,
@@ -228,11 +228,11 @@ def _make_private(path: Path) -> None:
         raise CacheError(f"{path} cannot be made ({error.strerror}): name another place") from error
 
 
-def _entry(path: Path, text: str, vector: bytes) -> Remembered:
+def _entry(path: Path, text: str, vector: bytes) -> StoredFace:
     try:
         fields = json.loads(text)
         x_min, y_min, x_max, y_max = fields["box"]
-        return Remembered(
+        return StoredFace(
             box=(x_min, y_min, x_max, y_max),
             confidence=float(fields["confidence"]),
             faces_found=int(fields["faces_found"]),

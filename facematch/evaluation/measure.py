@@ -20,14 +20,14 @@ from facematch.evaluation.metrics import (
     auc,
     auc_interval,
     cllr,
-    distance_from_flat,
+    ks_from_uniform,
     least_cllr,
     require_sklearn,
     true_accepts,
 )
 from facematch.evaluation.protocols import Protocol, Search, Trial, refuse_fitted
 from facematch.matcher import FaceMatcher
-from facematch.runtime.distributed import spread
+from facematch.runtime.distributed import distribute
 from facematch.scoring.cosine import cosine_pairs, unit_rows
 from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import Chips, Embedder, Photo, PhotoLike, Portrait, Vectors
@@ -221,7 +221,7 @@ class _Judged:
         self._scores: Floats | None = None
         self._log_ratios: Floats | None = None
         if model is not None and len(parents) == 1:  # a pair of parents is not calibrated
-            scores, ratios = model.judge(self._values["this engine"])
+            scores, ratios = model.calibrate(self._values["this engine"])
             self._scores, self._log_ratios = scores.astype(np.float64), np.log(ratios, dtype=float)
 
     def figures(self, of: NDArray[np.bool_], method: str = "this engine") -> Figures:
@@ -241,7 +241,7 @@ class _Judged:
             found,
             cllr=_known(cllr(self._log_ratios[of], kin)),
             cllr_min=_known(least_cllr(values, kin)),
-            score_ks=_known(distance_from_flat(self._scores[of][~kin])),
+            score_ks=_known(ks_from_uniform(self._scores[of][~kin])),
         )
 
     def curves(self, of: NDArray[np.bool_]) -> Curves:
@@ -296,12 +296,12 @@ def _of_groups(
         apart = families[one] != families[other]
         both = np.intersect1d(of_group[0], of_group[1])
         if apart.any():
-            away = model.distances_of_pairs(parents[one[apart]], children[other[apart]])
-            close = model.distances_of_pairs(parents[both], children[both])
-            are_kin = np.arange(len(away) + len(close)) >= len(away)
-            value = _known(auc(np.concatenate([away, close]), are_kin))
-            mean = float(model.judge(away)[0].mean())
-            found.append(WithinGroup(1 + group, len(close), len(away), value, mean))
+            z = model.pair_z_scores(parents[one[apart]], children[other[apart]])
+            close = model.pair_z_scores(parents[both], children[both])
+            are_kin = np.arange(len(z) + len(close)) >= len(z)
+            value = _known(auc(np.concatenate([z, close]), are_kin))
+            mean = float(model.calibrate(z)[0].mean())
+            found.append(WithinGroup(1 + group, len(close), len(z), value, mean))
     return tuple(found)
 
 
@@ -309,7 +309,7 @@ def _alike(model: ResemblanceModel | None, parents: Vectors, children: Vectors) 
     """Distances from the cohort, or cosines where no model fits."""
     if model is None:
         return cosine_pairs(parents, children).astype(np.float64)
-    return model.distances_of_pairs(parents, children)
+    return model.pair_z_scores(parents, children)
 
 
 def _mean(values: Iterable[Floats]) -> Floats:
@@ -336,7 +336,7 @@ def enrol(
     if watched is not None:
         looked_at = watched(looked_at, len(photos))
     work = partial(_faces_of, matcher, untuned, cache)
-    seen = chain.from_iterable(spread(work, looked_at, on=on))
+    seen = chain.from_iterable(distribute(work, looked_at, on=on))
     found = [(name, *face) for name, face in zip(photos, seen, strict=True) if face is not None]
     if not found:
         raise ProtocolError(f"{protocol.root}: no face found in any of the protocol's photos")

@@ -155,7 +155,7 @@ def least_cllr(values: Floats, kin: Labels) -> float:
     return cllr(odds - np.log(kin.mean() / (1 - kin.mean())), kin)
 
 
-def distance_from_flat(scores: Floats) -> float:
+def ks_from_uniform(scores: Floats) -> float:
     """Kolmogorov-Smirnov distance of scores from an even spread over 0 to 100; NaN for none."""
     from scipy.stats import kstest
 

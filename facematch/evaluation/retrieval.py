@@ -160,7 +160,7 @@ def _by_vectors(
     means = unit_rows(np.array([vectors[some].mean(axis=0) for some in of]))
     if model is None:
         return cosine_matrix(vectors[rows], means).astype(np.float64)
-    return model.distances_from_cohort(vectors[rows], means)
+    return model.z_scores(vectors[rows], means)
 
 
 def _figures(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
-from facematch.types import DIGITS, Box, Engine, Match, Subject
+from facematch.types import DIGITS, Box, EngineNames, Match, Subject
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -215,7 +215,7 @@ def card_table(parent: str, child: str, score: str, meaning: str) -> RenderableT
     return table
 
 
-def clip_table(lines: Sequence[Sequence[str]], engine: Engine) -> Table:
+def clip_table(lines: Sequence[Sequence[str]], engine: EngineNames) -> Table:
     """A line for each person of a clip and parent: person, seen, frames, parent, score, ratio."""
     from rich.markup import escape
     from rich.table import Table

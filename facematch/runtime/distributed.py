@@ -40,7 +40,7 @@ _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _STORE = 2**28  # bytes of the local object store: results pass through it, photos do not
 
 
-def spread(
+def distribute(
     work: Callable[[Iterable[T]], R],
     items: Iterable[T],
     *,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import EmbeddingError
-from facematch.runtime.distributed import spread
+from facematch.runtime.distributed import distribute
 from facematch.scoring.cosine import Indices, cosine_histogram, count_above, top_k
 from facematch.types import Scores
 
@@ -66,7 +66,7 @@ def summarise(
     histogram = np.zeros(wanted.bins, np.int64)
     starts = product(range(0, rows, step), range(0, columns, step))
     work = partial(_parts, parents, children, wanted, step)
-    for parts in spread(work, starts, on=on, size=1):
+    for parts in distribute(work, starts, on=on, size=1):
         for row, part in parts:
             kept = slice(row, row + len(part.indices))
             best = _best(part, indices[kept], cosines[kept])

@@ -19,11 +19,11 @@ from facematch.scoring.cosine import cosine_matrix
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import DIGITS, Gallery, Person, Vectors
 
-Draws = NDArray[np.float64]  # (B,) a value a draw
+Resamples = NDArray[np.float64]  # (B,) a value a draw
 
 Interval = tuple[float, float]
 
-COUNT = 400  # draws: shares of them are sure to 2 in 100
+RESAMPLES = 400  # draws: shares of them are sure to 2 in 100
 
 # In the standard deviations that distances come in, on the families the models were fitted on;
 # `benchmarks/eval_family.py` prints all three.
@@ -61,10 +61,10 @@ class Likeness:
         return self.score, self.cosine
 
 
-def drawn(gallery: Gallery, rng: np.random.Generator) -> Vectors:
+def bootstrap_means(gallery: Gallery, rng: np.random.Generator) -> Vectors:
     """Means of as many photos drawn with replacement, a row a draw: (B, D), unit."""
     photos = len(gallery.subjects)
-    times = rng.multinomial(photos, np.full(photos, 1 / photos), COUNT)
+    times = rng.multinomial(photos, np.full(photos, 1 / photos), RESAMPLES)
     sums = (times * gallery.weights) @ gallery.vectors.astype(np.float64)
     return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)
 
@@ -74,66 +74,66 @@ def distances(
     sides: tuple[Vectors, Vectors],
     photos: tuple[int, int],
     rng: np.random.Generator,
-) -> Draws:
+) -> Resamples:
     """How alike two people are in each draw, comparable with single photos: (B,).
 
     `sides` are what `drawn` gave for them, `photos` how many photos there are of each.
     """
-    inverse = np.full(COUNT, (1 / photos[0] + 1 / photos[1]) / 2)
-    away = model.as_of_single_photos(model.distances_of_pairs(*sides), inverse)
+    inverse = np.full(RESAMPLES, (1 / photos[0] + 1 / photos[1]) / 2)
+    z = model.correct_for_averaging(model.pair_z_scores(*sides), inverse)
     unsaid = PHOTO_SPREAD * np.sqrt((1 / photos[0] ** 2 + 1 / photos[1] ** 2) / 2)
-    return np.asarray(away + rng.normal(0, unsaid, COUNT))
+    return np.asarray(z + rng.normal(0, unsaid, RESAMPLES))
 
 
-def between_parents(away: NDArray[np.float64]) -> NDArray[np.float64]:
+def between_parents(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """How much more a child looks like each parent than like all of them on average, a draw each.
 
     Most parents lie close together, so what was seen is drawn towards no difference, the more the
     less the photos say (a normal prior, `PARENTS_APART` wide). Shapes: (P, B) -> (P, B).
     """
-    apart = away - away.mean(axis=0)
+    apart = z - z.mean(axis=0)
     seen = apart.mean(axis=1, keepdims=True)
-    kept = reliability(away)
+    kept = reliability(z)
     return np.asarray(kept * seen + np.sqrt(kept) * (apart - seen))
 
 
-def reliability(away: NDArray[np.float64]) -> float:
+def reliability(z: NDArray[np.float64]) -> float:
     """What share of the difference between parents that was seen is no chance, 0 to 1."""
-    parents = len(away)
-    apart = away - away.mean(axis=0)
+    parents = len(z)
+    apart = z - z.mean(axis=0)
     noise = 2 * float(apart.var(axis=1).mean()) * parents / (parents - 1)
     return PARENTS_APART / (PARENTS_APART + noise)
 
 
-def score_interval(model: ResemblanceModel, away: Draws) -> tuple[float, float]:
+def score_interval(model: ResemblanceModel, z: Resamples) -> tuple[float, float]:
     """Where 95 % of the draws' mini-me scores lie."""
-    low, high = np.quantile(model.judge(away)[0], [0.025, 0.975]).tolist()
+    low, high = np.quantile(model.calibrate(z)[0], [0.025, 0.975]).tolist()
     return low, high
 
 
 def ratio_interval(
-    model: ResemblanceModel, away: Draws, rng: np.random.Generator
+    model: ResemblanceModel, z: Resamples, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Where 95 % of the likelihood ratios lie, of these draws and of other families' teaching."""
-    slopes, intercepts = rng.choice(model.log_ratio_draws.astype(np.float64), len(away)).T
-    logs = np.clip(slopes * away + intercepts, *model.log_ratio[2:].astype(np.float64))
+    slopes, intercepts = rng.choice(model.log_ratio_draws.astype(np.float64), len(z)).T
+    logs = np.clip(slopes * z + intercepts, *model.log_ratio[2:].astype(np.float64))
     low, high = np.exp(np.quantile(logs, [0.025, 0.975])).tolist()
     return low, high
 
 
-def of_couple(model: ResemblanceModel, away: NDArray[np.float64]) -> NDArray[np.float64]:
+def of_couple(model: ResemblanceModel, z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distances of both parents, (2, ...), as one that is spread among strangers as one parent's.
 
     Shapes: (2, ...) -> (...).
     """
     middle = np.interp(50, model.scores, model.distances)  # of strangers
-    return np.asarray((away.mean(axis=0) - middle) / COUPLE_SPREAD + middle)
+    return np.asarray((z.mean(axis=0) - middle) / COUPLE_SPREAD + middle)
 
 
 def likeness(
     model: ResemblanceModel,
     people: tuple[Person, Person],
-    away: NDArray[np.float64],
+    z: NDArray[np.float64],
     rng: np.random.Generator,
     share: float | None = None,
     *,
@@ -144,19 +144,19 @@ def likeness(
     `turned`: neither is a parent, and the mean of both ways to see them is taken.
     """
     one, other = (averaged(person) for person in people)
-    point = people_distances(model, one, other).ravel()
+    point = people_z_scores(model, one, other).ravel()
     if turned:
-        both = (point + people_distances(model, other, one).ravel()) / 2
-        away, point = away + both - point, both
-    scores, ratios = model.judge(point)
+        both = (point + people_z_scores(model, other, one).ravel()) / 2
+        z, point = z + both - point, both
+    scores, ratios = model.calibrate(point)
     return Likeness(
         parent=people[0].name,
         child=people[1].name,
         cosine=float(cosine_matrix(one.vectors, other.vectors)[0, 0]),
         score=float(scores[0]),
-        score_interval=score_interval(model, away),
+        score_interval=score_interval(model, z),
         likelihood_ratio=float(ratios[0]),
-        likelihood_ratio_interval=ratio_interval(model, away, rng),
+        likelihood_ratio_interval=ratio_interval(model, z, rng),
         share=None if share is None or np.isnan(share) else float(share),
     )
 
@@ -166,11 +166,11 @@ def averaged(person: Person) -> Gallery:
     return person.gallery.by_person([person.name] * len(person.portraits))
 
 
-def people_distances(model: ResemblanceModel, one: Gallery, other: Gallery) -> NDArray[np.float64]:
+def people_z_scores(model: ResemblanceModel, one: Gallery, other: Gallery) -> NDArray[np.float64]:
     """Of two people averaged over their photos, comparable with single photos, (1, 1)."""
-    away = model.distances_from_cohort(one.vectors, other.vectors)
+    z = model.z_scores(one.vectors, other.vectors)
     inverse = (1 / one.counts[:, np.newaxis] + 1 / other.counts) / 2
-    return model.as_of_single_photos(away, inverse)
+    return model.correct_for_averaging(z, inverse)
 
 
 def person_warnings(person: Person, *, chosen: bool = False) -> Iterator[str]:

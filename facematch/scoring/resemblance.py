@@ -93,11 +93,11 @@ class ResemblanceModel:
         of, (P,) and (C,), one where left out. Shapes: (P, D), (C, D) -> (P, C) twice. Raises
         ResemblanceError for vectors of other dimensions, or without a direction.
         """
-        away = self.distances_from_cohort(parents, children)
+        z = self.z_scores(parents, children)
         if photos is None:
-            return self.judge(away)
+            return self.calibrate(z)
         inverse = (1 / photos[0][:, np.newaxis] + 1 / photos[1]) / 2
-        return self.judge(self.as_of_single_photos(away, inverse))
+        return self.calibrate(self.correct_for_averaging(z, inverse))
 
     def compare_pairs(
         self,
@@ -106,49 +106,49 @@ class ResemblanceModel:
         photos: tuple[Counts, Counts] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As `compare`, of parent i and child i only. Shapes: (N, D), (N, D) -> (N,) twice."""
-        away = self.distances_of_pairs(parents, children)
+        z = self.pair_z_scores(parents, children)
         if photos is None:
-            return self.judge(away)
-        return self.judge(self.as_of_single_photos(away, (1 / photos[0] + 1 / photos[1]) / 2))
+            return self.calibrate(z)
+        return self.calibrate(self.correct_for_averaging(z, (1 / photos[0] + 1 / photos[1]) / 2))
 
-    def judge(self, away: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def calibrate(self, z: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The scores and likelihood ratios of such distances from the cohort."""
         slope, intercept, least, greatest = self.log_ratio.astype(np.float64)
-        scores = np.interp(away, self.distances, self.scores)
-        ratios = np.exp(np.clip(slope * away + intercept, least, greatest))
+        scores = np.interp(z, self.distances, self.scores)
+        ratios = np.exp(np.clip(slope * z + intercept, least, greatest))
         return scores.astype(np.float32), ratios.astype(np.float32)
 
-    def ratio_interval(self, away: NDArray[np.float64]) -> NDArray[np.float32]:
+    def ratio_interval(self, z: NDArray[np.float64]) -> NDArray[np.float32]:
         """Where 95 % of the likelihood ratios lie that other families would have given.
 
         Shapes: distances (N,) -> (N, 2). It says nothing of other photos of the same people.
         """
         least, greatest = self.log_ratio[2:]
         slopes, intercepts = self.log_ratio_draws.T.astype(np.float64)
-        logs = np.clip(away[:, np.newaxis] * slopes + intercepts, least, greatest)
+        logs = np.clip(z[:, np.newaxis] * slopes + intercepts, least, greatest)
         ends = np.quantile(logs, [0.025, 0.975], axis=1).T
         return np.asarray(np.exp(ends), np.float32)
 
-    def as_of_single_photos(
-        self, away: NDArray[np.float64], inverse: NDArray[np.float64]
+    def correct_for_averaging(
+        self, z: NDArray[np.float64], inverse: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Distances of people averaged over photos, made such that `judge` holds for them.
+        """Distances of people averaged over photos, made such that `calibrate` holds for them.
 
         `inverse` is the mean of one over the number of photos of either side, and has the shape of
         `away`. Averaging moves strangers' distances and narrows them; this moves them back.
         """
         mean, added, variance, more = self.averaging.astype(np.float64)
         narrowed = np.sqrt((variance + more * inverse) / (variance + more))
-        return np.asarray((away - mean - added * inverse) / narrowed + mean + added)
+        return np.asarray((z - mean - added * inverse) / narrowed + mean + added)
 
-    def distances_from_cohort(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
+    def z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """How far each pair's cosine lies above the cohort's, in standard deviations, (P, C)."""
         rows, columns = self._comparable(parents), self._comparable(children)
         for_parents, for_children = self._cohorts(rows, columns)
         return _away(rows @ columns.T, for_parents[..., np.newaxis], for_children)
 
-    def distances_of_pairs(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
-        """As `distances_from_cohort`, of parent i and child i only, (N,)."""
+    def pair_z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
+        """As `z_scores`, of parent i and child i only, (N,)."""
         rows, columns = self._comparable(parents), self._comparable(children)
         if len(rows) != len(columns):
             raise ResemblanceError(f"{len(rows)} parents and {len(columns)} children are no pairs")

@@ -45,7 +45,7 @@ from facematch.training.resemblance import (
 from facematch.types import Chips, Face, Photo, Pixels, Vectors
 from facematch.weights.catalogue import read_weights
 from facematch.weights.dlib_format import FROZEN, read_network, tail_layers, trunk_graph
-from facematch.weights.head import Tail, View
+from facematch.weights.head import Head, Projection
 from facematch.weights.sessions import session
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ _TRIES = 5  # to draw a pair that is not from one photograph
 
 def train_embedder(
     data: Path, held_back: Collection[str], *, seed: int = 0, report: Callable[[str], None]
-) -> tuple[Tail, Evidence, float]:
+) -> tuple[Head, Evidence, float]:
     """The tail tuned on `data` (see fiw.py) without the families held back; what its cosines mean.
 
     That, and the share of groups in the cohort (see `judged`), is told by tails tuned on some of
@@ -95,7 +95,7 @@ def train_embedder(
         parts.append(left_out(cohort_model(kin.of_families(rest), ""), kin, part, rng))
         found = parts[-1].auc_of_single_photos(share=0)
         report(f"{len(part)} families left out: ROC AUC {found:.3f}")
-    return _tuned(faces, _RUNS, rng).tail(), *judged(parts, report)
+    return _tuned(faces, _RUNS, rng).head(), *judged(parts, report)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -325,13 +325,13 @@ class _Network:
             ]
         return unit(both[0] + both[1]).astype(np.float32)
 
-    def tail(self) -> Tail:
+    def head(self) -> Head:
         """As arrays."""
         weights, biases = (
             tuple(each.detach().numpy() for each in some) for some in (self.weights, self.biases)
         )
-        one, other = (View(*(part.detach().numpy() for part in view)) for view in self.views)
-        return Tail(weights, biases, (one, other))
+        one, other = (Projection(*(part.detach().numpy() for part in view)) for view in self.views)
+        return Head(weights, biases, (one, other))
 
     def _blocks(self, maps: Maps) -> tuple[torch.Tensor, torch.Tensor]:
         """Blocks 11 to 14: what the last but one gives, flat, and the mean over places of the last.

@@ -53,7 +53,7 @@ class Evidence:
     each person were to be averaged, `inverse` the mean of one over how many were.
     """
 
-    away: Floats
+    z: Floats
     are_kin: NDArray[np.bool_]
     family: Indices
     count: Indices
@@ -85,16 +85,14 @@ class LeftOut:
 
     def evidence(self, share: float) -> Evidence:
         """How far from a cohort with that share of groups the model finds the pairs."""
-        away = _sharing(self.model, share).distances_of_pairs(self.parents, self.children)
-        return Evidence(away, self.are_kin, self.family, self.count, self.inverse)
+        z = _sharing(self.model, share).pair_z_scores(self.parents, self.children)
+        return Evidence(z, self.are_kin, self.family, self.count, self.inverse)
 
     def auc_of_single_photos(self, share: float) -> float:
         """The ROC AUC of the pairs of one photo each."""
         single = self.count == 1
-        away = _sharing(self.model, share).distances_of_pairs(
-            self.parents[single], self.children[single]
-        )
-        return auc(away, self.are_kin[single])
+        z = _sharing(self.model, share).pair_z_scores(self.parents[single], self.children[single])
+        return auc(z, self.are_kin[single])
 
 
 def left_out(
@@ -253,15 +251,15 @@ def _calibrated(
 ) -> ResemblanceModel:
     """The model with the scores and likelihood ratios that the evidence gives."""
     single = evidence.of_single_photos()
-    away, are_kin = single.away, single.are_kin
-    slope, intercept = _log_ratio(away, are_kin)
+    z, are_kin = single.z, single.are_kin
+    slope, intercept = _log_ratio(z, are_kin)
     # Past what the last of kin and of strangers reach there are too few pairs to say more.
-    least = slope * np.quantile(away[are_kin], _RATIO_SHARE) + intercept
-    greatest = slope * np.quantile(away[~are_kin], 1 - _RATIO_SHARE) + intercept
+    least = slope * np.quantile(z[are_kin], _RATIO_SHARE) + intercept
+    greatest = slope * np.quantile(z[~are_kin], 1 - _RATIO_SHARE) + intercept
     return replace(
         model,
         families=names,
-        distances=_f32(np.quantile(away[~are_kin], _KNOTS / 100)),
+        distances=_f32(np.quantile(z[~are_kin], _KNOTS / 100)),
         log_ratio=_f32(np.array([slope, intercept, least, greatest])),
         log_ratio_draws=_f32(_resampled(single, rng)),
         averaging=_f32(_averaging(evidence)),
@@ -273,9 +271,9 @@ def _averaging(evidence: Evidence) -> Floats:
 
     Their mean and variance for endlessly many photos, and what one photo each adds to both.
     """
-    away, inverse = (each[~evidence.are_kin] for each in (evidence.away, evidence.inverse))
-    added, mean = np.polyfit(inverse, away, 1)
-    more, variance = np.polyfit(inverse, (away - mean - added * inverse) ** 2, 1)
+    z, inverse = (each[~evidence.are_kin] for each in (evidence.z, evidence.inverse))
+    added, mean = np.polyfit(inverse, z, 1)
+    more, variance = np.polyfit(inverse, (z - mean - added * inverse) ** 2, 1)
     if variance <= 0 or variance + more <= 0:
         raise FacematchError("strangers' distances that do not vary: too few families")
     return np.array([mean, added, variance, more])
@@ -287,7 +285,7 @@ def _resampled(evidence: Evidence, rng: np.random.Generator) -> Floats:
     drawn = []
     for _ in range(_RESAMPLES):
         counts = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))[member]
-        drawn.append(_log_ratio(evidence.away, evidence.are_kin, counts.astype(np.float64)))
+        drawn.append(_log_ratio(evidence.z, evidence.are_kin, counts.astype(np.float64)))
     return np.array(drawn)
 
 
@@ -328,8 +326,8 @@ def _agreement(kin: Kin, people: Indices, seen: Floats) -> Floats:
     parents, children = (
         seen[np.searchsorted(people, role[known])] for role in (kin.parents, kin.children)
     )
-    away = parents - parents.mean(axis=0)
-    covariance = away.T @ (children - children.mean(axis=0)) / len(away)
+    z = parents - parents.mean(axis=0)
+    covariance = z.T @ (children - children.mean(axis=0)) / len(z)
     return np.asarray((covariance + covariance.T) / 2)
 
 
@@ -345,8 +343,8 @@ def _within(rows: Floats, group: Indices) -> Floats:
     sizes = np.bincount(at)
     means = np.zeros((len(sizes), rows.shape[1]))
     np.add.at(means, at, rows)
-    away = rows - (means / sizes[:, np.newaxis])[at]
-    return np.asarray(away.T @ away / max(len(rows) - len(sizes), 1))
+    z = rows - (means / sizes[:, np.newaxis])[at]
+    return np.asarray(z.T @ z / max(len(rows) - len(sizes), 1))
 
 
 def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:
@@ -378,11 +376,11 @@ def _families_left_out(kin: Kin, shrinkage: float, rng: np.random.Generator) -> 
 
 def distances(model: ResemblanceModel, kin: Kin, pairs: Pairs) -> Floats:
     """Each pair's distance from the cohort, in standard deviations, (N,)."""
-    return model.distances_of_pairs(kin.vectors[pairs.parents], kin.vectors[pairs.children])
+    return model.pair_z_scores(kin.vectors[pairs.parents], kin.vectors[pairs.children])
 
 
 def _log_ratio(
-    away: Floats, are_kin: NDArray[np.bool_], weights: Floats | None = None
+    z: Floats, are_kin: NDArray[np.bool_], weights: Floats | None = None
 ) -> tuple[float, float]:
     """Slope and intercept of the natural logarithm of the likelihood ratio.
 
@@ -390,8 +388,8 @@ def _log_ratio(
     """
     from sklearn.linear_model import LogisticRegression
 
-    counts = np.ones(len(away)) if weights is None else weights
-    fitted = LogisticRegression(C=1e6).fit(away[:, np.newaxis], are_kin, sample_weight=counts)
+    counts = np.ones(len(z)) if weights is None else weights
+    fitted = LogisticRegression(C=1e6).fit(z[:, np.newaxis], are_kin, sample_weight=counts)
     share = counts[are_kin].sum() / counts.sum()
     prior = np.log(share / (1 - share))
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0] - prior)

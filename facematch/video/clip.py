@@ -23,9 +23,9 @@ from facematch.output.report import (
 from facematch.pictures.strip import Strip, draw_strips
 from facematch.scoring.cosine import cosine_matrix
 from facematch.scoring.resemblance import ResemblanceModel, model_for
-from facematch.types import DIGITS, Engine, Gallery, Pixels, Skipped, Vectors
+from facematch.types import DIGITS, EngineNames, Gallery, Pixels, Skipped, Vectors
 from facematch.video.reader import clock
-from facematch.video.tracking import Followed, Shot, Tracker, averaged, gallery_of, photos_worth
+from facematch.video.tracking import Keyframe, Track, Tracker, averaged, gallery_of, photos_worth
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +35,7 @@ _FEWEST_DRAWN = 3  # frames: the draws from fewer hardly differ, and would look 
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ParentScore:
     """How much a person of the clip looks like one parent, of whom `photos` were averaged.
 
     95 % of the scores that other draws of the same frames give lie in `score_interval`, which is
@@ -73,7 +73,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Appearance:
+class ClipPerson:
     """One person of the clip.
 
     Found in `looks` of the frames searched, from `first` to `last` second; `shots` are the best of
@@ -84,9 +84,9 @@ class Appearance:
     looks: int
     first: float
     last: float
-    shots: tuple[Shot, ...]
+    shots: tuple[Keyframe, ...]
     worth: float
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[ParentScore, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +100,8 @@ class Clip:
     clip: str
     seconds: float
     frames_searched: int
-    people: tuple[Appearance, ...]
-    engine: Engine
+    people: tuple[ClipPerson, ...]
+    engine: EngineNames
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     complete: bool = True
@@ -161,7 +161,7 @@ ROW = (
 )  # fmt: skip
 
 
-def _seen(person: Appearance) -> str:
+def _seen(person: ClipPerson) -> str:
     first, last = clock(person.first), clock(person.last)
     return first if first == last else f"{first} to {last}"
 
@@ -174,11 +174,11 @@ def _ends(name: str, interval: tuple[float, float] | None) -> list[float] | None
     return None if interval is None else [round(end, DIGITS[name]) for end in interval]
 
 
-def _support(verdict: Verdict) -> str | None:
+def _support(verdict: ParentScore) -> str | None:
     return None if verdict.likelihood_ratio is None else support(verdict.likelihood_ratio)
 
 
-def drawbacks(person: Appearance) -> list[str]:
+def drawbacks(person: ClipPerson) -> list[str]:
     """What is worse about a person's frames, where not one of them is good."""
     if not all(shot.warnings for shot in person.shots):
         return []
@@ -186,7 +186,7 @@ def drawbacks(person: Appearance) -> list[str]:
     return sorted({phrase.split(":")[0].split(" (")[0] for phrase in phrases})
 
 
-def _row(person: Appearance, verdict: Verdict) -> tuple[Any, ...]:
+def _row(person: ClipPerson, verdict: ParentScore) -> tuple[Any, ...]:
     low, high = _ends("score", verdict.score_interval) or (None, None)
     least, most = _ends("likelihood_ratio", verdict.likelihood_ratio_interval) or (None, None)
     return (
@@ -198,7 +198,7 @@ def _row(person: Appearance, verdict: Verdict) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _person_fields(person: Appearance) -> dict[str, Any]:
+def _person_fields(person: ClipPerson) -> dict[str, Any]:
     return {
         "name": person.name,
         "first": round(person.first, 1),
@@ -218,7 +218,7 @@ def _person_fields(person: Appearance) -> dict[str, Any]:
     }
 
 
-def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
+def _verdict_fields(verdict: ParentScore) -> dict[str, Any]:
     return {
         "parent": verdict.parent,
         "photos": verdict.photos,
@@ -231,7 +231,7 @@ def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def appearances(tracker: Tracker, parents: Gallery, *, seed: int = 0) -> tuple[Appearance, ...]:
+def clip_people(tracker: Tracker, parents: Gallery, *, seed: int = 0) -> tuple[ClipPerson, ...]:
     """Everyone who was followed, scored against each row of `parents`."""
     rng = np.random.default_rng(seed)
     found = []
@@ -239,29 +239,29 @@ def appearances(tracker: Tracker, parents: Gallery, *, seed: int = 0) -> tuple[A
         worth = photos_worth(each.vectors, parents.space)
         verdicts = _verdicts(each, worth, parents, rng)
         name = f"person {number}"
-        found.append(Appearance(name, each.looks, *each.span, each.shots, worth, verdicts))
+        found.append(ClipPerson(name, each.looks, *each.span, each.shots, worth, verdicts))
     return tuple(found)
 
 
 def _verdicts(
-    person: Followed, worth: float, parents: Gallery, rng: np.random.Generator
-) -> tuple[Verdict, ...]:
+    person: Track, worth: float, parents: Gallery, rng: np.random.Generator
+) -> tuple[ParentScore, ...]:
     shots = gallery_of(person.shots, person.vectors)
     mean = averaged(shots)
     cosines = cosine_matrix(parents.vectors, mean)[:, 0].tolist()
     who = list(zip(parents.labels, parents.counts.tolist(), cosines, strict=True))
     model = model_for(parents.space)
     if model is None:
-        return tuple(Verdict(*each) for each in who)
-    away = _distances(model, parents, mean, worth)[:, 0]
-    scores, ratios = model.judge(away)
-    taught, few = model.ratio_interval(away), len(person.shots) < _FEWEST_DRAWN
+        return tuple(ParentScore(*each) for each in who)
+    z = _distances(model, parents, mean, worth)[:, 0]
+    scores, ratios = model.calibrate(z)
+    taught, few = model.ratio_interval(z), len(person.shots) < _FEWEST_DRAWN
     weighted = shots.vectors * shots.weights.astype(np.float32)[:, np.newaxis]
     drawn = _score_intervals(model, parents, weighted, worth, rng)
     # Draws leave frames out, and lie a little lower: the score itself is always within.
     drawn = np.stack([np.minimum(drawn[:, 0], scores), np.maximum(drawn[:, 1], scores)], axis=1)
     return tuple(
-        Verdict(
+        ParentScore(
             *each,
             score=float(scores[row]),
             score_interval=None if few else (float(drawn[row, 0]), float(drawn[row, 1])),
@@ -275,9 +275,9 @@ def _verdicts(
 def _distances(
     model: ResemblanceModel, parents: Gallery, people: Vectors, worth: float
 ) -> NDArray[np.float64]:
-    away = model.distances_from_cohort(parents.vectors, people)
-    inverse = np.broadcast_to((1 / parents.counts[:, np.newaxis] + 1 / worth) / 2, away.shape)
-    return model.as_of_single_photos(away, inverse)
+    z = model.z_scores(parents.vectors, people)
+    inverse = np.broadcast_to((1 / parents.counts[:, np.newaxis] + 1 / worth) / 2, z.shape)
+    return model.correct_for_averaging(z, inverse)
 
 
 def _score_intervals(
@@ -291,5 +291,5 @@ def _score_intervals(
     drawn = rng.integers(0, len(weighted), (_DRAWS, len(weighted)))
     means = weighted[drawn].mean(axis=1)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
-    scores, _ = model.judge(_distances(model, parents, means, worth))
+    scores, _ = model.calibrate(_distances(model, parents, means, worth))
     return np.asarray(np.quantile(scores, [0.025, 0.975], axis=1).T, np.float32)

@@ -17,7 +17,7 @@ from facematch.types import (
     Box,
     Detector,
     Embedder,
-    Engine,
+    EngineNames,
     Face,
     Gallery,
     Photo,
@@ -28,9 +28,9 @@ from facematch.types import (
 )
 
 if TYPE_CHECKING:
-    from facematch.video.clip import Appearance, Clip
+    from facematch.video.clip import Clip, ClipPerson
     from facematch.video.reader import ClipLimits, ClipReader
-    from facematch.video.tracking import Glimpse, Tracker
+    from facematch.video.tracking import Detection, Tracker
 
 # How a clip is looked at. Searched for faces of a twelfth of the long side, a frame takes a third
 # of what one searched for the usual twentieth takes; 30 seconds are looked at 15 times.
@@ -56,7 +56,7 @@ class Clips(ABC):
 
     @property
     @abstractmethod
-    def engine(self) -> Engine:
+    def engine(self) -> EngineNames:
         """The names of the parts that make a score."""
 
     @abstractmethod
@@ -82,13 +82,13 @@ class Clips(ABC):
         that is done; where it gives False, the search ends and what is known by then is given.
         Raises a PhotoError that names the clip or the parent's photo which cannot be used.
         """
-        from facematch.video.clip import Clip, appearances
+        from facematch.video.clip import Clip, clip_people
         from facematch.video.reader import ClipLimits, ClipReader
 
         with ClipReader(clip, limits=limits or ClipLimits()) as reader:
             known = self._known(parents)
             tracker, searched, complete = self._follow(reader, watch)
-            people = appearances(tracker, known)
+            people = clip_people(tracker, known)
             stopped = None if complete else searched
             if not people and complete:
                 raise NoFaceError(reader.label, _nobody(reader, searched))
@@ -157,17 +157,19 @@ class Clips(ABC):
                 least = max(min(_SHRUNK * smallest, least), _DEEP_FACE * side)
         return self.detector.detect(photo.pixels, min_face=least)
 
-    def _sightings(self, photo: Photo, seconds: float, found: Sequence[Face]) -> list[Glimpse]:
+    def _sightings(self, photo: Photo, seconds: float, found: Sequence[Face]) -> list[Detection]:
         """The faces of a frame as they are kept, the largest few."""
-        from facematch.video.tracking import glimpse
+        from facematch.video.tracking import detection_of
 
         portrait = self.portrait(
             photo, sorted(found, key=lambda face: face.area, reverse=True)[:_MOST_FACES]
         )
         both = zip(portrait.faces, portrait.chips, strict=True)
-        return [glimpse(photo, face, chip.copy(), seconds) for face, chip in both]
+        return [detection_of(photo, face, chip.copy(), seconds) for face, chip in both]
 
-    def _glanced(self, before: Sequence[Glimpse], photo: Photo, seconds: float) -> list[Glimpse]:
+    def _glanced(
+        self, before: Sequence[Detection], photo: Photo, seconds: float
+    ) -> list[Detection]:
         """The same faces, those of a frame shortly after in their stead where they are better.
 
         Only the surroundings of the few largest are searched, which costs next to nothing.
@@ -224,7 +226,7 @@ def _clip_warnings(
     reader: ClipReader,
     tracker: Tracker,
     embedder: Embedder,
-    people: Sequence[Appearance],
+    people: Sequence[ClipPerson],
     stopped: int | None,
 ) -> list[str]:
     """What makes a clip's scores less sure; `stopped` is after how many frames, None if never."""

@@ -18,7 +18,7 @@ from facematch.detection.alignment import portraits
 from facematch.detection.quality import BLURRED, quality_warnings, sharpness, turn
 from facematch.types import Box, Face, Gallery, Photo, Pixels, Subject, Vectors
 
-MOST_SHOTS = 8  # frames kept of each person
+MOST_KEYFRAMES = 8  # frames kept of each person
 MOST_PEOPLE = 32  # followed at a time; with their shots they take 60 MB
 PORTRAIT = 240  # pixels
 _OVERLAP = 0.3  # of two boxes, intersection over union: one face, a look later
@@ -53,7 +53,7 @@ _IDENTITIES = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shot:
+class Keyframe:
     """One frame of one person: when, where in the frame, and what is worse about it.
 
     `portrait` is (240, 240, 3), upright, for people to look at.
@@ -68,21 +68,21 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Glimpse:
+class Detection:
     """A face as it was seen once; `quality`, 0 to 1, is how sharp, frontal and large it is."""
 
-    shot: Shot
+    shot: Keyframe
     chip: Pixels
     quality: float
 
 
-def glimpse(photo: Photo, face: Face, chip: Pixels, seconds: float) -> Glimpse:
+def detection_of(photo: Photo, face: Face, chip: Pixels, seconds: float) -> Detection:
     """What is kept of a face: its chip and portrait, never the frame."""
     warnings = quality_warnings(face, chip, scale=photo.scale)
     portrait = portraits(photo.pixels, [face], PORTRAIT)[0]
-    shot = Shot(photo.label, seconds, face.box, face.confidence, portrait, tuple(warnings))
+    shot = Keyframe(photo.label, seconds, face.box, face.confidence, portrait, tuple(warnings))
     quality = _quality(face, chip) * (0.5 if warnings else 1.0)
-    return Glimpse(shot, chip, quality)
+    return Detection(shot, chip, quality)
 
 
 def _quality(face: Face, chip: Pixels) -> float:
@@ -94,10 +94,10 @@ def _quality(face: Face, chip: Pixels) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Followed:
+class Track:
     """One person: the best shots in order of time, a unit vector each (N, D), and when seen."""
 
-    shots: tuple[Shot, ...]
+    shots: tuple[Keyframe, ...]
     vectors: Vectors
     looks: int
     span: tuple[float, float]
@@ -119,7 +119,7 @@ class Tracker:
         seen = [each.box for each in self._people if max(each.looks) == self._looks]
         return min((min(box[2] - box[0], box[3] - box[1]) for box in seen), default=None)
 
-    def add(self, sightings: Sequence[Glimpse], vectors: Vectors) -> None:
+    def add(self, sightings: Sequence[Detection], vectors: Vectors) -> None:
         """The faces of one look, and their unit vectors (N, D)."""
         self._looks += 1
         known = self._matched(sightings, vectors)
@@ -134,7 +134,7 @@ class Tracker:
             self._people.remove(least)
             self.forgotten += 1
 
-    def people(self) -> list[Followed]:
+    def people(self) -> list[Track]:
         """Everyone, most often seen first."""
         people = self._joined()
         people.sort(key=lambda each: (-len(each.looks), each.span[0]))
@@ -143,10 +143,10 @@ class Tracker:
             kept = sorted(person.kept, key=lambda each: each[0].shot.seconds)
             shots = [seen.shot for seen, _ in kept]
             vectors = np.stack([vector for _, vector in kept])
-            found.append(Followed(tuple(shots), vectors, len(person.looks), person.span))
+            found.append(Track(tuple(shots), vectors, len(person.looks), person.span))
         return found
 
-    def _matched(self, sightings: Sequence[Glimpse], vectors: Vectors) -> dict[int, _Person]:
+    def _matched(self, sightings: Sequence[Detection], vectors: Vectors) -> dict[int, _Person]:
         """Each face's person, best fit first, nobody twice."""
         if not self._people or not sightings:
             return {}
@@ -212,12 +212,12 @@ class _Person:
     """Someone in the clip, as far as is known."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Glimpse, NDArray[np.float32]]] = []
+        self.kept: list[tuple[Detection, NDArray[np.float32]]] = []
         self.looks: set[int] = set()
         self.box: Box = (0, 0, 0, 0)
         self.span = (np.inf, -np.inf)
 
-    def add(self, seen: Glimpse, vector: NDArray[np.float32], look: int, apart: float) -> None:
+    def add(self, seen: Detection, vector: NDArray[np.float32], look: int, apart: float) -> None:
         self.looks.add(look)
         self.box = seen.shot.box
         self.span = min(self.span[0], seen.shot.seconds), max(self.span[1], seen.shot.seconds)
@@ -240,14 +240,14 @@ class _Person:
             both._keep(seen, vector, apart)
         return both
 
-    def _keep(self, seen: Glimpse, vector: NDArray[np.float32], apart: float) -> None:
+    def _keep(self, seen: Detection, vector: NDArray[np.float32], apart: float) -> None:
         for at, (other, _) in enumerate(self.kept):
             if other.shot.seconds // apart == seen.shot.seconds // apart:
                 if seen.quality > other.quality:
                     self.kept[at] = seen, vector
                 return
         self.kept.append((seen, vector))
-        if len(self.kept) > MOST_SHOTS:
+        if len(self.kept) > MOST_KEYFRAMES:
             self.kept.remove(min(self.kept, key=lambda each: each[0].quality))
 
 
@@ -261,7 +261,7 @@ def overlap(one: Box, other: Box) -> float:
     return width * height / (sum(areas) - width * height)
 
 
-def gallery_of(shots: Sequence[Shot], vectors: Vectors) -> Gallery:
+def gallery_of(shots: Sequence[Keyframe], vectors: Vectors) -> Gallery:
     """One person's shots as a gallery, a row a shot."""
     subjects = tuple(
         Subject(shot.label, shot.box, shot.confidence, face=1, faces_found=1) for shot in shots

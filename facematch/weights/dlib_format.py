@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import WeightsError
 from facematch.weights.arrays import read_arrays
-from facematch.weights.head import Tail, View
+from facematch.weights.head import Head, Projection
 
 Array: TypeAlias = NDArray[np.float32]
 Window: TypeAlias = tuple[int, int, int, int, int, int]
@@ -427,16 +427,16 @@ def tail_layers(network: Network) -> tuple[list[Layer], Array]:
     return _convolutions(layers)[frozen:], last
 
 
-def tuned_graph(network: Network, tail: Tail) -> bytes:
+def tuned_graph(network: Network, head: Head) -> bytes:
     """The embedder with a tuned tail as ONNX: `chips` (N, 150, 150, 3) uint8 -> `vectors` (N, K).
 
     Raises WeightsError where the tail does not fit the network.
     """
     layers = _folded(network)
     places = [index for index, layer in enumerate(layers) if layer.kind == "con"][
-        -len(tail.weights) :
+        -len(head.weights) :
     ]
-    for index, weights, bias in zip(places, tail.weights, tail.biases, strict=True):
+    for index, weights, bias in zip(places, head.weights, head.biases, strict=True):
         before = layers[index].weights
         if before is None or before.shape != weights.shape or bias.shape != weights.shape[:1]:
             raise WeightsError("a tuned convolution that does not fit its place")
@@ -445,10 +445,10 @@ def tuned_graph(network: Network, tail: Tail) -> bytes:
     body = _first_blocks(layers, FROZEN + 3)
     _apply_blocks(graph, body)
     middle = graph.at
-    first = graph.viewed(tail.views[0])
+    first = graph.viewed(head.views[0])
     graph.at = middle
     _apply_blocks(graph, layers[len(body) : -1])  # all but the last layer
-    second = graph.viewed(tail.views[1])
+    second = graph.viewed(head.views[1])
     graph.join(first, second)
     return graph.finish("vectors", ["N", graph.at.channels])
 
@@ -644,7 +644,7 @@ class _Graph:
         self.at = self._pad(one, channels, side)
         self._node("Add", padded.name)
 
-    def viewed(self, view: View) -> _Tensor:
+    def viewed(self, view: Projection) -> _Tensor:
         """Append a linear view of the latest tensor; gives its vectors."""
         self._node("Flatten", axis=1)
         self._node("MatMul", self._constant(view.basis))

@@ -24,7 +24,7 @@ from facematch.weights.dlib_format import (
     read_network,
     resnet_graph,
 )
-from facematch.weights.head import Tail, View, open_tail, tail_archive
+from facematch.weights.head import Head, Projection, head_as_bytes, open_head
 
 _RECIPE = b"""name = "mean"
 size = 112
@@ -54,7 +54,7 @@ def read_toml(data: bytes) -> None:
 
 
 READERS: tuple[Callable[[bytes], object], ...] = (
-    read_network_as_graphs, read_forest, open_forest, open_tail, open_model, read_toml,
+    read_network_as_graphs, read_forest, open_forest, open_head, open_model, read_toml,
 )  # fmt: skip
 
 
@@ -63,15 +63,15 @@ def real_files() -> Iterator[tuple[Callable[[bytes], object], bytes]]:
     yield read_network_as_graphs, small_detector()
     yield read_forest, small_forest()
     yield open_forest, forest_archive(read_forest(small_forest()))
-    yield open_tail, tail_archive(_tail(), {"share": np.array([0.5])})
+    yield open_head, head_as_bytes(_tail(), {"share": np.array([0.5])})
     yield open_model, model_as_bytes(_model())
     yield read_toml, _RECIPE
 
 
-def _tail() -> Tail:
+def _tail() -> Head:
     one = np.ones((2, 2, 1, 1), np.float32)
-    view = View(*(np.ones(shape, np.float32) for shape in ((3, 2), (2,), (2,), (2, 2))))
-    return Tail(weights=(one,) * 8, biases=(np.ones(2, np.float32),) * 8, views=(view, view))
+    view = Projection(*(np.ones(shape, np.float32) for shape in ((3, 2), (2,), (2,), (2, 2))))
+    return Head(weights=(one,) * 8, biases=(np.ones(2, np.float32),) * 8, views=(view, view))
 
 
 def _model() -> ResemblanceModel:
