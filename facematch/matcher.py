@@ -388,11 +388,11 @@ class FaceMatcher(Verbs, Clips, Indexing):
 
     def _identity(self, what: str) -> str:
         """All that decides what is found in a photo: names, weights, settings, version."""
-        from importlib.metadata import version
+        from facematch.runtime.extras import installed_version
 
         weights = engine_weights(self.embedder.space)
         identity = [
-            version("facematch"),
+            installed_version(),
             self.detector.name,
             what,
             self.min_face,

@@ -18,9 +18,9 @@ __all__ = ["app", "archives", "families", "main", "scoring", "upkeep"]
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from facematch.runtime.extras import installed_version
 
-        typer.echo(f"facematch {version('facematch')}")
+        typer.echo(f"facematch {installed_version()}")
         raise typer.Exit
 
 

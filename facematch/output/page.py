@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from importlib.metadata import version
 from importlib.resources import files
 
 from facematch.analyses.card import Card
@@ -16,6 +15,7 @@ from facematch.analyses.family import SURE, Family
 from facematch.analyses.timeline import Timeline
 from facematch.output.report import NO_PATERNITY_TEST, ends_words, shown_score, support
 from facematch.pictures.canvas import as_jpeg
+from facematch.runtime.extras import installed_version
 from facematch.types import Pixels
 
 
@@ -58,7 +58,7 @@ def page(
         sections=sections,
         no_paternity_test=NO_PATERNITY_TEST,
         sure=round(100 * SURE),
-        version=version("facematch"),
+        version=installed_version(),
         picture=_inline,
         score=shown_score,
         interval=ends_words,

@@ -16,12 +16,11 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
-from importlib.metadata import version
 from itertools import islice
 from typing import Any, TypeVar
 
 from facematch.errors import ClusterError, OptionError
-from facematch.runtime.extras import require
+from facematch.runtime.extras import installed_version, require
 from facematch.runtime.threads import THREADS, cores
 
 T = TypeVar("T")
@@ -72,7 +71,7 @@ def distribute(
     packed: bytes = ray.cloudpickle.dumps(work)
     waiting: deque[Any] = deque()
     for batch in batches:
-        waiting.append(task.remote(packed, batch, version("facematch")))
+        waiting.append(task.remote(packed, batch, installed_version()))
         while len(waiting) >= _WAITING * max(int(ray.cluster_resources().get("CPU", 1)), 1):
             yield _result(ray, waiting.popleft())
     while waiting:
@@ -132,7 +131,7 @@ def _reach(address: str) -> None:
 
 def _run(work: bytes, batch: list[Any], wanted: str) -> Any:
     """A batch's result, in a worker."""
-    here = version("facematch")
+    here = installed_version()
     if here != wanted:
         raise ClusterError(f"a machine of the cluster has facematch {here}, yours is {wanted}")
     result = _opened(work)(batch)

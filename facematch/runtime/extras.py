@@ -7,6 +7,16 @@ from typing import Any
 
 from facematch.errors import MissingExtraError
 
+# Its name as a package to install. PyPI has another project called facematch.
+DISTRIBUTION = "facematch-kin"
+
+
+def installed_version() -> str:
+    """The version of facematch that is installed."""
+    from importlib.metadata import version
+
+    return version(DISTRIBUTION)
+
 
 def require(module: str, package: str, extra: str, what: str) -> Any:
     """The module, imported. Raises MissingExtraError: what needs it, and what to install."""
@@ -14,7 +24,7 @@ def require(module: str, package: str, extra: str, what: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"{what} needs {package}: run `pip install 'facematch[{extra}]'`"
+            f"{what} needs {package}: run `pip install '{DISTRIBUTION}[{extra}]'`"
         ) from error
 
 
@@ -32,7 +42,7 @@ def face_recognition_api() -> Any:
     except (ImportError, SystemExit) as error:  # it quits where its weights are missing
         raise MissingExtraError(
             "the back-end face-recognition needs its package: "
-            "run `pip install 'facematch[face-recognition]'`"
+            f"run `pip install '{DISTRIBUTION}[face-recognition]'`"
         ) from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = accepts
