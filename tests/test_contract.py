@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, installed, noise
+from helpers.made_up import noise
+from helpers.places import SAMPLES, installed
 
 from facematch.detection.registry import DETECTORS, load_detector
 from facematch.embedding.registry import EMBEDDERS, load_embedder

@@ -6,7 +6,7 @@ from dataclasses import fields
 from subprocess import run
 from sys import executable
 
-from conftest import REPOSITORY
+from helpers.places import REPOSITORY
 from typer.main import get_command
 
 from facematch import errors

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
-from make_golden import EMBEDDERS, GOLDEN, PHOTOS, SAMPLES, versions
+from helpers.make_golden import EMBEDDERS, GOLDEN, PHOTOS, SAMPLES, versions
+from helpers.places import REPOSITORY
 from numpy.typing import NDArray
 
 from facematch import FaceMatcher

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, SAMPLES, ColourEmbedder, CountingDetector, noise
+from helpers.command import run
+from helpers.fakes import ColourEmbedder, CountingDetector
+from helpers.made_up import noise
+from helpers.places import REPOSITORY, SAMPLES
 from PIL import Image
-from test_cli import run
 
 from facematch import FaceMatcher
 from facematch.errors import EmbeddingError, MissingPhotoError, TableError

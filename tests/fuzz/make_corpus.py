@@ -20,7 +20,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from make_photos import (  # noqa: E402
+from helpers.make_photos import (  # noqa: E402
     FORMATS,
     bare_png,
     black_png,

@@ -11,7 +11,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from make_dat import small_detector, small_forest
+from helpers.make_dat import small_detector, small_forest
 
 from facematch.embedding.onnx_model import read_recipe
 from facematch.errors import WeightsError

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.made_up import ENGINE, MODEL, crowd, photos, somebody
+from helpers.places import SAMPLES
+
+from facematch import FaceMatcher
+from facematch.analyses.timeline import Timeline, _line, timeline_of
+from facematch.errors import OptionError, TableError
+from facematch.photos.dates import date_in_name, date_of, parsed, read_dates, spoken, years_between
+from facematch.photos.reading import list_photos
+
+matcher = FaceMatcher(min_face=60)
+BORN = date(2006, 6, 1)
+
+
+@pytest.fixture(scope="module")
+def growing() -> Timeline:
+    return matcher.timeline(
+        {who: photos(who) for who in ("father", "mother")},
+        {"daughter": list_photos(SAMPLES / "years")},
+        born={"daughter": BORN},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "day"),
+    [
+        ("2018-05-16.jpg", date(2018, 5, 16)),
+        ("IMG_20180516_101530.jpg", date(2018, 5, 16)),
+        ("beach 2018_05_16 (2).png", date(2018, 5, 16)),
+        ("20181316-20180516.jpg", date(2018, 5, 16)),
+        ("18-05-16.jpg", None),
+        ("12018051612.jpg", None),
+        ("2018-0516.jpg", None),
+        ("mum.jpg", None),
+    ],
+)
+def test_a_file_name_tells_the_day(name: str, day: date | None) -> None:
+    assert date_in_name(name) == day
+
+
+def test_a_table_comes_before_the_name_and_the_name_before_exif() -> None:
+    scanned = date(2020, 1, 1)
+    known = {"1987-02-03.jpg": date(1986, 2, 3)}
+    assert date_of("box/1987-02-03.jpg", scanned, known) == date(1986, 2, 3)
+    assert date_of("box/1987-02-03.jpg", scanned, {}) == date(1987, 2, 3)
+    assert date_of("box/beach.jpg", scanned, {}) == scanned
+    assert date_of("box/beach.jpg", None, {}) is None
+
+
+def test_a_table_of_dates_is_read_or_refused(tmp_path: Path) -> None:
+    table = tmp_path / "dates.csv"
+    table.write_text("photo,date\na.jpg,1987-02-03\n")
+    assert read_dates(table) == {"a.jpg": date(1987, 2, 3)}
+    table.write_text("photo,date\na.jpg,3.2.1987\n")
+    with pytest.raises(TableError, match=r"dates\.csv, a\.jpg: '3\.2\.1987' is no date"):
+        read_dates(table)
+    table.write_text("photo,day\n")
+    with pytest.raises(TableError, match="has no columns 'photo' and 'date'"):
+        read_dates(table)
+    with pytest.raises(TableError, match="cannot be read"):
+        read_dates(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("day", "age"),
+    [("2011-06-01", 5.0), ("2011-05-31", 4 + 364 / 365), ("2006-06-01", 0.0), ("2005-06-01", -1.0)],
+)
+def test_ages_turn_on_birthdays(day: str, age: float) -> None:
+    assert years_between(date(2006, 6, 1), date.fromisoformat(day)) == pytest.approx(age)
+    assert years_between(date(2004, 2, 29), date(2005, 3, 1)) == 1
+
+
+def test_ages_are_spoken_as_parents_speak() -> None:
+    assert [spoken(years) for years in (0.0, 1 / 12, 0.33, 1.5, 2, 7.9)] == [
+        "0 months", "1 month", "4 months", "18 months", "2 years", "7 years",
+    ]  # fmt: skip
+    with pytest.raises(TableError, match="--born kid=x: 'x' is no date"):
+        parsed("x", "--born kid=x")
+
+
+def test_a_timeline_is_told_to_a_program(growing: Timeline) -> None:
+    told = json.loads(growing.as_json())
+    assert list(told) == [
+        "child", "born", "parents", "moments", "trends", "words", "engine", "warnings", "skipped",
+    ]  # fmt: skip
+    assert list(told["moments"][0]) == [
+        "parent", "photo", "taken", "age", "score", "score_interval", "distance", "parent_photo",
+        "parent_age",
+    ]  # fmt: skip
+    assert len(told["moments"]) == 2 * 9
+    assert [moment["age"] for moment in told["moments"][:3]] == [5.0, 6.0, 7.0]
+    assert told["born"] == "2006-06-01"
+
+
+def test_the_drawn_daughter_is_more_like_her_mother_at_every_age(growing: Timeline) -> None:
+    mother, father = (
+        np.array([each.distance for each in growing.moments if each.parent == parent])
+        for parent in ("mother", "father")
+    )
+    assert (mother > father).all()
+    assert "the likeness rises by" in growing.words()[1]
+
+
+def test_a_parents_photo_at_the_same_age_is_taken() -> None:
+    grown, young = crowd(2)
+    dad = somebody("dad", np.stack([grown, young]))
+    kid = somebody("kid", crowd(2, seed=7))
+    known = {
+        "dad-0.jpg": date(2015, 1, 1), "dad-1.jpg": date(1985, 5, 1),
+        "kid-0.jpg": date(2015, 6, 1), "kid-1.jpg": date(2030, 6, 1),
+    }  # fmt: skip
+    born = {"dad": date(1985, 1, 1), "kid": date(2015, 1, 1)}
+    assert MODEL is not None
+    first, second = timeline_of([dad], kid, MODEL, ENGINE, known=known, born=born).moments
+    assert first.parent_photo == "dad-1.jpg"
+    assert first.parent_age == pytest.approx(1 / 3, abs=0.02)
+    assert second.parent_photo is None  # at fifteen there is none within years
+
+
+def test_likeness_that_rises_is_said_to_rise_and_chance_is_not() -> None:
+    assert MODEL is not None
+    dad, other = crowd(2, seed=11)
+    rng = np.random.default_rng(0)
+    share = np.linspace(0, 0.8, 10)[:, np.newaxis]
+    growing = somebody("kid", share * dad + (1 - share) * other)
+    steady = somebody("kid", other + rng.normal(0, 0.02, (10, other.size)))
+    known = {f"kid-{at}.jpg": date(2010 + at, 1, 1) for at in range(10)}
+    found = [
+        timeline_of([somebody("dad", dad[np.newaxis])], kid, MODEL, ENGINE, known=known, born={})
+        for kid in (growing, steady)
+    ]
+    assert "the likeness rises" in found[0].words()[0]
+    assert "no clear change" in found[1].words()[0]
+    curve = found[0].curves[0]
+    assert curve.distance[-1] > curve.distance[0] + 0.5
+    assert (curve.band[0] <= curve.distance + 1e-9).all()
+    assert (curve.distance <= curve.band[1] + 1e-9).all()
+
+
+def test_undated_photos_are_left_out_and_said() -> None:
+    child = {"son": photos("son")}
+    with pytest.raises(TableError, match="no photo of son tells when it was taken"):
+        matcher.timeline({"father": photos("father")}, child)
+    dates = {"son-2.png": date(2020, 2, 2)}
+    found = matcher.timeline({"father": photos("father")}, child, dates=dates)
+    assert found.taken == (date(2020, 2, 2),)
+    assert any("son.png: nothing tells when it was taken" in each for each in found.warnings)
+    assert found.words() == ["father: too few days with photos to say whether the likeness changes"]
+
+
+def test_a_photo_before_the_birth_is_warned_of() -> None:
+    dates, born = {"son.png": date(2000, 2, 2)}, {"son": date(2001, 1, 1)}
+    child = {"son": photos("son")[:1]}
+    found = matcher.timeline({"father": photos("father")}, child, dates=dates, born=born)
+    assert any("before son was born on 2001-01-01" in each for each in found.warnings)
+    with pytest.raises(OptionError, match="a birth date for 'sun': nobody is called so"):
+        matcher.timeline({"father": photos("father")}, child, born={"sun": BORN})
+
+
+def test_a_timeline_is_drawn_with_a_curve_where_photos_are_many(growing: Timeline) -> None:
+    few = matcher.timeline(
+        {"father": photos("father")}, {"daughter": list_photos(SAMPLES / "years")[:2]}
+    )
+    for found in (growing, few):
+        picture = found.picture()
+        assert picture.shape == (770, 1100, 3)
+        assert picture.std() > 10
+    assert few.picture("dark")[2, 2].mean() < 60
+
+
+def test_a_trend_is_rarely_seen_where_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    for count in (6, 20):
+        lines = [_line(np.arange(count, dtype=float), rng.normal(0, 1, count)) for _ in range(2000)]
+        named = [line is not None and not line[1] <= 0 <= line[2] for line in lines]
+        assert 0.03 < np.mean(named) < 0.07
+    a_day = np.repeat([0.0, 9.0], [9, 1])
+    assert _line(a_day, rng.normal(0, 1, 10)) is None  # nine photos of one day are one day

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.made_up import noise
+from helpers.places import SAMPLES
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch.detection import mmod
+from facematch.detection.mmod import MmodDetector, pyramid_layout
+from facematch.errors import OptionError
+from facematch.photos.reading import read_photo
+
+detector = MmodDetector()
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_levels_lie_inside_the_picture_and_apart(width: int, height: int) -> None:
+    rects, (wide, high) = pyramid_layout(width, height)
+    assert rects[0][2:] == (width, height)
+    for left, top, across, down in rects:
+        assert left >= 11
+        assert top >= 11
+        assert left + across <= wide - 11
+        assert top + down <= high - 11
+    for index, one in enumerate(rects):
+        for other in rects[:index]:
+            assert not mmod._intersect(one, other)
+
+
+def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = read_photo(SAMPLES / "group.jpg").pixels
+    whole = detector._scores(picture)
+    monkeypatch.setattr(mmod, "_BAND_PIXELS", 1)
+    np.testing.assert_allclose(detector._scores(picture), whole, atol=1e-4)
+
+
+def test_the_best_face_comes_first() -> None:
+    faces = detector.detect(read_photo(SAMPLES / "group.jpg").pixels)
+    confidences = [face.confidence for face in faces]
+    assert len(faces) == 4
+    assert confidences == sorted(confidences, reverse=True)
+
+
+def test_a_smaller_least_face_finds_smaller_faces() -> None:
+    import cv2
+
+    photo = read_photo(SAMPLES / "group.jpg").pixels
+    small = np.full_like(photo, 128)
+    small[300:500, 400:700] = cv2.resize(photo, (300, 200), interpolation=cv2.INTER_AREA)
+    assert detector.detect(small, min_face=120) == []
+    assert len(detector.detect(small, min_face=25)) == 4
+
+
+def test_a_face_of_a_twentieth_of_the_long_side_is_found_by_default() -> None:
+    import cv2
+
+    face = read_photo(SAMPLES / "son.png").pixels[172:404, 124:356]  # about 220 pixels of face
+    photo = np.full((900, 1600, 3), 128, np.uint8)
+    photo[400:484, 700:784] = cv2.resize(face, (84, 84), interpolation=cv2.INTER_AREA)
+    assert len(detector.detect(photo)) == 1
+
+
+def test_noise_and_flat_pictures_hold_no_face() -> None:
+    for pixels in (noise(200, 300), np.zeros((200, 300, 3), np.uint8)):
+        assert detector.detect(pixels) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (4, 4)])
+def test_the_smallest_photos_hold_no_face(shape: tuple[int, int]) -> None:
+    assert detector.detect(noise(*shape)) == []
+
+
+def test_too_small_a_least_face_is_refused_with_one_that_would_do() -> None:
+    pixels = np.zeros((1000, 1000, 3), np.uint8)
+    with pytest.raises(OptionError, match="try --min-face 8 or more"):
+        detector.detect(pixels, min_face=1)
+
+
+def test_building_a_detector_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mmod, "dlib_session", None)
+    MmodDetector()

@@ -1,0 +1,125 @@
+"""Writes the pictures that tests/photos/test_photos.py reads: painted, never photographed."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pillow_heif
+from PIL import Image
+
+RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30)
+QUADRANTS = (RED, GREEN, BLUE, YELLOW)  # top left, top right, bottom left, bottom right
+
+# How an upright picture is stored so that a viewer that obeys the orientation shows it upright.
+STORED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+# Pillow's name of each format, and what makes it lossless or nearly.
+PILLOW: dict[str, tuple[str, dict[str, Any]]] = {
+    "jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    "mpo": ("MPO", {"quality": 95, "subsampling": 0}),
+    "png": ("PNG", {}),
+    "webp": ("WEBP", {"lossless": True}),
+    "tiff": ("TIFF", {}),
+    "tiff-lzw": ("TIFF", {"compression": "tiff_lzw"}),
+    "bmp": ("BMP", {}),
+    "gif": ("GIF", {}),
+    "avif": ("AVIF", {"quality": 100, "subsampling": "4:4:4"}),
+}
+FORMATS = (*PILLOW, "heic")
+
+
+def quadrants(width: int = 96, height: int = 64) -> Image.Image:
+    """Give an upright picture whose four quarters are red, green, blue and yellow."""
+    image = Image.new("RGB", (width, height))
+    half = (width // 2, height // 2)
+    for n, colour in enumerate(QUADRANTS):
+        image.paste(colour, (n % 2 * half[0], n // 2 * half[1], width, height))
+    return image
+
+
+def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
+    """Give the colour in the middle of each quarter, in the order of QUADRANTS."""
+    height, width = pixels.shape[:2]
+    rows, columns = (height // 4, height * 3 // 4), (width // 4, width * 3 // 4)
+    return [tuple(int(c) for c in pixels[y, x]) for y in rows for x in columns]
+
+
+def encode(image: Image.Image, format_: str, **options: Any) -> bytes:
+    """Give the bytes of a file in one of FORMATS."""
+    file = io.BytesIO()
+    if format_ == "heic":
+        pillow_heif.from_pillow(image).save(file, quality=-1, chroma=444, **options)
+    else:
+        name, defaults = PILLOW[format_]
+        image.save(file, name, **{**defaults, **options})
+    return file.getvalue()
+
+
+def oriented(format_: str, orientation: int, **size: int) -> bytes:
+    """Give the quadrants, stored turned and tagged with that orientation."""
+    image = quadrants(**size)
+    if orientation in STORED:
+        image = image.transpose(STORED[orientation])
+    return encode(image, format_, exif=exif(orientation=orientation))
+
+
+def exif(
+    *, orientation: int | None = None, date: str | None = None, original: str | None = None
+) -> bytes:
+    """Give an EXIF block as Pillow writes it."""
+    tags = Image.Exif()
+    if orientation is not None:
+        tags[0x0112] = orientation
+    if date is not None:
+        tags[0x0132] = date
+    if original is not None:
+        tags.get_ifd(0x8769)[0x9003] = original
+    return tags.tobytes()
+
+
+def with_exif(jpeg: bytes, block: bytes) -> bytes:
+    """Give the JPEG with this as its only header, as cameras write it: EXIF and no JFIF."""
+    assert jpeg[2:4] == b"\xff\xe0", "Pillow writes JFIF first"
+    rest = jpeg[4 + int.from_bytes(jpeg[4:6], "big") :]
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + rest
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """Give a PNG chunk."""
+    return struct.pack(">I", len(content)) + name + content + crc(name + content)
+
+
+def crc(content: bytes) -> bytes:
+    """Give the checksum at the end of a PNG chunk."""
+    return struct.pack(">I", zlib.crc32(content))
+
+
+def bare_png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
+    """Give a PNG of rows made by hand: black 20,000 x 20,000 pixels take 50 kB."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    body = chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body + chunk(b"IEND", b"")
+
+
+def black_png(width: int, height: int) -> bytes:
+    """Give a black PNG of one bit a pixel."""
+    return bare_png(width, height, 1, 0, bytes(height * (1 + (width + 7) // 8)))
+
+
+def frames(format_: str, count: int) -> bytes:
+    """Give an animation whose first frame is red and whose others are not."""
+    size = (16, 8)
+    rest = [Image.new("RGB", size, (0, 0, 100 + n)) for n in range(count - 1)]
+    first = Image.new("RGB", size, RED)
+    return encode(first, format_, save_all=True, append_images=rest)
