@@ -198,6 +198,21 @@ class Portrait:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StoredFace:
+    """The largest face of a photo as it was embedded; or, with `reason`, why there is none.
+
+    `box` is in pixels of the photo's file, `vector` (D,) is the embedder's and not yet a unit row.
+    """
+
+    box: Box = (0.0, 0.0, 0.0, 0.0)
+    confidence: float = 0.0
+    faces_found: int = 0
+    warnings: tuple[str, ...] = ()
+    vector: NDArray[np.float32] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
     """Faces ready to be compared, the largest of each photo.
 
@@ -377,3 +392,25 @@ class Embedder(Protocol):
 
     def embed(self, chips: Chips) -> Vectors:
         """One vector a chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0."""
+
+
+class FaceStore(Protocol):
+    """What is known of photos before they are searched: a cache file, or an index.
+
+    Photos are known by the sha256 of their bytes, never by name. Threads may share a store.
+    """
+
+    def largest(self, digest: str) -> StoredFace | None:
+        """The largest face of the photo with that sha256, None where the photo is not known."""
+
+    def put_largest(self, digest: str, face: StoredFace) -> None:
+        """Keep the largest face of a photo, where this store takes photos one by one."""
+
+    def faces(self, photo: Photo) -> list[Face] | None:
+        """All faces of a photo, in its pixels and without landmarks; None if it is not known."""
+
+    def put_faces(self, photo: Photo, faces: Sequence[Face]) -> None:
+        """Keep where the faces of a photo are, where this store takes photos one by one."""
+
+    def close(self) -> None:
+        """Write what is pending and close files; the next use opens them again."""

@@ -7,26 +7,29 @@ settings, and another engine does not see it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facematch.engine import Engine
 from facematch.errors import CacheError
-from facematch.types import Box, Face
+from facematch.runtime.extras import installed_version
+from facematch.types import Face, Photo, StoredFace
+from facematch.weights.catalogue import engine_weights
 
 if TYPE_CHECKING:
     import sqlite3
 
 MOST_ENTRIES = 1_000_000  # some 1 GB; the longest unused go first
-_TIMEOUT = 60  # seconds to wait for another process that writes
+_BUSY_TIMEOUT = 60  # seconds to wait for another process that writes
 _APPLICATION = 0x666D6361  # marks the file as ours, in SQLite's own header
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS faces (
@@ -35,67 +38,74 @@ _SCHEMA = """
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_use ON faces (used)
 """
-_COUNTED_EVERY = 1000  # entries put: other processes put some too
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredFace:
-    """The largest face of a photo, as it was embedded; or, with `reason`, why there is none.
-
-    Or, for whoever looks at every face, where all of them are: `of_faces`.
-    """
-
-    box: Box = (0.0, 0.0, 0.0, 0.0)
-    confidence: float = 0.0
-    faces_found: int = 0
-    warnings: tuple[str, ...] = ()
-    vector: NDArray[np.float32] | None = None
-    reason: str = ""
-
-    @classmethod
-    def of_faces(cls, faces: Sequence[Face]) -> StoredFace:
-        """Where faces are and how sure that is, to the last bit, and nothing else of them."""
-        exact = np.array([(*face.box, face.confidence) for face in faces], np.float64)
-        return cls(faces_found=len(faces), vector=exact.ravel().view(np.float32))
-
-    def faces(self) -> list[Face]:
-        """What `of_faces` was given, without landmarks."""
-        if self.vector is None:
-            return []
-        numbers = self.vector.view(np.float64).reshape(self.faces_found, 5).tolist()
-        return [Face((one, two, three, four), sure) for one, two, three, four, sure in numbers]
+_PUTS_PER_COUNT = 1000  # entries put until they are counted again: other processes put some too
 
 
 class FaceCache:
-    """Entries of one engine in a file. Threads may share it, and processes the file.
+    """A FaceStore in one SQLite file. Threads may share it, and processes the file.
 
-    Raises CacheError where the file is not such a cache, or cannot be used.
+    The file is opened when it is first used. Every method raises CacheError where the file is no
+    such cache, or cannot be used.
     """
 
-    def __init__(self, path: Path, engine: str, *, most: int = MOST_ENTRIES) -> None:
-        self._path, self._engine, self._most = path, engine, most
-        self._lock = threading.Lock()
-        self._database = _connect(path)
-        self._touched: dict[str, int] = {}  # when an entry was last used, not yet written
-        with self._used() as database:
-            (self._clock,) = database.execute("SELECT ifnull(max(used), 0) FROM faces").fetchone()
-            self._room = self._counted(database)
+    def __init__(self, path: str | os.PathLike[str], engine: Engine, *, most: int = MOST_ENTRIES):
+        """`most` entries are kept, the longest unused are deleted first."""
+        self._path, self._most = Path(path), most
+        self._largest_key = _engine_key(engine, engine.embedder.space)
+        self._faces_key = _engine_key(engine, "faces")
+        self._lock = threading.RLock()
+        self._open: list[sqlite3.Connection] = []  # one, or none
+        self._touched: dict[tuple[str, str], int] = {}  # when entries were used, not yet written
+        self._clock = self._puts_left = 0
+        weakref.finalize(self, _close_all, self._open)
 
-    def get(self, photo: str) -> StoredFace | None:
-        """What is known of the photo with that sha256, None if nothing is."""
+    def largest(self, digest: str) -> StoredFace | None:
+        """The largest face of the photo with that sha256, None where the photo is not known."""
+        return self._get(self._largest_key, digest)
+
+    def put_largest(self, digest: str, face: StoredFace) -> None:
+        """Keep the largest face of a photo, and delete the longest unused beyond the limit."""
+        self._put(self._largest_key, digest, face)
+
+    def faces(self, photo: Photo) -> list[Face] | None:
+        """All faces of a photo, in its pixels and without landmarks; None if it is not known."""
+        entry = self._get(self._faces_key, photo.digest)
+        if entry is None:
+            return None
+        if entry.vector is None:
+            return []
+        numbers = entry.vector.view(np.float64).reshape(entry.faces_found, 5).tolist()
+        return [Face((left, top, right, low), sure) for left, top, right, low, sure in numbers]
+
+    def put_faces(self, photo: Photo, faces: Sequence[Face]) -> None:
+        """Keep boxes and confidences of a photo's faces, to the last bit."""
+        exact = np.array([(*face.box, face.confidence) for face in faces], np.float64)
+        entry = StoredFace(faces_found=len(faces), vector=exact.ravel().view(np.float32))
+        self._put(self._faces_key, photo.digest, entry)
+
+    def close(self) -> None:
+        """Write when entries were last used, and close the file; the next use opens it again."""
+        with self._lock:
+            if not self._open:
+                return
+            try:
+                with self._used() as database:
+                    self._write_touched(database)
+            finally:
+                _close_all(self._open)
+
+    def _get(self, key: str, digest: str) -> StoredFace | None:
         with self._used() as database:
             row = database.execute(
-                "SELECT entry, vector FROM faces WHERE engine = ? AND photo = ?",
-                (self._engine, photo),
+                "SELECT entry, vector FROM faces WHERE engine = ? AND photo = ?", (key, digest)
             ).fetchone()
             if row is None:
                 return None
             self._clock += 1
-            self._touched[photo] = self._clock
+            self._touched[key, digest] = self._clock
         return _entry(self._path, *row)
 
-    def put(self, photo: str, entry: StoredFace) -> None:
-        """Keep an entry, and let go of the longest unused beyond the limit."""
+    def _put(self, key: str, digest: str, entry: StoredFace) -> None:
         fields = {
             "box": entry.box,
             "confidence": entry.confidence,
@@ -108,38 +118,30 @@ class FaceCache:
             self._clock += 1
             database.execute(
                 "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?)",
-                (self._engine, photo, self._clock, json.dumps(fields), vector),
+                (key, digest, self._clock, json.dumps(fields), vector),
             )
-            self._room -= 1
-            if self._room < 0:
+            self._puts_left -= 1
+            if self._puts_left < 0:
                 self._write_touched(database)
-                self._room = self._counted(database)
+                self._puts_left = self._delete_unused(database)
 
-    def close(self) -> None:
-        """Write when entries were last used, and close the file."""
-        try:
-            with self._used() as database:
-                self._write_touched(database)
-        finally:
-            self._database.close()
-
-    def _counted(self, database: sqlite3.Connection) -> int:
-        """How many entries may be put before they are counted again; too many are let go of."""
+    def _delete_unused(self, database: sqlite3.Connection) -> int:
+        """Delete the longest unused beyond the limit; gives how many puts until the next count."""
         (count,) = database.execute("SELECT count(*) FROM faces").fetchone()
         if count > self._most:
-            kept = self._most - self._most // 100  # room for a while: counting takes long
+            kept = self._most - self._most // 100  # counting takes long: leave some space
             database.execute(
                 "DELETE FROM faces WHERE used <= "
                 "(SELECT used FROM faces ORDER BY used LIMIT 1 OFFSET ?)",
                 (count - kept - 1,),
             )
             count = kept
-        return min(self._most - int(count), _COUNTED_EVERY)
+        return min(self._most - int(count), _PUTS_PER_COUNT)
 
     def _write_touched(self, database: sqlite3.Connection) -> None:
         database.executemany(
             "UPDATE faces SET used = ? WHERE engine = ? AND photo = ?",
-            [(used, self._engine, photo) for photo, used in self._touched.items()],
+            [(used, *entry) for entry, used in self._touched.items()],
         )
         self._touched.clear()
 
@@ -149,10 +151,38 @@ class FaceCache:
 
         with self._lock:
             try:
-                with self._database:
-                    yield self._database
+                database = self._opened_database()
+                with database:
+                    yield database
             except sqlite3.Error as error:
                 raise CacheError(f"{self._path} cannot be used as a cache ({error})") from error
+
+    def _opened_database(self) -> sqlite3.Connection:
+        if not self._open:
+            database = _connect(self._path)
+            self._open.append(database)
+            with database:
+                row = database.execute("SELECT ifnull(max(used), 0) FROM faces").fetchone()
+                self._clock = int(row[0])
+                self._puts_left = self._delete_unused(database)
+        return self._open[0]
+
+
+def _close_all(databases: list[sqlite3.Connection]) -> None:
+    while databases:
+        databases.pop().close()
+
+
+def _engine_key(engine: Engine, what: str) -> str:
+    """All that decides what is found in a photo: version, names, settings, weights."""
+    parts = [
+        installed_version(),
+        engine.detector.name,
+        what,
+        engine.min_face,
+        engine_weights(engine.embedder.space),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def cache_entries(path: Path) -> int:
@@ -200,7 +230,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
     _make_private(path)
     try:
-        database = sqlite3.connect(path, timeout=_TIMEOUT, check_same_thread=False)
+        database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
         try:
             # Tables first: whoever else is making the file just now marks it before it has any.
             (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -1,0 +1,155 @@
+"""Engine: everything that makes a score, as one value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from facematch.detection.alignment import crop_faces
+from facematch.detection.landmarks import LandmarkLocator
+from facematch.detection.registry import load_detector
+from facematch.embedding.registry import load_embedder
+from facematch.errors import OptionError, ResemblanceError
+from facematch.photos.limits import Limits
+from facematch.photos.reading import read_photo
+from facematch.scoring.resemblance import ResemblanceModel, model_for
+from facematch.types import (
+    Detector,
+    Embedder,
+    EngineNames,
+    Face,
+    FaceStore,
+    Photo,
+    PhotoLike,
+    Portrait,
+)
+
+if TYPE_CHECKING:
+    from facematch.photos.worker import Decoders
+
+# The default smallest face fills 5 % of the long side. With 2000 pixels it has 100, which is more
+# than the detector's 80 and enough for a chip.
+_DECODED_SIDE = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Engine:
+    """A detector, an embedder and what they work with; every analysis is a function of it.
+
+    `min_face` is the side, in pixels of the photo's file, of the smallest face to find; None stands
+    for 5 % of the long side. With `decoders`, photos are decoded in processes of their own. A photo
+    is looked up in `store` before it is searched. `reopen` makes the same engine in another
+    process, without its store and the networks it has read.
+    """
+
+    detector: Detector
+    embedder: Embedder
+    min_face: float | None = None
+    limits: Limits = field(default_factory=Limits)
+    decoders: Decoders | None = None
+    store: FaceStore | None = None
+    landmarks: LandmarkLocator = field(default_factory=LandmarkLocator)
+    reopen: Callable[[], Engine] | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Engine], tuple[Any, ...]]:
+        """Pickle what the engine was opened with."""
+        if self.reopen is not None:
+            return self.reopen, ()
+        return Engine, (self.detector, self.embedder, self.min_face, self.limits)
+
+    @property
+    def resemblance(self) -> ResemblanceModel | None:
+        """The resemblance model that fits the embedder, None where there is none."""
+        return model_for(self.embedder.space)
+
+    @property
+    def names(self) -> EngineNames:
+        """The names of the parts that make a score."""
+        model = self.resemblance
+        return EngineNames(self.detector.name, self.embedder.name, model.name if model else None)
+
+    def require_resemblance(self) -> ResemblanceModel:
+        """The resemblance model. Raises ResemblanceError where none fits the embedder."""
+        model = self.resemblance
+        if model is None:
+            raise ResemblanceError(
+                f"no resemblance model fits {self.embedder.name}: verdicts need one, use "
+                "--embedder kin"
+            )
+        return model
+
+    def read(self, path: str | os.PathLike[str]) -> Photo:
+        """The photo in a file, with as many pixels as the smallest face to find needs.
+
+        Raises a PhotoError that names the file.
+        """
+        min_side = _DECODED_SIDE if self.min_face is None else None
+        if self.decoders is not None:
+            return self.decoders.read(path, min_side=min_side)
+        return read_photo(path, min_side=min_side, limits=self.limits)
+
+    def find_faces(self, photo: PhotoLike, *, keep: bool = False) -> Portrait:
+        """The faces in a photo, largest first, each with its landmarks and its chip.
+
+        A photo without a face gives a Portrait whose `faces` are empty. With `keep`, the store
+        keeps where the faces are. Raises a PhotoError for a file that cannot be read, OptionError
+        where `min_face` is too small for this photo.
+        """
+        photo = photo if isinstance(photo, Photo) else self.read(photo)
+        store = self.store if photo.digest else None
+        known = None if store is None else store.faces(photo)
+        if known is not None:
+            return self.portrait(photo, known)
+        min_face = None if self.min_face is None else self.min_face * photo.scale
+        portrait = self.portrait(photo, self.detector.detect(photo.pixels, min_face=min_face))
+        if keep and store is not None:
+            store.put_faces(photo, portrait.faces)
+        return portrait
+
+    def portrait(self, photo: Photo, found: Sequence[Face]) -> Portrait:
+        """A photo with the faces found in it, largest first, their landmarks and chips."""
+        landmarks = self.landmarks.locate(photo.pixels, [face.box for face in found])
+        located = [
+            replace(face, landmarks=points) for face, points in zip(found, landmarks, strict=True)
+        ]
+        faces = tuple(sorted(located, key=lambda face: face.area, reverse=True))
+        return Portrait(photo, faces, crop_faces(photo.pixels, faces, self.embedder.frame))
+
+
+def open_engine(
+    *,
+    detector: str | Detector = "mmod",
+    embedder: str | Embedder = "kin",
+    min_face: float | None = None,
+    limits: Limits | None = None,
+    isolate: bool = False,
+) -> Engine:
+    """The engine of these parts; networks and weights are read when they are first needed.
+
+    `detector` and `embedder` are registered names or objects. With `isolate`, photos are decoded in
+    worker processes. Raises UnknownBackendError for a name that is not registered, OptionError for
+    a `min_face` below 1.
+    """
+    if min_face is not None and not min_face >= 1:
+        raise OptionError(f"the smallest face cannot have {min_face} pixels: try 20 or more")
+    limits = Limits() if limits is None else limits
+    return Engine(
+        detector=load_detector(detector) if isinstance(detector, str) else detector,
+        embedder=load_embedder(embedder) if isinstance(embedder, str) else embedder,
+        min_face=min_face,
+        limits=limits,
+        decoders=_decoders(limits) if isolate else None,
+        reopen=partial(
+            open_engine, detector=detector, embedder=embedder, min_face=min_face, limits=limits,
+            isolate=isolate,
+        ),
+    )  # fmt: skip
+
+
+def _decoders(limits: Limits) -> Decoders:
+    from facematch.photos.worker import Decoders
+
+    return Decoders(limits)

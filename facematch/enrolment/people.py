@@ -1,0 +1,164 @@
+"""People with several photos each: one face of each photo, enrolled under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+
+import numpy as np
+
+from facematch.detection.alignment import portraits
+from facematch.detection.quality import face_warnings
+from facematch.engine import Engine
+from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces, largest_face
+from facematch.errors import NoFaceError, OptionError
+from facematch.scoring.cosine import unit_rows
+from facematch.types import Gallery, Person, PhotoLike, Pixels, Portrait, Skipped, Subject, Vectors
+
+PORTRAIT_SIDE = 240  # pixels, of a Person's portraits
+NamedPhotos = Mapping[str, Iterable[PhotoLike]]  # who is shown, and their photos
+
+
+def people(
+    engine: Engine, photos: NamedPhotos, *, portrait_side: int = PORTRAIT_SIDE
+) -> tuple[list[Person], list[Skipped]]:
+    """Everyone by the largest face of each of their photos, and the photos without a usable face.
+
+    A person without a usable photo is left out.
+    """
+    enrolled: list[Person] = []
+    skipped: list[Skipped] = []
+    for name, some in photos.items():
+        found = map(largest_face, faces(engine, some))
+        somebody = person(engine, name, found, portrait_side=portrait_side)
+        skipped += somebody.gallery.skipped
+        if somebody.gallery.subjects:
+            enrolled.append(somebody)
+    return enrolled, skipped
+
+
+def person(
+    engine: Engine,
+    name: str,
+    found: Iterable[tuple[Portrait, int] | Skipped],
+    *,
+    portrait_side: int = PORTRAIT_SIDE,
+) -> Person:
+    """One person by portraits, each with the index of their face in it; embedded in batches."""
+    samples: list[_Sample] = []
+    skipped: list[Skipped] = []
+    usable = without_skipped(found, skipped)
+    while batch := list(islice(usable, CHIPS_PER_BATCH)):
+        chips = np.stack([portrait.chips[index] for portrait, index in batch])
+        for (portrait, index), vector in zip(batch, engine.embedder.embed(chips), strict=True):
+            samples.append(_sample(portrait, index, vector, portrait_side))
+    return _as_person(name, samples, skipped, engine.embedder.space)
+
+
+def parents_and_children(
+    engine: Engine,
+    parents: NamedPhotos,
+    children: NamedPhotos,
+    *,
+    portrait_side: int = PORTRAIT_SIDE,
+) -> tuple[list[Person], list[Person], list[Skipped]]:
+    """Parents and children with a usable photo, and the photos without a usable face.
+
+    Raises NoFaceError where no parent or no child has a usable photo, OptionError where two people
+    have one name.
+    """
+    check_names([*parents, *children])
+    older, skipped = people(engine, parents, portrait_side=portrait_side)
+    if not older:
+        raise no_usable_photo(skipped)
+    younger, more = people(engine, children, portrait_side=portrait_side)
+    if not younger:
+        raise no_usable_photo(more)
+    return older, younger, [*skipped, *more]
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise OptionError where two people have one name."""
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise OptionError(f"two people are called {twice[0]!r}: name them apart, NAME=PHOTO")
+
+
+def no_usable_photo(skipped: Sequence[Skipped]) -> NoFaceError:
+    """The error for somebody without a usable photo; it says why the first one is not."""
+    first = skipped[0] if skipped else Skipped("nobody", "missing", "no photo was given")
+    return NoFaceError(first.photo, f"{first.reason}; no usable photo is left")
+
+
+def without_skipped(
+    found: Iterable[tuple[Portrait, int] | Skipped], skipped: list[Skipped]
+) -> Iterator[tuple[Portrait, int]]:
+    """The usable faces; the others are added to `skipped`."""
+    for face in found:
+        if isinstance(face, Skipped):
+            skipped.append(face)
+        else:
+            yield face
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """What a Person keeps of one photo."""
+
+    subject: Subject
+    warnings: tuple[str, ...]
+    digest: str
+    taken: date | None
+    picture: Pixels
+    vector: Vectors
+
+
+def _sample(portrait: Portrait, index: int, vector: Vectors, portrait_side: int) -> _Sample:
+    photo = portrait.photo
+    return _Sample(
+        subject=portrait.subject(index),
+        warnings=tuple(face_warnings(portrait, index)),
+        digest=photo.digest,
+        taken=photo.day,
+        picture=portraits(photo.pixels, [portrait.faces[index]], portrait_side)[0],
+        vector=vector,
+    )
+
+
+def _as_person(
+    name: str, samples: Sequence[_Sample], skipped: Sequence[Skipped], space: str
+) -> Person:
+    samples, copies = _without_copies(samples)
+    vectors = [sample.vector for sample in samples]
+    pictures = [sample.picture for sample in samples]
+    no_pictures = np.empty((0, PORTRAIT_SIDE, PORTRAIT_SIDE, 3), np.uint8)
+    return Person(
+        name=name,
+        gallery=Gallery(
+            subjects=tuple(sample.subject for sample in samples),
+            vectors=unit_rows(np.stack(vectors)) if vectors else np.empty((0, 0), np.float32),
+            space=space,
+            warnings=tuple(sample.warnings for sample in samples),
+            skipped=(*skipped, *copies),
+        ),
+        portraits=np.stack(pictures) if pictures else no_pictures,
+        digests=tuple(sample.digest for sample in samples),
+        taken=tuple(sample.taken for sample in samples),
+    )
+
+
+def _without_copies(samples: Sequence[_Sample]) -> tuple[list[_Sample], list[Skipped]]:
+    """Each file once, and its copies: the same file twice tells nothing more of a person."""
+    first_of: dict[str, str] = {}
+    kept, copies = [], []
+    for sample in samples:
+        photo, first = sample.subject.photo, first_of.get(sample.digest)
+        if first is not None:
+            copies.append(Skipped(photo, "copy", f"is the same file as {first}, counted once"))
+            continue
+        kept.append(sample)
+        if sample.digest:
+            first_of[sample.digest] = photo
+    return kept, copies
