@@ -6,8 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from helpers.detections import Detections
 
 _HERE = ("127.0.0.1", "::1", "localhost")
+_DETECTIONS = Detections()
+_SEARCH_ANEW = {"test_contract.py", "test_golden.py", "test_mmod.py", "test_parity_with_dlib.py"}
+
+# Two workers of pytest-xdist share two cores: onnxruntime takes one thread in each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("FACEMATCH_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of the detector itself search every photo; this comes before their fixtures."""
+    _DETECTIONS.used = item.path.name not in _SEARCH_ANEW
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _photos_searched_once() -> Iterator[None]:
+    """All other tests share what the default detector found in a photo."""
+    with _DETECTIONS.kept():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

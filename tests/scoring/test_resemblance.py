@@ -13,6 +13,7 @@ from helpers.places import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
+import facematch
 from facematch.errors import ResemblanceError
 from facematch.scoring import resemblance
 from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes, model_for, open_model
@@ -244,7 +245,7 @@ def test_a_model_is_checked_however_it_is_built() -> None:
 def test_the_models_folder_is_found_beside_the_package_or_in_it() -> None:
     assert weights.models_folder().name == "models"
     assert (weights.models_folder() / "dlib-resnet.npz").is_file()
-    assert Path(resemblance.__file__).parent in {
+    assert Path(facematch.__file__).parent in {
         weights.models_folder().parent,
         weights.models_folder().parent / "facematch",
     }
