@@ -1,11 +1,14 @@
+"""README and docs say what the program does: its commands, options, limits and figures."""
+
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import fields
-from subprocess import run
-from sys import executable
+from pathlib import Path
 
+import pytest
 from helpers.places import REPOSITORY
 from typer.main import get_command
 
@@ -14,38 +17,55 @@ from facematch.cli import app
 from facematch.errors import PhotoError
 from facematch.photos.limits import Limits
 
-LIMITS = (REPOSITORY / "docs" / "limits.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+DOCS = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in sorted((REPOSITORY / "docs").glob("*.md"))
+}
+LIMITS = next(text for text in DOCS.values() if re.search(r"^\| `max_pixels`", text, re.MULTILINE))
+PAGES = [
+    path
+    for path in [
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").glob("*.md"),
+        *(REPOSITORY / "models").glob("*.md"),
+        *(REPOSITORY / "samples").glob("*.md"),
+        *(REPOSITORY / "benchmarks").glob("*.md"),
+    ]
+    if path.name != "CHANGELOG.md"
+]
+# Options of other programs that README and docs call.
+FOREIGN = {"--no-deps", "--only-binary", "--quiet", "--version", "--help"}
 
 
 def test_the_continuous_check_calls_the_command_of_the_readme() -> None:
-    command = re.search(r"## Test\n\n    (.+)\n", README)
+    command = re.search(r"^ *(python3 -m venv .+ -m pytest)$", README, re.MULTILINE)
     assert command is not None
     assert f"\n{command[1]}\n" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_the_map_names_every_file() -> None:
-    for path in (REPOSITORY / "facematch").rglob("*.py"):
-        if path.name != "__init__.py":
-            assert f"`{path.name}`" in README
+def test_the_architecture_names_every_package() -> None:
+    for folder in (REPOSITORY / "facematch").iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"{folder.name}/" in DOCS["architecture.md"]
 
 
-def test_the_figures_are_those_of_the_card() -> None:
-    card = (REPOSITORY / "models" / "kin-1.md").read_text(encoding="utf-8")
-    rows = [line for line in README.splitlines() if re.search(r"\| 0\.\d{3} \|", line)]
-    assert len(rows) == 5
-    for row in rows:
-        assert row in card
+def test_the_figures_are_those_of_a_card_or_of_the_command_that_prints_them() -> None:
+    told = "".join(
+        path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "models").glob("*.md"))
+    )
+    told += DOCS.get("reproduce.md", "")
+    for figure in re.findall(r"\| (0\.\d{3}) \|", README):
+        assert figure in told
 
 
 def test_every_package_it_rests_on_is_told_with_its_reason() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(one for name in extras for one in extras[name])]
-    names = {re.split(r"[<>=;\[]", one)[0] for one in wanted} - {"facematch"}
+    names = {re.split(r"[<>=;\[]", one)[0] for one in wanted} - {project["name"]}
     for_developers = {re.split(r"[<>=;\[]", one)[0] for one in extras["test"] + extras["dev"]}
-    told = (REPOSITORY / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    cells = {cell.strip() for cell in re.findall(r"[^|\n]+", told)}
+    cells = {cell.strip() for cell in re.findall(r"[^|\n]+", DOCS["dependencies.md"])}
     cells |= {word for cell in cells for word in cell.split(", ")}
     assert names - for_developers <= cells
 
@@ -68,32 +88,39 @@ def test_every_limit_is_listed_with_its_option() -> None:
             assert option.strip(" `") in (f"--{name.replace('_', '-')}", "--timeout")
 
 
-def test_every_command_is_in_the_readme() -> None:
-    def names(command: object, before: str) -> list[str]:
-        inner = getattr(command, "commands", None)
-        if inner is None:
-            return [before]
-        return [name for key, each in inner.items() for name in names(each, f"{before} {key}")]
+def commands(command: object, before: str) -> Iterator[tuple[str, object]]:
+    """Every command with its name, groups left out."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield before, command
+    else:
+        for name, each in inner.items():
+            yield from commands(each, f"{before} {name}")
 
-    for name in names(get_command(app), "facematch"):
+
+def test_every_command_is_told() -> None:
+    told = README + "".join(DOCS.values())
+    for name, _ in commands(get_command(app), "facematch"):
         *_, group, last = name.split()
-        assert name in README or (f"facematch {group}" in README and f"`{last}" in README)
+        assert name in told or (f"facematch {group}" in told and f"`{last}" in told), name
 
 
-def test_every_option_it_shows_is_there() -> None:
-    shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {
-        "--no-deps",
-        "--photos",
-        "--minutes",
-    }  # pip's; benchmarks'
-    helps = ""
-    for command in (
-        ["score"], ["match"], ["faces"], ["evaluate"], ["train", "resemblance"],
-        ["video"], ["family"], ["timeline"], ["card"], ["find"], ["forget"], ["index"],
-        ["models", "fetch"],
-    ):  # fmt: skip
-        helps += run(
-            [executable, "-m", "facematch", *command, "--help"],
-            capture_output=True, text=True, check=True, encoding="utf-8", cwd=REPOSITORY,
-        ).stdout  # fmt: skip
-    assert shown <= set(re.findall(r"--[a-z][a-z-]+", helps))
+def test_every_option_that_a_command_is_shown_with_is_there() -> None:
+    known = FOREIGN | {
+        option
+        for _, command in commands(get_command(app), "facematch")
+        for parameter in command.params  # type: ignore[attr-defined]
+        for option in [*parameter.opts, *parameter.secondary_opts]
+    }
+    for text in [README, *DOCS.values()]:
+        for line in re.findall(r"facematch [a-z][^\n`]*", text):
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line):
+                assert option in known, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:|#", target):
+            assert (page.parent / target.split("#")[0]).exists(), target
