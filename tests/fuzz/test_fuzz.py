@@ -32,6 +32,7 @@ def outcomes(files: list[tuple[str, bytes]]) -> list[Outcome]:
     return found
 
 
+@pytest.mark.slow
 @linux
 def test_nothing_made_by_hand_crashes_hangs_or_fills_the_memory() -> None:
     files = [
@@ -54,6 +55,7 @@ def test_nothing_made_by_hand_crashes_hangs_or_fills_the_memory() -> None:
     assert found["tiff whose next picture is itself"] == "read"
 
 
+@pytest.mark.slow
 @linux
 def test_a_thousand_mutations_are_read_or_refused() -> None:
     found = outcomes(list(mutations(1000, seed=1)))
@@ -61,6 +63,7 @@ def test_a_thousand_mutations_are_read_or_refused() -> None:
     assert codes == {"read", "truncated", "unreadable", "too-large", "not-an-image"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("read", "content"), list(real_files()))
 def test_damaged_weight_files_are_refused_in_no_time(
     read: Callable[[bytes], object], content: bytes
@@ -79,6 +82,7 @@ def test_damaged_weight_files_are_refused_in_no_time(
     assert most_memory() - before < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "read", "count"),
     [("dlib-mmod", read_network_as_graphs, 20), ("dlib-landmarks", read_forest, 1)],

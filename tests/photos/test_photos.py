@@ -666,6 +666,7 @@ def test_a_photo_cut_short_is_called_truncated(tmp_path, format_, kept):
 
 
 # The plain end of a TIFF is only padding to one row, and libtiff says nothing of an early end.
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", sorted(set(FORMATS) - {"tiff-lzw"}))
 def test_a_photo_cut_anywhere_is_called_truncated_or_read(tmp_path, format_):
     content = encode(quadrants(24, 16), format_)

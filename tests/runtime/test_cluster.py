@@ -50,6 +50,7 @@ def rows(where: Path) -> tuple[list[Any], list[Any]]:
     return faces, list(index.failed())
 
 
+@pytest.mark.slow
 @needs_ray
 def test_a_lost_worker_and_a_lost_node_cost_no_photo_and_double_none(tmp_path: Path) -> None:
     pytest.importorskip("lancedb", reason="lancedb is of the extra [archive]")
@@ -76,6 +77,7 @@ def test_a_lost_worker_and_a_lost_node_cost_no_photo_and_double_none(tmp_path: P
     assert rows(tmp_path / "spread") == rows(tmp_path / "alone")
 
 
+@pytest.mark.slow
 @needs_ray
 def test_match_says_the_same_on_a_cluster_of_this_machines_cores(tmp_path: Path) -> None:
     photos = pictures(tmp_path / "photos", 70)
@@ -100,6 +102,7 @@ def test_another_place_is_refused() -> None:
             list(distribute(sum, [1], on=wrong))
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_named_at_once() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and listens to nobody

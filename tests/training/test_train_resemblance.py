@@ -28,6 +28,7 @@ def auc_among_strangers(weights: bool, monkeypatch: pytest.MonkeyPatch) -> float
     return resemblance.auc(resemblance.distances(model, unseen, pairs), pairs.kin)
 
 
+@pytest.mark.slow
 def test_directions_in_which_children_are_like_parents_count_for_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -35,6 +36,7 @@ def test_directions_in_which_children_are_like_parents_count_for_more(
     assert with_weights > auc_among_strangers(False, monkeypatch) + 0.03
 
 
+@pytest.mark.slow
 def test_scores_of_strangers_are_flat_for_families_not_fitted() -> None:
     rng = np.random.default_rng(0)
     model = resemblance.fit_resemblance(made_up_families(100), "made-up", NAMES, rng)

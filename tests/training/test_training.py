@@ -74,6 +74,7 @@ def test_people_without_photos_are_left_out() -> None:
     assert not np.isin(fewer.person[pairs.children], [2]).any()
 
 
+@pytest.mark.slow
 def test_a_model_finds_kin_among_people_it_never_saw() -> None:
     rng = np.random.default_rng(0)
     names = np.array([f"F{at:04}" for at in range(120)])
@@ -103,6 +104,7 @@ def test_a_likelihood_ratio_says_how_much_commoner_a_distance_is_in_kin() -> Non
     assert twice == pytest.approx((slope, intercept), abs=0.05)  # the prior is taken off
 
 
+@pytest.mark.slow
 def test_a_model_and_its_card_are_made_from_an_archive(tmp_path: Path) -> None:
     data, out, held_back = archive(tmp_path), tmp_path / "out", tmp_path / "held-back.txt"
     held_back.write_text("\n".join(f"F{at:04}" for at in range(1, 10)))
@@ -140,6 +142,7 @@ def test_relations_are_those_of_people_with_photos(tmp_path: Path) -> None:
     assert (kin.family[kin.parents] == kin.family[kin.children]).all()
 
 
+@pytest.mark.slow
 def test_an_embedder_tuned_on_families_is_calibrated_by_evidence_from_others() -> None:
     kin, names, rng = made_up_families(120), np.array(["F0001"]), np.random.default_rng(0)
     rest, part = np.arange(60), np.arange(60, 120)
@@ -171,6 +174,7 @@ def test_averaged_photos_are_of_one_person_and_counted() -> None:
     np.testing.assert_allclose(vectors[0], own / np.linalg.norm(own), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_strangers_are_as_flat_with_several_photos_as_with_one() -> None:
     rng = np.random.default_rng(0)
     names = np.array(["F0001"])

@@ -105,6 +105,7 @@ def test_a_face_and_its_mirror_image_are_embedded_alike(chips: Chips) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_tuning_gives_a_tail_and_evidence_from_an_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
