@@ -11,22 +11,18 @@ leaves of it, by the face's mean colour, by coloured clouds. How far they disagr
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.analyses.pair import compare_pair, read_pair
 from facematch.detection.alignment import dlib_frame, similarity_transform
-from facematch.output.report import NO_PATERNITY_TEST, as_json, match_as_json, shown_score, signed
+from facematch.engine import Engine
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import Chips, Embedder, Frame, Match, Pixels, Skipped, Vectors
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from facematch.types import Chips, Embedder, Frame, Match, PhotoLike, Pixels, Skipped, Vectors
 
 Masks = NDArray[np.float32]  # (M, S, S), 1 where covered, 0 where not
 Ellipses = tuple[tuple[float, float, float, float], ...]
@@ -93,6 +89,11 @@ class RegionEffect:
             return NOISE
         return CARRIES if self.drop > 0 else AGAINST
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the drop is beyond the noise, and of one sign in both faces."""
+        return self.verdict in (CARRIES, AGAINST)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
@@ -118,92 +119,13 @@ class Explanation:
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Photos of no use: none, for then there is no explanation."""
+        """Photos without a usable face: none, since both faces are needed."""
         return ()
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """A row for every region."""
-        for each in self.regions:
-            yield {
-                "region": each.region,
-                "drop": round(each.drop, 4),
-                "noise": round(each.noise, 4),
-                "verdict": each.verdict,
-                "parent_drop": round(each.parent_drop, 4),
-                "child_drop": round(each.child_drop, 4),
-                "score_without": _rounded(each.score_without),
-            }
-
-    def as_json(self) -> str:
-        """One JSON object: the match, the unit, the likeness uncovered, and the regions."""
-        return as_json({
-            "match": json.loads(match_as_json(self.match)),
-            "unit": self.unit,
-            "whole": round(self.whole, 4),
-            "regions": list(self.rows()),
-        })  # fmt: skip
-
-    def words(self) -> str:
-        """What the numbers of the table are, and what they are not."""
-        if self.unit == COSINE:
-            whole = f"have a cosine of {self.whole:.2f}; no resemblance model says what it means"
-        else:
-            more = "more" if self.whole > 0 else "less"
-            whole = f"are {abs(self.whole):.2f} standard deviations {more} alike than strangers"
-        lines = [
-            f"The whole faces {whole}.",
-            "The drop is what covering that part of either takes away; the noise, how far the ways "
-            "to cover it disagree.",
-        ]
-        if self.little:
-            lines.append("There is little likeness to explain: many strangers are as alike.")
-        return "\n".join(lines)
 
     @property
     def little(self) -> bool:
         """Whether the likeness is one that many strangers have."""
         return self.unit == DEVIATIONS and self.whole < _LITTLE
-
-    def table(self) -> RenderableType:
-        """The regions, the one that carries most first."""
-        from rich.console import Group
-        from rich.table import Table
-
-        table = Table(box=None, padding=(0, 3, 0, 0))
-        for column in ("covered", "drop", "noise", "so it", "score then"):
-            is_number = column in ("drop", "noise", "score then")
-            table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
-        for each in self.regions:
-            score = "not known" if each.score_without is None else shown_score(each.score_without)
-            cells = (each.region, signed(each.drop), f"±{each.noise:.2f}", each.verdict, score)
-            table.add_row(*cells, style=None if each.verdict in (CARRIES, AGAINST) else "dim")
-        return Group(table, "", self.words())
-
-    def picture(self, theme: str = "light") -> Pixels:
-        """Both faces under the heat map, and a bar a region, in a theme of `pictures.canvas`."""
-        from facematch.pictures.canvas import THEMES
-        from facematch.pictures.heat import Bar, draw_heat
-
-        score = self.match.score
-        known = f"cosine {self.match.cosine:.2f}"
-        title = known if score is None else f"mini-me score {shown_score(score)} of 100"
-        if self.little:
-            title += ": little likeness to explain"
-        bars = [
-            Bar(
-                each.region, each.drop, each.noise, each.verdict, each.verdict in (CARRIES, AGAINST)
-            )
-            for each in self.regions
-        ]
-        return draw_heat(
-            self.chips,
-            self.heat,
-            bars,
-            title=title,
-            unit=self.unit,
-            note=NO_PATERNITY_TEST,
-            theme=THEMES[theme],
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,6 +141,26 @@ class Drops:
     whole: float
     regions: NDArray[np.float64]
     patches: NDArray[np.float64]
+
+
+def explain(
+    engine: Engine,
+    parent: PhotoLike,
+    child: PhotoLike,
+    *,
+    parent_face: int | None = None,
+    child_face: int | None = None,
+) -> Explanation:
+    """Which parts of the two faces carry their likeness; photos and faces as in `score`.
+
+    Some sixty covered faces are embedded at once. Where no resemblance model fits the embedder,
+    drops are those of the cosine.
+    """
+    pair = read_pair(engine, (parent, child), (parent_face, child_face))
+    model = engine.resemblance
+    drops = measure_drops(pair.chips, engine.embedder, model)
+    match = compare_pair(engine, pair, drops.vectors)
+    return explanation(match, pair.chips, drops, engine.embedder.frame, model)
 
 
 def measure_drops(
@@ -369,7 +311,3 @@ def _places(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     y, x = np.mgrid[: frame.size, : frame.size]
     across, down = to_dlib @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
     return across.reshape(x.shape), down.reshape(x.shape)
-
-
-def _rounded(score: float | None) -> float | None:
-    return None if score is None else round(score, 3)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.output.report import as_json, family_table, shown_score
+from facematch.engine import Engine
+from facematch.enrolment.people import (
+    NamedPhotos,
+    check_names,
+    enrol_person,
+    parents_and_children,
+)
 from facematch.scoring.people import (
     Likeness,
-    as_fields,
-    as_row,
     averaged,
     between_parents,
     bootstrap_means,
@@ -25,20 +28,17 @@ from facematch.scoring.people import (
     person_warnings,
 )
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import EngineNames, Person, Pixels, Skipped
+from facematch.types import EngineNames, Person, PhotoLike, Pixels, Skipped
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-SURE = 0.8  # of the draws: from here on one parent is named
+SURE = 0.8  # share of the resamples from which on a parent is named
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whom a child looks most like: None where it is too close to call.
 
-    `share` is that of the parent ahead in most draws, `ahead`. `both` is the score of the child
-    against its two parents together, None where there are not two.
+    `share` is the share of bootstrap resamples in which `ahead` is the parent most like the child.
+    `both` is the score of the child against its two parents together, None where there are not two.
     """
 
     child: str
@@ -48,18 +48,10 @@ class Verdict:
     both: float | None
 
     @property
-    def times(self) -> str:
-        """In how many draws that parent is ahead; never in all, for there are photos not given."""
-        # Rounded down: what reads like SURE is enough for it.
-        return f"{min(int(100 * self.share + 1e-9), 99)} of 100 draws"
-
-    @property
-    def words(self) -> str:
-        """In a line."""
-        times = f"{self.ahead} in {self.times}"
-        if self.most_like is None:
-            return f"{self.child}: too close to call ({times})"
-        return f"{self.child}: more like {times}"
+    def times_of_100(self) -> int:
+        """In how many of 100 resamples that parent is ahead: at most 99, since photos are few."""
+        # Rounded down, so that a number of at least 100 * SURE names the parent.
+        return min(int(100 * self.share + 1e-9), 99)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,77 +78,49 @@ class Family:
         at = self.parents.index(parent) * len(self.children) + self.children.index(child)
         return self.likenesses[at]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """A row for every parent and child."""
-        for each in self.likenesses:
-            yield as_row(each)
 
-    def as_json(self) -> str:
-        """One JSON object."""
-        return as_json({
-            "parents": [{"name": name, "photos": self.photos[name]} for name in self.parents],
-            "children": [{"name": name, "photos": self.photos[name]} for name in self.children],
-            "pairs": [as_fields(each) for each in self.likenesses],
-            "verdicts": [
-                {
-                    "child": each.child,
-                    "most_like": each.most_like,
-                    "shares": {
-                        name: round(self.of(name, each.child).share or 0, 3)
-                        for name in self.parents
-                    },
-                    "both_parents_score": None if each.both is None else round(each.both, 3),
-                    "words": each.words,
-                }
-                for each in self.verdicts
-            ],
-            "siblings": [
-                as_fields(each, ("one", "other")) for each in self.siblings
-            ],
-            "engine": self.engine,
-            "warnings": self.warnings,
-            "skipped": self.skipped,
-        })  # fmt: skip
+def family(engine: Engine, parents: NamedPhotos, children: NamedPhotos) -> Family:
+    """Who looks like whom; both name people, each with photos.
 
-    def table(self) -> RenderableType:
-        """For a terminal: a matrix of scores, and a line for each child."""
-        scores = {(each.parent, each.child): each.words for each in self.likenesses}
-        siblings = [f"{each.parent} and {each.child}: {each.words}" for each in self.siblings]
-        verdicts = [_verdict_line(each) for each in self.verdicts]
-        return family_table(self.parents, self.children, scores, verdicts, siblings)
-
-    def picture(self, theme: str = "light") -> Pixels:
-        """A matrix of portraits and scores, a verdict below each child. Shapes: (H, W, 3)."""
-        from facematch.pictures.matrix import draw_matrix
-
-        cells = [
-            [(self.of(parent, child).score, self.of(parent, child).score_interval)
-             for child in self.children]
-            for parent in self.parents
-        ]  # fmt: skip
-        verdicts = [_short(each) for each in self.verdicts] or [""] * len(self.children)
-        return draw_matrix(
-            [(name, self.portraits[name]) for name in self.parents],
-            [(name, self.portraits[name]) for name in self.children],
-            cells,
-            verdicts,
-            theme,
-        )
+    Photos without a usable face are in `skipped`. Raises NoFaceError where no parent or no child
+    has a usable photo, ResemblanceError where no resemblance model fits the embedder.
+    """
+    older, younger, skipped = parents_and_children(engine, parents, children)
+    return replace(compare_family(engine, older, younger), skipped=tuple(skipped))
 
 
-def family_of(
+def family_in_photo(
+    engine: Engine, photo: PhotoLike, parents: Mapping[str, int], children: Mapping[str, int]
+) -> Family:
+    """Who looks like whom in one photograph; both name people with the number of their face.
+
+    1 is the largest face. Raises NoFaceError for a number above the faces found, and what `family`
+    raises.
+    """
+    check_names([*parents, *children])
+    portrait = engine.find_faces(photo)
+    older, younger = (
+        [enrol_person(engine, name, [(portrait, portrait.face_index(face))])
+         for name, face in side.items()]
+        for side in (parents, children)
+    )  # fmt: skip
+    return compare_family(engine, older, younger, chosen=True)
+
+
+def compare_family(
+    engine: Engine,
     parents: Sequence[Person],
     children: Sequence[Person],
-    model: ResemblanceModel,
-    engine: EngineNames,
     *,
     chosen: bool = False,
     seed: int = 0,
 ) -> Family:
-    """Compare everyone; `chosen`: somebody chose the faces.
+    """Compare everyone. `chosen` says that somebody chose the faces.
 
-    The same photos and `seed` give the same draws.
+    The same photos and `seed` give the same bootstrap resamples. Raises ResemblanceError where no
+    resemblance model fits the embedder.
     """
+    model = engine.require_resemblance()
     rng = np.random.default_rng(seed)
     everyone = {person.name: person for person in (*parents, *children)}
     draws = {name: bootstrap_means(person.gallery, rng) for name, person in everyone.items()}
@@ -189,13 +153,13 @@ def family_of(
         siblings=tuple(siblings),
         photos={name: len(person.portraits) for name, person in everyone.items()},
         portraits={name: person.portrait for name, person in everyone.items()},
-        engine=engine,
+        engine=engine.names,
         warnings=tuple(_warnings([*parents, *children], chosen)),
     )
 
 
 def _shares(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In what share of draws each parent is ahead; NaN of one alone.
+    """In what share of resamples each parent is ahead; NaN of one alone.
 
     Shapes: (P, C, B) -> (P, C).
     """
@@ -241,14 +205,3 @@ def _warnings(people: Sequence[Person], chosen: bool) -> Iterator[str]:
             if digest and other != person.name:
                 yield f"{other} and {person.name} are the same face in {subject.photo}"
         yield from person_warnings(person, chosen=chosen)
-
-
-def _verdict_line(verdict: Verdict) -> str:
-    both = "" if verdict.both is None else f"; both parents together: {shown_score(verdict.both)}"
-    return verdict.words + both
-
-
-def _short(verdict: Verdict) -> str:
-    if verdict.most_like is None:
-        return "too close to call"
-    return f"more like {verdict.ahead}\n{verdict.times}"

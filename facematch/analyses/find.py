@@ -4,42 +4,78 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.output.report import as_json, counted, findings_table, shown_score
+from facematch.analyses.grouping import IDENTITY, SAME_PERSON, group_by_person, mean_distances
+from facematch.analyses.timeline import days_of
+from facematch.detection.alignment import crop_faces, portraits
+from facematch.detection.quality import face_warnings
+from facematch.embedding.registry import load_embedder
+from facematch.engine import Engine
+from facematch.enrolment.gallery import faces, largest_face
+from facematch.enrolment.people import (
+    PORTRAIT_SIDE,
+    NamedPhotos,
+    enrol_person,
+    no_usable_photo,
+    without_skipped,
+)
+from facematch.errors import OptionError
+from facematch.photos.dates import Span, date_of
+from facematch.scoring.cosine import unit_rows
 from facematch.scoring.people import (
     Likeness,
-    as_row,
     averaged,
     bootstrap_means,
-    distances,
     likeness,
+    person_warnings,
+)
+from facematch.scoring.people import (
+    distances as bootstrap_z_scores,
 )
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import EngineNames, Person, Pixels, Skipped, Subject, Vectors
+from facematch.types import (
+    Embedder,
+    EngineNames,
+    Gallery,
+    Person,
+    PhotoLike,
+    Pixels,
+    Portrait,
+    Skipped,
+    Subject,
+    Vectors,
+)
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+_FACES_PER_PERSON = 20  # faces of the archive kept for each person that is asked for
 
-IDENTITY = "dlib-resnet"  # the embedder whose vectors tell people apart
-# Of its vectors. dlib says "one person" below 0.6, where a third of FIW's brothers and of its
-# sisters lie; below this 3 in 100 do, and 40 in 100 of two photos of one person:
-# `benchmarks/eval_find.py` prints it. Rather one person twice than two in one.
-SAME_PERSON = 0.45
+
+@dataclass(frozen=True, slots=True)
+class FindOptions:
+    """How many people to find, and in photos of which days.
+
+    With `older`, only photos count from before the child was `born`, or from before its first
+    dated photo.
+    """
+
+    top: int = 10
+    days: Span = field(default_factory=Span)
+    older: bool = False
+    born: date | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArchiveFace:
-    """A face of the archive, and how alike it is, in standard deviations above strangers.
+    """A face of the archive, and its z-score against the child.
 
-    `vector` (D,) compares kin, `identity` (E,) tells people apart, `portrait` is to be looked at.
+    `vector` (D,) compares kin, `identity` (E,) tells people apart, `portrait` shows the face.
     """
 
-    distance: float
+    z: float
     subject: Subject
     vector: Vectors
     identity: Vectors
@@ -56,7 +92,7 @@ class FoundPerson:
     """
 
     likeness: Likeness
-    sightings: tuple[ArchiveFace, ...]
+    faces: tuple[ArchiveFace, ...]
     may_be_child: bool
 
 
@@ -82,97 +118,142 @@ class Findings:
         """How they were found: exact, every face compared, or approximate, the nearest only."""
         return "exact" if self.candidates is None else "approximate"
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """A row for every photo of everyone found."""
-        for rank, found in enumerate(self.found, start=1):
-            for seen in found.sightings:
-                yield {
-                    "rank": rank,
-                    "photo": seen.subject.photo,
-                    "face": seen.subject.face,
-                    "may_be_child": found.may_be_child,
-                    **as_row(found.likeness),
-                }
 
-    def as_json(self) -> str:
-        """One JSON object."""
-        return as_json({
-            "child": self.child,
-            "photos": self.photos,
-            "faces": self.faces,
-            "search": self.search,
-            "found": [
-                {
-                    "rank": rank,
-                    **as_row(found.likeness),
-                    "may_be_child": found.may_be_child,
-                    "photos": [
-                        {"photo": seen.subject.photo, "face": seen.subject.face}
-                        for seen in found.sightings
-                    ],
-                }
-                for rank, found in enumerate(self.found, start=1)
-            ],
-            "engine": self.engine,
-            "warnings": self.warnings,
-            "skipped": self.skipped,
-        })  # fmt: skip
+def find(
+    engine: Engine, child: NamedPhotos, photos: Iterable[PhotoLike], options: FindOptions
+) -> Findings:
+    """Who in some photos looks most like a child: every face of every photo, by person.
 
-    def table(self) -> RenderableType:
-        """For a terminal: a line for everyone found."""
-        lines = []
-        for found in self.found:
-            first = found.sightings[0].subject
-            place = f"{first.photo} (face {first.face} of {first.faces_found})"
-            if more := len(found.sightings) - 1:
-                place += f" and {more} more"
-            if found.may_be_child:
-                place += ": perhaps the child"
-            lines.append((found.likeness.words, place))
-        return findings_table(self.child, lines, (self.photos, self.faces, self.candidates))
-
-    def picture(self, theme: str = "light") -> Pixels:
-        """The child, and everyone found with their score. Shapes: (H, W, 3)."""
-        from facematch.pictures.findings import draw_wall
-
-        shown = [
-            (
-                shown_score(found.likeness.score),
-                "perhaps the child"
-                if found.may_be_child
-                else counted(len(found.sightings), "photo"),
-                found.sightings[0].portrait,
-            )
-            for found in self.found
-        ]
-        return draw_wall((self.child, self.portrait), shown, theme)
-
-
-def most_alike(sightings: Iterable[ArchiveFace], most: int) -> list[ArchiveFace]:
-    """The `most` of them that are most alike, best first; of those alike, who came first."""
-    return heapq.nlargest(most, sightings, key=lambda sighting: sighting.distance)
-
-
-def by_person(photos: Sequence[str], identities: Vectors) -> list[list[int]]:
-    """The rows of one person together, in the order of the first of each.
-
-    Average linkage of the `identities` (N, E), up to SAME_PERSON; two faces of one of the `photos`
-    (N,) never join.
+    `child` is one name and its photos; copies of them among the photos are left out. Memory stays
+    bounded however many photos there are. Raises OptionError for two children, or where `older`
+    finds no day; what `family` raises too.
     """
-    if not photos:
-        return []
-    groups = [[at] for at in range(len(photos))]
-    z = _apart(photos, identities)
-    while len(groups) > 1:
-        one, other = divmod(int(z.argmin()), len(groups))
-        if z[one, other] > SAME_PERSON:
-            break
-        counts = np.array([len(groups[one]), len(groups[other])])
-        joined = counts @ z[[one, other]] / counts.sum()  # Lance and Williams 1967
-        z[one], z[:, one], z[one, one] = joined, joined, np.inf
-        z = np.delete(np.delete(z, other, axis=0), other, axis=1)
-        groups[one] += groups.pop(other)
-    return sorted((sorted(group) for group in groups), key=min)
+    wanted = seek_child(engine, child, options)
+    candidates = Candidates(wanted, options.top)
+    for found in faces(engine, photos):
+        if isinstance(found, Skipped):
+            candidates.skipped.append(found)
+        elif found.photo.digest not in wanted.digests and candidates.is_in_days(found):
+            candidates.photos += 1
+            candidates.faces += len(found.faces)
+            for face in _archive_faces(engine, wanted, found):
+                candidates.add(face)
+    return findings(engine, wanted, candidates, options.top)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SoughtChild:
+    """The child that relatives are found for.
+
+    `identities` (M, E) tell the child from other people; only photos of `days` count.
+    """
+
+    person: Person
+    identities: Vectors
+    identify: Embedder
+    days: Span
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def digests(self) -> set[str]:
+        """The sha256 of the child's own photos."""
+        return {*self.person.digests} - {""}
+
+    def is_somebody_else(self, identities: Vectors) -> NDArray[np.bool_]:
+        """Whether each identity is far from the child's. Shapes: (N, E) -> (N,)."""
+        return mean_distances(identities, self.identities) >= SAME_PERSON
+
+
+def seek_child(engine: Engine, child: NamedPhotos, options: FindOptions) -> SoughtChild:
+    """The one child of `child`, enrolled. Raises what `find` raises."""
+    if len(child) != 1:
+        raise OptionError(f"one child is searched for, not {len(child)}")
+    engine.require_resemblance()
+    identify = load_embedder(IDENTITY)
+    [(name, photos)] = child.items()
+    skipped: list[Skipped] = []
+    usable = list(without_skipped(map(largest_face, faces(engine, photos)), skipped))
+    person = enrol_person(engine, name, usable)
+    if not usable:
+        raise no_usable_photo(skipped)
+    days = options.days
+    if options.older:
+        days = days.before(options.born or _first_day(person))
+    chips = [
+        crop_faces(portrait.photo.pixels, [portrait.faces[index]], identify.frame)[0]
+        for portrait, index in usable
+    ]
+    return SoughtChild(person, identify.embed(np.stack(chips)), identify, days, tuple(skipped))
+
+
+class Candidates:
+    """The faces of an archive that are most like a child, and counts of what was searched."""
+
+    def __init__(self, wanted: SoughtChild, top: int) -> None:
+        self._wanted, self._most = wanted, _FACES_PER_PERSON * top
+        self._best: list[tuple[float, int, ArchiveFace]] = []  # a heap, the least like first
+        self._added = 0
+        self._may_be_child: list[ArchiveFace] = []
+        self.photos = self.faces = self.undated = 0
+        self.compared: int | None = None  # faces, where an index chose some; None: all
+        self.skipped: list[Skipped] = []
+        self.warnings: list[str] = []
+
+    @property
+    def most(self) -> int:
+        """How many faces are kept."""
+        return self._most
+
+    def add(self, face: ArchiveFace) -> None:
+        """Keep a face if it is among the most alike; of equals the first is kept."""
+        if not self._wanted.is_somebody_else(face.identity[np.newaxis])[0]:
+            # A few are enough, and they must not push others out.
+            if len(self._may_be_child) < _FACES_PER_PERSON:
+                self._may_be_child.append(face)
+            return
+        self._added += 1
+        entry = (face.z, -self._added, face)
+        if len(self._best) < self._most:
+            heapq.heappush(self._best, entry)
+        else:
+            heapq.heappushpop(self._best, entry)
+
+    def is_in_days(self, portrait: Portrait) -> bool:
+        """Whether a photo is of the days that count; photos without a date are counted."""
+        day = date_of(portrait.photo.label, portrait.photo.day, {})
+        self.undated += day is None and not self._wanted.days.contains(day)
+        return self._wanted.days.contains(day)
+
+    def kept(self) -> list[ArchiveFace]:
+        """The most alike, best first, then those that may be the child."""
+        return [*(face for *_, face in sorted(self._best, reverse=True)), *self._may_be_child]
+
+
+def findings(engine: Engine, wanted: SoughtChild, candidates: Candidates, top: int) -> Findings:
+    """The candidates by person, those most like the child first."""
+    kept = candidates.kept()
+    identities = np.array([face.identity for face in kept], np.float32)
+    groups = []
+    for rows in group_by_person([face.subject.photo for face in kept], identities):
+        some = [kept[row] for row in rows]
+        groups.append((_as_person(some, engine.embedder.space), some, identities[rows]))
+    found = findings_of(groups, (wanted.person, wanted.identities), engine.require_resemblance())
+    undated = f"photos left out because nothing says when they were taken: {candidates.undated:,}"
+    return Findings(
+        child=wanted.person.name,
+        portrait=wanted.person.portrait,
+        found=tuple(found[:top]),
+        photos=candidates.photos,
+        faces=candidates.faces,
+        engine=engine.names,
+        warnings=(
+            *person_warnings(wanted.person),
+            *([undated] if candidates.undated else []),
+            *candidates.warnings,
+        ),
+        skipped=(*wanted.skipped, *candidates.skipped),
+        candidates=candidates.compared,
+    )
 
 
 def findings_of(
@@ -182,48 +263,79 @@ def findings_of(
     *,
     seed: int = 0,
 ) -> list[FoundPerson]:
-    """Everyone by all their photos, most alike first.
+    """Everyone by all their photos, those most like the child first.
 
     Everyone, the child too, comes with the vectors that tell them from others, (N, E).
     """
     rng = np.random.default_rng(seed)
-    somebody, identities = child
-    own = bootstrap_means(somebody.gallery, rng)
+    somebody, child_identities = child
+    child_means = bootstrap_means(somebody.gallery, rng)
     found = []
-    for person, sightings, known in groups:
-        counts = len(sightings), len(somebody.portraits)
-        z = distances(model, (bootstrap_means(person.gallery, rng), own), counts, rng)
-        apart = mean_distances(known, identities).mean()
+    for person, some, identities in groups:
+        counts = len(some), len(somebody.portraits)
+        means = bootstrap_means(person.gallery, rng), child_means
+        z = bootstrap_z_scores(model, means, counts, rng)
+        distance = mean_distances(identities, child_identities).mean()
         found.append(
             FoundPerson(
                 likeness=likeness(model, (person, somebody), z, rng),
-                sightings=tuple(sightings),
-                may_be_child=bool(apart < SAME_PERSON),
+                faces=tuple(some),
+                may_be_child=bool(distance < SAME_PERSON),
             )
         )
-    return sorted(found, key=lambda each: each.likeness.order, reverse=True)
+    return sorted(found, key=lambda person: person.likeness.order, reverse=True)
 
 
-def mean_distances(identities: Vectors, known: Vectors) -> NDArray[np.float64]:
-    """How far each identity lies from those of somebody, on average. (N, E), (M, E) -> (N,)."""
-    apart = [np.linalg.norm(identities - each, axis=1) for each in known]
-    return np.asarray(np.mean(apart, axis=0), np.float64)
-
-
-def closeness(model: ResemblanceModel, vectors: Vectors, child: Person) -> NDArray[np.float64]:
-    """How alike each face is to the child's mean, (N,), in standard deviations."""
+def z_scores_of_faces(
+    model: ResemblanceModel, vectors: Vectors, child: Person
+) -> NDArray[np.float64]:
+    """The z-score of each face against the child's mean, as of single photos, (N,)."""
     mean = averaged(child)
     z = model.z_scores(vectors, mean.vectors)[:, 0]
     return model.correct_for_averaging(z, np.full(len(z), (1 + 1 / mean.counts[0]) / 2))
 
 
-def _apart(photos: Sequence[str], identities: Vectors) -> NDArray[np.float64]:
-    """How far identities lie apart, (N, N); infinitely where two faces share a photo.
+def _archive_faces(
+    engine: Engine, wanted: SoughtChild, portrait: Portrait
+) -> Iterator[ArchiveFace]:
+    if not portrait.faces:
+        return
+    vectors = unit_rows(engine.embedder.embed(portrait.chips))
+    z = z_scores_of_faces(engine.require_resemblance(), vectors, wanted.person)
+    identify = wanted.identify
+    identities = identify.embed(crop_faces(portrait.photo.pixels, portrait.faces, identify.frame))
+    for index, vector in enumerate(vectors):
+        yield ArchiveFace(
+            z=float(z[index]),
+            subject=portrait.subject(index),
+            vector=vector,
+            identity=identities[index],
+            portrait=portraits(portrait.photo.pixels, [portrait.faces[index]], PORTRAIT_SIDE)[0],
+            warnings=tuple(face_warnings(portrait, index)),
+        )
 
-    The diagonal is infinite too: every face shares its own photo.
-    """
-    rows = identities.astype(np.float64)
-    squares = np.einsum("nd,nd->n", rows, rows)
-    z = squares[:, np.newaxis] + squares - 2 * rows @ rows.T
-    names = np.array(photos)
-    return np.where(names[:, np.newaxis] == names, np.inf, np.sqrt(np.maximum(z, 0)))
+
+def _as_person(some: Sequence[ArchiveFace], space: str) -> Person:
+    return Person(
+        name=some[0].subject.photo,
+        gallery=Gallery(
+            subjects=tuple(face.subject for face in some),
+            vectors=unit_rows(np.stack([face.vector for face in some])),
+            space=space,
+            warnings=tuple(face.warnings for face in some),
+        ),
+        portraits=np.stack([face.portrait for face in some]),
+        digests=("",) * len(some),
+        taken=(None,) * len(some),
+    )
+
+
+def _first_day(person: Person) -> date:
+    """The day of somebody's first dated photo."""
+    days = [day for day in days_of(person, {}) if day is not None]
+    if not days:
+        raise OptionError(
+            f"nothing says when {person.name}'s photos were taken: say with --born 2006-06-01 who "
+            "is older"
+        )
+    return min(days)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import TableError
-from facematch.output.report import as_json, score_words, timeline_table
-from facematch.photos.dates import DAYS_A_YEAR, date_of, spoken, years_between
+from facematch.engine import Engine
+from facematch.enrolment.people import NamedPhotos, parents_and_children
+from facematch.errors import OptionError, TableError
+from facematch.photos.dates import DAYS_A_YEAR, date_of, years_between
 from facematch.scoring.people import (
     RESAMPLES,
     bootstrap_means,
@@ -22,10 +22,7 @@ from facematch.scoring.people import (
     score_interval,
 )
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import DIGITS, EngineNames, Person, Pixels, Skipped
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from facematch.types import EngineNames, Person, Skipped
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +30,24 @@ FEWEST_FOR_CURVE = 8  # photos: fewer are points only
 FEWEST_FOR_TREND = 6  # days, photos of one day being averaged
 _GRID = 60  # places of a curve
 _WIDTH = 0.2  # of the photos' span: how far a curve looks to both sides
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What is known of dates: when photos were `taken`, by path or file name; who was `born` when.
+
+    A photo that is not in `taken` is dated by its name or its EXIF. With a birth date ages are
+    told, and a parent's photo at the child's age is used where there is one.
+    """
+
+    taken: Mapping[str, date] = field(default_factory=dict)
+    born: Mapping[str, date] = field(default_factory=dict)
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise OptionError for a birth date of somebody who has none of these names."""
+        unknown = sorted(self.born.keys() - set(names))
+        if unknown:
+            raise OptionError(f"a birth date for {unknown[0]!r}: nobody is called so here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ class Moment:
 class Curve:
     """The likeness to one parent over time, smoothed: `distance` (G,) at `x` (G,).
 
-    `band` (2, G) holds 95 % of what other draws of the same photos give. `trend` is the slope of a
+    `band` (2, G) is the 95 % confidence interval, resampling the photos. `trend` is the slope of a
     straight line, in standard deviations a year, and where 95 % of such lines lie (Student's t);
     None where the days are too few to say.
     """
@@ -93,76 +108,32 @@ class Timeline:
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """A row for every photo and parent."""
-        for each in self.moments:
-            fields = _fields(each)
-            low, high = fields.pop("score_interval")
-            yield fields | {"score_low": low, "score_high": high}
 
-    def as_json(self) -> str:
-        """One JSON object."""
-        return as_json({
-            "child": self.child,
-            "born": None if self.born is None else self.born.isoformat(),
-            "parents": self.parents,
-            "moments": [_fields(each) for each in self.moments],
-            "trends": {
-                each.parent: each.trend and [round(part, 3) for part in each.trend]
-                for each in self.curves
-            },
-            "words": self.words(),
-            "engine": self.engine,
-            "warnings": self.warnings,
-            "skipped": self.skipped,
-        })  # fmt: skip
+def timeline(
+    engine: Engine, parents: NamedPhotos, child: NamedPhotos, days: Days | None = None
+) -> Timeline:
+    """How much a child, one name and its photos, looks like each parent over time.
 
-    def words(self) -> list[str]:
-        """What can be said of each parent, a line each."""
-        return [_trend(each) for each in self.curves]
-
-    def table(self) -> RenderableType:
-        """For a terminal: a row a photo, a column a parent."""
-        return timeline_table(self.parents, _lines(self.moments), self.words())
-
-    def picture(self, theme: str = "light") -> Pixels:
-        """A chart: points, and where photos are many a curve with its band. Shapes: (H, W, 3)."""
-        from facematch.pictures.chart import draw_timeline
-
-        at = [self._place(day) for day in self.taken]
-        label = "date" if self.born is None else f"age of {self.child} in years"
-        series = []
-        for parent, curve in zip(self.parents, self.curves, strict=True):
-            own = [each for each in self.moments if each.parent == parent]
-            points = np.array(
-                [[self._place(each.taken), each.distance, *each.distance_interval] for each in own]
-            )
-            many = len(own) >= FEWEST_FOR_CURVE
-            series.append((parent, points, (curve.x, curve.distance, curve.band) if many else None))
-        return draw_timeline(
-            f"How much {self.child} looks like {' and '.join(self.parents)}",
-            series, self.ticks, (at, self.portraits), label, theme,
-        )  # fmt: skip
-
-    def _place(self, day: date) -> float:
-        return _x(day, self.born)
+    Raises TableError where no photo of the child is dated, OptionError for two children or for a
+    birth date of somebody else, and what `family` raises.
+    """
+    days = Days() if days is None else days
+    if len(child) != 1:
+        raise OptionError(f"a timeline is of one child, not of {len(child)}")
+    days.check_names([*parents, *child])
+    older, younger, skipped = parents_and_children(engine, parents, child)
+    return replace(compare_over_time(engine, older, younger[0], days), skipped=tuple(skipped))
 
 
-def timeline_of(
-    parents: Sequence[Person],
-    child: Person,
-    model: ResemblanceModel,
-    engine: EngineNames,
-    *,
-    known: Mapping[str, date],
-    born: Mapping[str, date],
-    seed: int = 0,
+def compare_over_time(
+    engine: Engine, parents: Sequence[Person], child: Person, days: Days, *, seed: int = 0
 ) -> Timeline:
     """Compare each dated photo of the child with each parent.
 
-    `known` dates photos by path or file name; `born` names who was born when. Raises TableError
-    where no photo of the child is dated.
+    Raises TableError where no photo of the child is dated, ResemblanceError where no resemblance
+    model fits the embedder.
     """
+    model, known, born = engine.require_resemblance(), days.taken, days.born
     rng = np.random.default_rng(seed)
     child, undated = _dated(child, known)
     if not child.portraits.size:
@@ -178,22 +149,22 @@ def timeline_of(
                for at in range(len(child.portraits))]  # fmt: skip
         moments += own
         curves.append(_curve(parent.name, own, born.get(child.name), rng))
-    days = tuple(day for day in child.taken if day is not None)
+    taken = tuple(day for day in child.taken if day is not None)
     return Timeline(
         child=child.name,
         parents=tuple(parent.name for parent in parents),
         moments=tuple(moments),
         curves=tuple(curves),
-        taken=days,
+        taken=taken,
         portraits=child.portraits,
         born=born.get(child.name),
         ticks=_ticks(model),
-        engine=engine,
+        engine=engine.names,
         warnings=tuple(_warnings(child, undated, born.get(child.name))),
     )
 
 
-def dated(person: Person, known: Mapping[str, date]) -> int:
+def dated_photos(person: Person, known: Mapping[str, date]) -> int:
     """How many of their photos tell when they were taken."""
     return len(_dated(person, known)[0].taken)
 
@@ -270,15 +241,15 @@ def _nearest(ages: Floats, age: float | None) -> int | None:
     return near if abs(ages[near] - age) <= max(1.0, age / 4) else None
 
 
-def _x(day: date, born: date | None) -> float:
-    """The age in years, or the year with its part."""
+def time_axis(day: date, born: date | None) -> float:
+    """Where a day lies on the axis: the age in years, without a birth date the decimal year."""
     return years_between(born, day) if born else 1970 + (day.toordinal() - 719163) / DAYS_A_YEAR
 
 
 def _curve(
     parent: str, moments: Sequence[Moment], born: date | None, rng: np.random.Generator
 ) -> Curve:
-    x = np.array([_x(each.taken, born) for each in moments])
+    x = np.array([time_axis(each.taken, born) for each in moments])
     y = np.array([each.distance for each in moments])
     grid = np.linspace(x.min(), x.max(), _GRID)
     times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), RESAMPLES).astype(np.float64)
@@ -330,19 +301,6 @@ def _ticks(model: ResemblanceModel) -> tuple[tuple[float, float], ...]:
     return tuple(zip(scores, places, strict=True))
 
 
-def _trend(curve: Curve) -> str:
-    if curve.trend is None:
-        return f"{curve.parent}: too few days with photos to say whether the likeness changes"
-    slope, low, high = curve.trend
-    if low <= 0 <= high:
-        return f"{curve.parent}: no clear change over time"
-    way = "rises" if slope > 0 else "falls"
-    return (
-        f"{curve.parent}: the likeness {way} by {abs(slope):.2f} standard deviations a year "
-        f"({min(abs(low), abs(high)):.2f} to {max(abs(low), abs(high)):.2f})"
-    )
-
-
 def _warnings(child: Person, undated: Sequence[str], born: date | None) -> Iterator[str]:
     yield from person_warnings(child)
     for label in undated:
@@ -350,33 +308,3 @@ def _warnings(child: Person, undated: Sequence[str], born: date | None) -> Itera
     for label, day in zip(child.gallery.labels, child.taken, strict=True):
         if born is not None and day is not None and day < born:
             yield f"{label}: taken on {day}, before {child.name} was born on {born}"
-
-
-def _lines(moments: Sequence[Moment]) -> list[tuple[str, str, dict[str, str]]]:
-    """Of each photo when it was taken, its name, and what is shown of each parent."""
-    lines: dict[tuple[str, str], dict[str, str]] = {}
-    for each in moments:
-        cell = score_words(each.score, each.score_interval)
-        if each.parent_age is not None:
-            cell += f", {each.parent} at {spoken(each.parent_age)}"
-        when = each.taken.isoformat()
-        if each.age is not None:
-            when += f", {spoken(each.age)}" if each.age >= 0 else ", before birth"
-        lines.setdefault((when, each.photo), {})[each.parent] = cell
-    return [(when, photo, cells) for (when, photo), cells in lines.items()]
-
-
-def _fields(each: Moment) -> dict[str, Any]:
-    low, high = each.score_interval
-    digits = DIGITS["score"]
-    return {
-        "parent": each.parent,
-        "photo": each.photo,
-        "taken": each.taken.isoformat(),
-        "age": None if each.age is None else round(each.age, 2),
-        "score": round(each.score, digits),
-        "score_interval": [round(low, digits), round(high, digits)],
-        "distance": round(each.distance, 3),
-        "parent_photo": each.parent_photo,
-        "parent_age": None if each.parent_age is None else round(each.parent_age, 2),
-    }

@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.enrolment.cache import StoredFace
 from facematch.errors import ArchiveError, NoFaceError
 from facematch.photos.dates import Span, date_in_name
 from facematch.runtime.extras import require
-from facematch.types import Box, Face, Points, Subject, Vectors
+from facematch.scoring.cosine import unit_rows
+from facematch.scoring.resemblance import ResemblanceModel, comparable
+from facematch.types import Box, Face, Photo, Points, StoredFace, Subject, Vectors
 
 FORMAT = 1  # of the tables, and of what is looked for in a photo: raised when either changes
 _FACES, _FAILED = "faces", "failed"
@@ -150,8 +151,8 @@ class Index:
         """The faces, some thousand at a time, as Arrow record batches of these columns."""
         return self._batches(_FACES, columns, where)
 
-    def get(self, digest: str) -> StoredFace | None:
-        """What is known of the largest face of a photo with that sha256, as a cache tells it."""
+    def largest(self, digest: str) -> StoredFace | None:
+        """The largest face of the photo with that sha256, None where the index does not hold it."""
         where = both(f"digest = '{digest}'", FIRST_FACE)
         columns = ("box", "confidence", "faces_found", "warnings", "vector")
         for row in self._first(_FACES, columns, where):
@@ -166,20 +167,31 @@ class Index:
             return StoredFace(reason=row["reason"])
         return None
 
-    def faces_of(self, digest: str) -> list[Face] | None:
-        """The faces of a photo with that sha256, largest first, None where it is not known.
-
-        Boxes are in pixels of the file; landmarks are left out.
-        """
+    def faces(self, photo: Photo) -> list[Face] | None:
+        """All faces of a photo, largest first, in its pixels; None where the index lacks it."""
         columns = ("photo", "face", "box", "confidence")
-        rows = self._first(_FACES, columns, f"digest = '{digest}'", most=None)
-        if rows:
-            mine = sorted(
-                (row for row in rows if row["photo"] == rows[0]["photo"]),  # of copies, one
-                key=lambda row: int(row["face"]),
-            )
-            return [Face(tuple(row["box"]), row["confidence"]) for row in mine]
-        return [] if self._first(_FAILED, ("photo",), _without_a_face(digest)) else None
+        rows = self._first(_FACES, columns, f"digest = '{photo.digest}'", most=None)
+        if not rows:
+            failed = self._first(_FAILED, ("photo",), _without_a_face(photo.digest))
+            return [] if failed else None
+        of_one_copy = sorted(
+            (row for row in rows if row["photo"] == rows[0]["photo"]),
+            key=lambda row: int(row["face"]),
+        )
+        boxes = np.array([row["box"] for row in of_one_copy]).reshape(-1, 4) * photo.scale
+        return [
+            Face(tuple(box), row["confidence"])
+            for row, box in zip(of_one_copy, boxes.tolist(), strict=True)
+        ]
+
+    def put_largest(self, digest: str, face: StoredFace) -> None:
+        """Nothing: only `index_photos` fills an index."""
+
+    def put_faces(self, photo: Photo, faces: Sequence[Face]) -> None:
+        """Nothing: only `index_photos` fills an index."""
+
+    def close(self) -> None:
+        """Nothing: an index keeps no file open between reads."""
 
     def failed(self) -> Iterator[dict[str, Any]]:
         """The photos that gave no face: photo, code and reason."""
@@ -476,6 +488,13 @@ def matrix(column: Any) -> Vectors:
     """A column of vectors as an array. Shapes: N rows -> (N, D) float32."""
     width = column.type.list_size
     return np.asarray(column.flatten(), np.float32).reshape(-1, width)
+
+
+def searched_vectors(model: ResemblanceModel | None, vectors: Vectors) -> Vectors:
+    """The unit rows that nearest-neighbour search compares. Shapes: (N, D) -> (N, K)."""
+    if model is None:
+        return unit_rows(vectors)
+    return np.asarray(comparable(vectors, model.mean, model.transform), np.float32)
 
 
 def _schemas(engine: Mapping[str, str], sizes: tuple[int, int, int]) -> dict[str, Any]:

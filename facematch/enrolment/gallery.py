@@ -133,9 +133,7 @@ def _entries(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[list[_Entr
             yield _embedded(engine, batch)
 
 
-def _largest_faces(
-    engine: Engine, photos: Iterable[PhotoLike]
-) -> Iterator[_LargestFace | Skipped]:
+def _largest_faces(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[_LargestFace | Skipped]:
     """The largest face of each photo, from the store or by a search; or why there is none."""
     for read in _read_ahead(photos, partial(_look_up_or_read, engine)):
         found = _find_or_skip(engine, read, keep=False) if isinstance(read, Photo) else read

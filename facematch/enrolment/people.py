@@ -21,7 +21,7 @@ PORTRAIT_SIDE = 240  # pixels, of a Person's portraits
 NamedPhotos = Mapping[str, Iterable[PhotoLike]]  # who is shown, and their photos
 
 
-def people(
+def enrol_people(
     engine: Engine, photos: NamedPhotos, *, portrait_side: int = PORTRAIT_SIDE
 ) -> tuple[list[Person], list[Skipped]]:
     """Everyone by the largest face of each of their photos, and the photos without a usable face.
@@ -32,14 +32,14 @@ def people(
     skipped: list[Skipped] = []
     for name, some in photos.items():
         found = map(largest_face, faces(engine, some))
-        somebody = person(engine, name, found, portrait_side=portrait_side)
+        somebody = enrol_person(engine, name, found, portrait_side=portrait_side)
         skipped += somebody.gallery.skipped
         if somebody.gallery.subjects:
             enrolled.append(somebody)
     return enrolled, skipped
 
 
-def person(
+def enrol_person(
     engine: Engine,
     name: str,
     found: Iterable[tuple[Portrait, int] | Skipped],
@@ -70,10 +70,10 @@ def parents_and_children(
     have one name.
     """
     check_names([*parents, *children])
-    older, skipped = people(engine, parents, portrait_side=portrait_side)
+    older, skipped = enrol_people(engine, parents, portrait_side=portrait_side)
     if not older:
         raise no_usable_photo(skipped)
-    younger, more = people(engine, children, portrait_side=portrait_side)
+    younger, more = enrol_people(engine, children, portrait_side=portrait_side)
     if not younger:
         raise no_usable_photo(more)
     return older, younger, [*skipped, *more]

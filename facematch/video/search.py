@@ -1,248 +1,228 @@
-"""Clips, as a method of FaceMatcher: some frames are searched, people followed, then scored."""
+"""Search a clip: some frames are searched for faces, people are tracked, then scored."""
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import numpy as np
 
+from facematch.detection.boxes import overlap
+from facematch.engine import Engine
+from facematch.enrolment.gallery import gallery
 from facematch.errors import NoFaceError, OptionError
 from facematch.scoring.cosine import unit_rows
-from facematch.scoring.resemblance import model_for
-from facematch.types import (
-    Box,
-    Detector,
-    Embedder,
-    EngineNames,
-    Face,
-    Gallery,
-    Photo,
-    PhotoLike,
-    Pixels,
-    Portrait,
-    Skipped,
-)
+from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped
+from facematch.video.clip import Clip, ClipPerson, drawbacks, people_in_clip
+from facematch.video.reader import ClipLimits, ClipReader
+from facematch.video.tracking import Detection, Tracker, detection_of
 
-if TYPE_CHECKING:
-    from facematch.video.clip import Clip, ClipPerson
-    from facematch.video.reader import ClipLimits, ClipReader
-    from facematch.video.tracking import Detection, Tracker
+# One frame in two seconds is searched, but at least 12 of a clip and at most 60.
+_SEARCH_INTERVAL = 2.0  # seconds
+_FEWEST_FRAMES, _MOST_FRAMES = 12, 60
+# Faces of a twelfth of the long side take a third of the time of the usual twentieth. Every fourth
+# frame is searched for small faces too.
+_COARSE_FACE, _FINE_FACE = 1 / 12, 1 / 20  # of the long side
+_FINE_EVERY = 4  # frames
+_SHRINKAGE = 0.8  # of its side: how small a face may be in the next searched frame
+_MOST_FACES_IN_FRAME = 16  # the largest
+# The largest faces are searched once more in a frame shortly after, which may show them better.
+_MOST_SECOND_TRIES = 4
+_SECOND_TRY_AFTER = 0.2  # seconds
+_SECOND_TRY_FACE = 0.6  # of the side it had
+_SECOND_TRY_OVERLAP = 0.2
+_CROP_MARGIN = 0.7  # of a box's side, searched on each side of it
 
-# How a clip is looked at. Searched for faces of a twelfth of the long side, a frame takes a third
-# of what one searched for the usual twentieth takes; 30 seconds are looked at 15 times.
-_LOOK_EVERY = 2.0  # seconds
-_FEWEST_LOOKS, _MOST_LOOKS = 12, 60
-_DEEP_EVERY = 4  # looks, of which one searches for small faces too
-_COARSE_FACE, _DEEP_FACE = 1 / 12, 1 / 20  # of the long side
-_SHRUNK = 0.8  # of its side: how much smaller a face may be a look later
-_MOST_FACES = 16  # of a frame, the largest
-_MOST_GLANCED = 4  # of them looked at again in a frame shortly after
-_GLANCE_AFTER = 0.2  # seconds
-_GLANCE_FACE = 0.6  # of the side it had before
-_GLANCE_OVERLAP = 0.2
-_AROUND = 0.7  # of a box's side, searched on each side of it
+OnProgress = Callable[[float], bool]  # given the share that is done; False stops the search
 
 
-class Clips(ABC):
-    """What a FaceMatcher can tell of a clip."""
+def search_clip(
+    engine: Engine,
+    clip: str | os.PathLike[str],
+    parents: Mapping[str, Sequence[PhotoLike]],
+    *,
+    limits: ClipLimits | None = None,
+    on_progress: OnProgress | None = None,
+) -> Clip:
+    """Who is in a clip, and how much each looks like the parents, a name to photos each.
 
-    detector: Detector
-    embedder: Embedder
-    min_face: float | None
+    At most one frame in two seconds is searched for faces. The best frames of each person are
+    averaged like photos. `on_progress` is called before each frame with the share of the clip that
+    is done; where it gives False, the search stops and what is known by then is given.
 
-    @property
-    @abstractmethod
-    def engine(self) -> EngineNames:
-        """The names of the parts that make a score."""
-
-    @abstractmethod
-    def gallery(self, photos: Iterable[PhotoLike]) -> Gallery:
-        """The largest face of each photo."""
-
-    @abstractmethod
-    def portrait(self, photo: Photo, found: Sequence[Face]) -> Portrait:
-        """Some faces of a photo, with landmarks and chips."""
-
-    def video(
-        self,
-        clip: str | os.PathLike[str],
-        parents: Mapping[str, Sequence[PhotoLike]],
-        *,
-        limits: ClipLimits | None = None,
-        watch: Callable[[float], bool] | None = None,
-    ) -> Clip:
-        """Who is in a clip, and how much each looks like the parents, a name to photos each.
-
-        Some frames are searched for faces, one in two seconds at most, and of each person the best
-        are averaged like photos. `watch` is called before each of them with the share of the clip
-        that is done; where it gives False, the search ends and what is known by then is given.
-        Raises a PhotoError that names the clip or the parent's photo which cannot be used.
-        """
-        from facematch.video.clip import Clip, clip_people
-        from facematch.video.reader import ClipLimits, ClipReader
-
-        with ClipReader(clip, limits=limits or ClipLimits()) as reader:
-            known = self._known(parents)
-            tracker, searched, complete = self._follow(reader, watch)
-            people = clip_people(tracker, known)
-            stopped = None if complete else searched
-            if not people and complete:
-                raise NoFaceError(reader.label, _nobody(reader, searched))
-            return Clip(
-                clip=reader.label,
-                seconds=reader.seconds,
-                frames_searched=searched,
-                people=people,
-                engine=self.engine,
-                warnings=tuple(_clip_warnings(reader, tracker, self.embedder, people, stopped)),
-                skipped=known.skipped,
-                complete=complete,
-            )
-
-    def _known(self, parents: Mapping[str, Sequence[PhotoLike]]) -> Gallery:
-        """A row for each parent."""
-        if not parents:
-            raise OptionError("a clip is compared with parents: name one with --parent PHOTO")
-        found = {name: self.gallery(photos) for name, photos in parents.items()}
-        for name, each in found.items():
-            if not each.subjects:
-                _refuse_parent(name, each.skipped)
-        names = [name for name, each in found.items() for _ in each.subjects]
-        return Gallery.joined(list(found.values())).by_person(names)
-
-    def _follow(
-        self, reader: ClipReader, watch: Callable[[float], bool] | None
-    ) -> tuple[Tracker, int, bool]:
-        """Look at a clip now and then, until its end or until `watch` gives False."""
-        from facematch.video.tracking import Tracker
-
-        stops = reader.stops(_LOOK_EVERY, _FEWEST_LOOKS, _MOST_LOOKS)
-        apart = reader.seconds / max(len(stops), 1)
-        tracker, searched = Tracker(self.embedder.space, apart=apart / 2), 0
-        for at, stop in enumerate(stops):
-            if watch is not None and not watch(at / len(stops)):
-                return tracker, searched, False
-            photo = reader.read(stop)
-            if photo is None:
-                break
-            searched += 1
-            faces = self._search(photo, at, tracker.smallest())
-            first = self._sightings(photo, reader.position, faces)
-            glance = min(_GLANCE_AFTER, apart / 3)
-            if first and glance > 0.9 / reader.rate:  # else it is the next look's own frame
-                again = reader.read(reader.position + glance)
-                if again is not None and again.pixels.shape == photo.pixels.shape:
-                    first = self._glanced(first, again, reader.position)
-            chips = [seen.chip for seen in first]
-            none = np.empty((0, *self.embedder.frame.shape), np.uint8)
-            vectors = self.embedder.embed(np.stack(chips) if chips else none)
-            tracker.add(first, unit_rows(vectors))
-        return tracker, searched, True
-
-    def _search(self, photo: Photo, look: int, smallest: float | None) -> list[Face]:
-        """The faces of a whole frame.
-
-        Unless `min_face` says otherwise, all that a photo is searched for in every fourth, and in
-        the others such as were seen in the last look, or large.
-        """
-        least = self.min_face
-        if least is None and look % _DEEP_EVERY:
-            side = max(photo.pixels.shape[:2])
-            least = _COARSE_FACE * side
-            if smallest is not None:
-                least = max(min(_SHRUNK * smallest, least), _DEEP_FACE * side)
-        return self.detector.detect(photo.pixels, min_face=least)
-
-    def _sightings(self, photo: Photo, seconds: float, found: Sequence[Face]) -> list[Detection]:
-        """The faces of a frame as they are kept, the largest few."""
-        from facematch.video.tracking import detection_of
-
-        portrait = self.portrait(
-            photo, sorted(found, key=lambda face: face.area, reverse=True)[:_MOST_FACES]
+    Raises a PhotoError that names the clip, or the parent's photo, which cannot be used.
+    """
+    with ClipReader(clip, limits=limits or ClipLimits()) as reader:
+        enrolled = _enrolled_parents(engine, parents)
+        search = _track_people(engine, reader, on_progress)
+        people = people_in_clip(search.tracker, enrolled)
+        if not people and search.complete:
+            raise NoFaceError(reader.label, _nobody_found(reader, search.frames))
+        return Clip(
+            clip=reader.label,
+            seconds=reader.seconds,
+            frames_searched=search.frames,
+            people=people,
+            engine=engine.names,
+            warnings=tuple(_clip_warnings(engine, reader, search, people)),
+            skipped=enrolled.skipped,
+            complete=search.complete,
         )
-        both = zip(portrait.faces, portrait.chips, strict=True)
-        return [detection_of(photo, face, chip.copy(), seconds) for face, chip in both]
 
-    def _glanced(
-        self, before: Sequence[Detection], photo: Photo, seconds: float
-    ) -> list[Detection]:
-        """The same faces, those of a frame shortly after in their stead where they are better.
 
-        Only the surroundings of the few largest are searched, which costs next to nothing.
-        """
-        from facematch.video.tracking import overlap
+@dataclass(slots=True)
+class _Search:
+    """How far the search of a clip came."""
 
-        found = list(before)
-        for at, seen in enumerate(before[:_MOST_GLANCED]):
-            box, side = seen.shot.box, seen.shot.box[2] - seen.shot.box[0]
-            crop, (left, top) = _surroundings(photo.pixels, box)
-            faces = [
-                replace(face, box=_moved(face.box, left, top))
-                for face in self.detector.detect(crop, min_face=_GLANCE_FACE * side)
-            ]
-            best = max(faces, key=lambda face: overlap(face.box, box), default=None)
-            if best is None or overlap(best.box, box) < _GLANCE_OVERLAP:
-                continue
-            (again,) = self._sightings(photo, seconds, [best])
-            found[at] = max(seen, again, key=lambda each: each.quality)
-        return found
+    tracker: Tracker
+    frames: int = 0
+    complete: bool = True
+
+
+def _enrolled_parents(engine: Engine, parents: Mapping[str, Sequence[PhotoLike]]) -> Gallery:
+    """One row for each parent."""
+    if not parents:
+        raise OptionError("a clip is compared with parents: name one with --parent PHOTO")
+    galleries = {name: gallery(engine, photos) for name, photos in parents.items()}
+    for name, found in galleries.items():
+        if not found.subjects:
+            _refuse_parent(name, found.skipped)
+    names = [name for name, found in galleries.items() for _ in found.subjects]
+    return Gallery.joined(list(galleries.values())).by_person(names)
+
+
+def _track_people(engine: Engine, reader: ClipReader, on_progress: OnProgress | None) -> _Search:
+    """Search frames until the end of the clip, or until `on_progress` gives False."""
+    stops = reader.stops(_SEARCH_INTERVAL, _FEWEST_FRAMES, _MOST_FRAMES)
+    interval = reader.seconds / max(len(stops), 1)
+    search = _Search(Tracker(engine.embedder.space, interval=interval / 2))
+    for number, stop in enumerate(stops):
+        if on_progress is not None and not on_progress(number / len(stops)):
+            search.complete = False
+            break
+        frame = reader.read(stop)
+        if frame is None:
+            break
+        search.frames += 1
+        faces = _faces_in_frame(engine, frame, number, search.tracker.smallest_face())
+        detections = _detections(engine, frame, reader.position, faces)
+        delay = min(_SECOND_TRY_AFTER, interval / 3)
+        if detections and delay > 0.9 / reader.rate:  # else it would be the next searched frame
+            later = reader.read(reader.position + delay)
+            if later is not None and later.pixels.shape == frame.pixels.shape:
+                detections = _second_try(engine, detections, later, reader.position)
+        chips = [detection.chip for detection in detections]
+        no_chips = np.empty((0, *engine.embedder.frame.shape), np.uint8)
+        vectors = engine.embedder.embed(np.stack(chips) if chips else no_chips)
+        search.tracker.add(detections, unit_rows(vectors))
+    return search
+
+
+def _faces_in_frame(
+    engine: Engine, frame: Photo, number: int, smallest: float | None
+) -> list[Face]:
+    """The faces of a whole frame; `smallest` is the smallest face of the frame before.
+
+    Unless `min_face` says otherwise, every fourth frame is searched as a photo is. The others are
+    searched for large faces, and for faces about as small as those of the frame before.
+    """
+    min_face = engine.min_face
+    if min_face is None and number % _FINE_EVERY:
+        side = max(frame.pixels.shape[:2])
+        min_face = _COARSE_FACE * side
+        if smallest is not None:
+            min_face = max(min(_SHRINKAGE * smallest, min_face), _FINE_FACE * side)
+    return engine.detector.detect(frame.pixels, min_face=min_face)
+
+
+def _detections(
+    engine: Engine, frame: Photo, seconds: float, faces: Sequence[Face]
+) -> list[Detection]:
+    """The largest faces of a frame, with what is kept of each."""
+    largest = sorted(faces, key=lambda face: face.area, reverse=True)[:_MOST_FACES_IN_FRAME]
+    portrait = engine.portrait(frame, largest)
+    return [
+        detection_of(frame, face, chip.copy(), seconds)
+        for face, chip in zip(portrait.faces, portrait.chips, strict=True)
+    ]
+
+
+def _second_try(
+    engine: Engine, detections: Sequence[Detection], frame: Photo, seconds: float
+) -> list[Detection]:
+    """The same faces, replaced by those of a later frame where the later ones are better.
+
+    Only the surroundings of the few largest faces are searched, which takes little time.
+    """
+    better = list(detections)
+    for place, detection in enumerate(detections[:_MOST_SECOND_TRIES]):
+        box = detection.keyframe.box
+        side = box[2] - box[0]
+        crop, (left, top) = _surroundings(frame.pixels, box)
+        faces = [
+            replace(face, box=_shifted(face.box, left, top))
+            for face in engine.detector.detect(crop, min_face=_SECOND_TRY_FACE * side)
+        ]
+        best = max(faces, key=lambda face: overlap(face.box, box), default=None)
+        if best is None or overlap(best.box, box) < _SECOND_TRY_OVERLAP:
+            continue
+        (later,) = _detections(engine, frame, seconds, [best])
+        better[place] = max(detection, later, key=lambda each: each.quality)
+    return better
 
 
 def _surroundings(pixels: Pixels, box: Box) -> tuple[Pixels, tuple[int, int]]:
     """The part of a frame around a box, and where its top left corner lies."""
-    room = _AROUND * (box[2] - box[0])
-    left, top = (max(int(side - room), 0) for side in box[:2])
-    right, bottom = (max(int(side + room), 1) for side in box[2:])
+    margin = _CROP_MARGIN * (box[2] - box[0])
+    left, top = (max(int(side - margin), 0) for side in box[:2])
+    right, bottom = (max(int(side + margin), 1) for side in box[2:])
     return np.ascontiguousarray(pixels[top:bottom, left:right]), (left, top)
 
 
-def _moved(box: Box, right: float, down: float) -> Box:
+def _shifted(box: Box, right: float, down: float) -> Box:
     return box[0] + right, box[1] + down, box[2] + right, box[3] + down
 
 
 def _refuse_parent(name: str, skipped: Sequence[Skipped]) -> NoReturn:
     if not skipped:
         raise OptionError(f"{name}: no photo was given of this parent")
-    others = f"; no photo of {name} was of use" if len(skipped) > 1 else ""
+    others = f"; no photo of {name} shows a usable face" if len(skipped) > 1 else ""
     raise NoFaceError(skipped[0].photo, skipped[0].reason + others)
 
 
-def _nobody(reader: ClipReader, searched: int) -> str:
-    if not searched:
-        return "not one frame can be decoded: save it anew as H.264 in an MP4"
+def _nobody_found(reader: ClipReader, frames: int) -> str:
+    if not frames:
+        return "not one frame can be decoded: save the clip again as H.264 in an MP4"
     width, height = reader.size
-    smaller = max(max(width, height) // 40, 10)
+    smaller = max(max(width, height) // 40, 10)  # half the default
     return (
-        f"no face found in {searched} frames ({width}x{height}): try --min-face {smaller}, "
+        f"no face found in {frames} frames ({width}x{height}): try --min-face {smaller}, "
         "or a clip that shows faces larger"
     )
 
 
 def _clip_warnings(
-    reader: ClipReader,
-    tracker: Tracker,
-    embedder: Embedder,
-    people: Sequence[ClipPerson],
-    stopped: int | None,
+    engine: Engine, reader: ClipReader, search: _Search, people: Sequence[ClipPerson]
 ) -> list[str]:
-    """What makes a clip's scores less sure; `stopped` is after how many frames, None if never."""
-    from facematch.video.clip import drawbacks
-
+    """What makes a clip's scores less sure."""
     warnings = [
         f"{person.name}: {phrase} in every frame"
         for person in people
         for phrase in drawbacks(person)
     ]
     if reader.ends_early:
-        warnings.append(f"{reader.label}: the file ends before the clip does; the rest is not seen")
-    if tracker.forgotten:
-        warnings.append(f"so many people: {tracker.forgotten}, seen least, were left out")
-    if model_for(embedder.space) is None:
-        warnings.append(f"no resemblance model fits {embedder.name}: only the cosine is known")
-    if stopped is not None:
-        warnings.append(f"stopped after {stopped} frames: the rest is not known")
+        warnings.append(
+            f"{reader.label}: the file ends before the clip does; the rest was not searched"
+        )
+    if search.tracker.dropped:
+        warnings.append(
+            f"so many people: {search.tracker.dropped}, in the fewest frames, were left out"
+        )
+    if engine.resemblance is None:
+        name = engine.embedder.name
+        warnings.append(f"no resemblance model fits {name}: only the cosine is known")
+    if not search.complete:
+        warnings.append(f"stopped after {search.frames} frames: the rest was not searched")
     return warnings

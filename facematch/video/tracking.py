@@ -1,9 +1,9 @@
-"""Faces over the frames of a clip become people.
+"""Faces over the frames of a clip become tracks, one a person.
 
-Each look at the clip gives some faces. A face is whom it overlaps since the last look, unless the
-vectors disagree; or whom its vector is like, so that someone who turns away and comes back stays
-one person. Two faces of one frame are never one person. Of each person the best few frames are
-kept.
+Each searched frame gives some detections. A detection belongs to the track whose last box it
+overlaps, unless the vectors disagree; or to the track whose vector it is like, so that a person who
+leaves and comes back stays one person. Two faces of one frame are never one person. Of each track
+the best few keyframes are kept.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.detection.alignment import portraits
+from facematch.detection.boxes import overlap
 from facematch.detection.quality import BLURRED, quality_warnings, sharpness, turn
 from facematch.types import Box, Face, Gallery, Photo, Pixels, Subject, Vectors
 
-MOST_KEYFRAMES = 8  # frames kept of each person
-MOST_PEOPLE = 32  # followed at a time; with their shots they take 60 MB
-PORTRAIT = 240  # pixels
-_OVERLAP = 0.3  # of two boxes, intersection over union: one face, a look later
-_MISSED = 2  # looks after which a face's place says nothing any more
-_CHIP = 150.0  # pixels: a face larger than its chip says no more
-_SHARP = 4 * BLURRED  # a face sharper than this says no more
-_FRONTAL = 0.5  # the turn of a face in profile
+MOST_KEYFRAMES = 8  # kept of each person
+MOST_TRACKS = 32  # at a time; with their keyframes they take 60 MB
+KEYFRAME_SIDE = 240  # pixels
+_SAME_PLACE = 0.3  # intersection over union of one face in two searched frames
+_FORGET_PLACE_AFTER = 2  # searched frames
+_CHIP_SIDE = 150.0  # pixels: a face larger than its chip gains nothing
+_SHARP = 4 * BLURRED  # a face sharper than this gains nothing
+_PROFILE_TURN = 0.5  # the turn of a face in profile
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What cosines in one space say of identity, measured on families held back from training.
 
-    `one_person` is the mean of two photos of one person. From `same` on two faces are one person:
-    of close kin a half to one in a hundred pairs is so alike, of strangers under one in a thousand,
-    of one person's photos, years apart, near half. Below `other`, as nineteen in twenty of close
-    kin are, two faces at one place are two people: the scene was cut.
+    `one_person` is the mean of two photos of one person. Two faces with a cosine of `same` or more
+    are one person: a hundredth to a half of the pairs of close kin have such a cosine, under a
+    thousandth of strangers, about half of one person's photos taken years apart. Below `other`, as
+    nineteen in twenty pairs of close kin are, two faces at one place are two people: a cut.
     """
 
     one_person: float
@@ -43,8 +44,8 @@ class Identity:
     other: float
 
 
-# 767 faces of 29 of the families in models/held-back.txt, for the fused one 2,682 of 100. A space
-# that is not here is followed by place alone.
+# 767 faces of 29 of the families in models/held-back.txt; for the fused one 2,682 of 100. In other
+# spaces people are tracked by place alone.
 _IDENTITIES = {
     "kin-1": Identity(one_person=0.76, same=0.79, other=0.72),
     "kin-1+mobilefacenet-6d7e9ef4": Identity(one_person=0.63, same=0.68, other=0.56),
@@ -54,9 +55,9 @@ _IDENTITIES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keyframe:
-    """One frame of one person: when, where in the frame, and what is worse about it.
+    """One frame of one person: when, where in the frame, and what lowers its quality.
 
-    `portrait` is (240, 240, 3), upright, for people to look at.
+    `portrait` is (240, 240, 3), upright, to be shown.
     """
 
     label: str
@@ -69,9 +70,9 @@ class Keyframe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """A face as it was seen once; `quality`, 0 to 1, is how sharp, frontal and large it is."""
+    """A face in one frame; `quality`, 0 to 1, is how sharp, frontal and large it is."""
 
-    shot: Keyframe
+    keyframe: Keyframe
     chip: Pixels
     quality: float
 
@@ -79,207 +80,213 @@ class Detection:
 def detection_of(photo: Photo, face: Face, chip: Pixels, seconds: float) -> Detection:
     """What is kept of a face: its chip and portrait, never the frame."""
     warnings = quality_warnings(face, chip, scale=photo.scale)
-    portrait = portraits(photo.pixels, [face], PORTRAIT)[0]
-    shot = Keyframe(photo.label, seconds, face.box, face.confidence, portrait, tuple(warnings))
-    quality = _quality(face, chip) * (0.5 if warnings else 1.0)
-    return Detection(shot, chip, quality)
+    portrait = portraits(photo.pixels, [face], KEYFRAME_SIDE)[0]
+    keyframe = Keyframe(photo.label, seconds, face.box, face.confidence, portrait, tuple(warnings))
+    return Detection(keyframe, chip, _quality(face, chip) * (0.5 if warnings else 1.0))
 
 
 def _quality(face: Face, chip: Pixels) -> float:
-    side = min(face.box[2] - face.box[0], face.box[3] - face.box[1])
-    large = min(side / _CHIP, 1.0)
+    large = min(_shorter_side(face.box) / _CHIP_SIDE, 1.0)
     sharp = min(sharpness(chip) / _SHARP, 1.0)
     turned = 0.0 if face.landmarks is None else turn(face.landmarks)
-    return large * sharp * max(1 - turned / _FRONTAL, 0.0)
+    return large * sharp * max(1 - turned / _PROFILE_TURN, 0.0)
+
+
+def _shorter_side(box: Box) -> float:
+    return min(box[2] - box[0], box[3] - box[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """One person: the best shots in order of time, a unit vector each (N, D), and when seen."""
+    """One person: the best keyframes in order of time and their unit vectors (N, D).
 
-    shots: tuple[Keyframe, ...]
+    The person was detected in `detections` of the searched frames, over a `span` in seconds.
+    """
+
+    keyframes: tuple[Keyframe, ...]
     vectors: Vectors
-    looks: int
+    detections: int
     span: tuple[float, float]
 
 
 class Tracker:
-    """Who is who, look after look; holds the best few sightings of at most `MOST_PEOPLE` people."""
+    """Assigns detections to people, frame after frame; holds at most MOST_TRACKS people."""
 
-    def __init__(self, space: str, *, apart: float) -> None:
-        """`apart`: of the sightings in each so many seconds, the best one is kept."""
+    def __init__(self, space: str, *, interval: float) -> None:
+        """Of the detections in each `interval` of seconds, the best one is kept."""
         self._identity = _IDENTITIES.get(space)
-        self._apart = apart
-        self._people: list[_Person] = []
-        self._looks = 0
-        self.forgotten = 0  # people who were too many
+        self._interval = interval
+        self._tracks: list[_OpenTrack] = []
+        self._frames = 0
+        self.dropped = 0  # people above MOST_TRACKS
 
-    def smallest(self) -> float | None:
-        """The side in pixels of the smallest face of the last look; None where there was none."""
-        seen = [each.box for each in self._people if max(each.looks) == self._looks]
-        return min((min(box[2] - box[0], box[3] - box[1]) for box in seen), default=None)
+    def smallest_face(self) -> float | None:
+        """The side in pixels of the smallest face in the last frame; None where it had none."""
+        boxes = [track.box for track in self._tracks if max(track.frames) == self._frames]
+        return min(map(_shorter_side, boxes), default=None)
 
-    def add(self, sightings: Sequence[Detection], vectors: Vectors) -> None:
-        """The faces of one look, and their unit vectors (N, D)."""
-        self._looks += 1
-        known = self._matched(sightings, vectors)
-        for at, seen in enumerate(sightings):
-            person = known.get(at)
-            if person is None:
-                person = _Person()
-                self._people.append(person)
-            person.add(seen, vectors[at], self._looks, self._apart)
-        while len(self._people) > MOST_PEOPLE:
-            least = min(self._people, key=lambda each: (len(each.looks), max(each.looks)))
-            self._people.remove(least)
-            self.forgotten += 1
+    def add(self, detections: Sequence[Detection], vectors: Vectors) -> None:
+        """Add the faces of one frame, and their unit vectors (N, D)."""
+        self._frames += 1
+        matched = self._matched(detections, vectors)
+        for i, detection in enumerate(detections):
+            track = matched.get(i)
+            if track is None:
+                track = _OpenTrack()
+                self._tracks.append(track)
+            track.add(detection, vectors[i], self._frames, self._interval)
+        while len(self._tracks) > MOST_TRACKS:
+            rarest = min(self._tracks, key=lambda track: (len(track.frames), max(track.frames)))
+            self._tracks.remove(rarest)
+            self.dropped += 1
 
-    def people(self) -> list[Track]:
-        """Everyone, most often seen first."""
-        people = self._joined()
-        people.sort(key=lambda each: (-len(each.looks), each.span[0]))
-        found = []
-        for person in people:
-            kept = sorted(person.kept, key=lambda each: each[0].shot.seconds)
-            shots = [seen.shot for seen, _ in kept]
-            vectors = np.stack([vector for _, vector in kept])
-            found.append(Track(tuple(shots), vectors, len(person.looks), person.span))
-        return found
+    def tracks(self) -> list[Track]:
+        """Everyone, those detected most often first."""
+        tracks = self._merged()
+        tracks.sort(key=lambda track: (-len(track.frames), track.span[0]))
+        return [track.finished() for track in tracks]
 
-    def _matched(self, sightings: Sequence[Detection], vectors: Vectors) -> dict[int, _Person]:
-        """Each face's person, best fit first, nobody twice."""
-        if not self._people or not sightings:
+    def _matched(self, detections: Sequence[Detection], vectors: Vectors) -> dict[int, _OpenTrack]:
+        """The track of each detection, best fit first, no track twice."""
+        if not self._tracks or not detections:
             return {}
-        alike = np.stack([each.mean() for each in self._people]) @ vectors.T
-        overlaps = np.array(
-            [
-                [overlap(each.box, seen.shot.box) * self._is_recent(each) for seen in sightings]
-                for each in self._people
-            ]
-        )
-        clear = np.array([not seen.shot.warnings for seen in sightings])
-        fits = np.where(self._may_be_one(alike, overlaps, clear), alike + overlaps / 5, -np.inf)
-        found: dict[int, _Person] = {}
-        while np.isfinite(fits).any():
-            who, at = np.unravel_index(int(fits.argmax()), fits.shape)
-            found[int(at)] = self._people[int(who)]
-            fits[who, :] = fits[:, at] = -np.inf
-        return found
+        cosines = np.stack([track.mean() for track in self._tracks]) @ vectors.T
+        overlaps = np.array([
+            [overlap(track.box, detection.keyframe.box) * self._is_recent(track)
+             for detection in detections]
+            for track in self._tracks
+        ])  # fmt: skip
+        clear = np.array([not detection.keyframe.warnings for detection in detections])
+        fits = self._may_be_one(cosines, overlaps, clear)
+        values = np.where(fits, cosines + overlaps / 5, -np.inf)
+        matched: dict[int, _OpenTrack] = {}
+        while np.isfinite(values).any():
+            row, column = np.unravel_index(int(values.argmax()), values.shape)
+            matched[int(column)] = self._tracks[int(row)]
+            values[row, :] = values[:, column] = -np.inf
+        return matched
 
-    def _is_recent(self, person: _Person) -> bool:
-        return self._looks - max(person.looks) <= _MISSED
+    def _is_recent(self, track: _OpenTrack) -> bool:
+        return self._frames - max(track.frames) <= _FORGET_PLACE_AFTER
 
     def _may_be_one(
         self,
-        alike: NDArray[np.float32],
+        cosines: NDArray[np.float32],
         overlaps: NDArray[np.float64],
         clear: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
-        """By place, or by what a clear face looks like: all profiles are much alike."""
+        """Whether track and detection may be one person: by place, or by a clear face's vector.
+
+        Faces in profile are alike whoever they are, so only clear faces count. Shapes: (T, N).
+        """
         if self._identity is None:
-            return overlaps >= _OVERLAP
-        by_place = (overlaps >= _OVERLAP) & (alike >= self._identity.other)
-        are_clear = np.array([[each.is_clear()] for each in self._people]) & clear
-        return by_place | (are_clear & (alike >= self._identity.same))
+            return overlaps >= _SAME_PLACE
+        by_place = (overlaps >= _SAME_PLACE) & (cosines >= self._identity.other)
+        are_clear = np.array([[track.is_clear()] for track in self._tracks]) & clear
+        return by_place | (are_clear & (cosines >= self._identity.same))
 
-    def _joined(self) -> list[_Person]:
-        """People whose means came to agree, and who were never seen together, are one."""
-        people = list(self._people)
+    def _merged(self) -> list[_OpenTrack]:
+        """Tracks with means that agree, never detected in one frame, are one person."""
+        tracks = list(self._tracks)
         while self._identity is not None:
-            one, other, alike = _most_alike(people)
-            if alike < self._identity.same:
+            first, second, cosine = _most_alike(tracks)
+            if cosine < self._identity.same:
                 break
-            people[one] = people[one].joined(people.pop(other), self._apart)
-        return people
+            tracks[first] = tracks[first].merged(tracks.pop(second), self._interval)
+        return tracks
 
 
-def _most_alike(people: Sequence[_Person]) -> tuple[int, int, float]:
-    """Which two people, seen clearly and never together, are most alike, and how much; -1 if none.
+def _most_alike(tracks: Sequence[_OpenTrack]) -> tuple[int, int, float]:
+    """The two most alike of the clear tracks never detected in one frame, and their cosine.
 
-    The second is further down the list.
+    The first index is the smaller one; the cosine is -1 where there are no such two.
     """
     best = 0, 0, -1.0
-    means = [each.mean() if each.is_clear() else None for each in people]
-    for other, of_other in enumerate(means):
-        for one, of_one in enumerate(means[:other]):
-            if of_one is None or of_other is None or people[one].looks & people[other].looks:
+    means = [track.mean() if track.is_clear() else None for track in tracks]
+    for second, second_mean in enumerate(means):
+        for first, first_mean in enumerate(means[:second]):
+            if first_mean is None or second_mean is None:
                 continue
-            best = max(best, (one, other, float(of_one @ of_other)), key=lambda pair: pair[2])
+            if tracks[first].frames & tracks[second].frames:
+                continue
+            pair = first, second, float(first_mean @ second_mean)
+            best = max(best, pair, key=lambda pair: pair[2])
     return best
 
 
-class _Person:
-    """Someone in the clip, as far as is known."""
+class _OpenTrack:
+    """A person whose track may still go on."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Detection, NDArray[np.float32]]] = []
-        self.looks: set[int] = set()
+        self._kept: list[tuple[Detection, NDArray[np.float32]]] = []
+        self.frames: set[int] = set()  # the numbers of the frames with this person
         self.box: Box = (0, 0, 0, 0)
         self.span = (np.inf, -np.inf)
 
-    def add(self, seen: Detection, vector: NDArray[np.float32], look: int, apart: float) -> None:
-        self.looks.add(look)
-        self.box = seen.shot.box
-        self.span = min(self.span[0], seen.shot.seconds), max(self.span[1], seen.shot.seconds)
-        self._keep(seen, vector, apart)
+    def add(
+        self, detection: Detection, vector: NDArray[np.float32], frame: int, interval: float
+    ) -> None:
+        seconds = detection.keyframe.seconds
+        self.frames.add(frame)
+        self.box = detection.keyframe.box
+        self.span = min(self.span[0], seconds), max(self.span[1], seconds)
+        self._keep(detection, vector, interval)
 
     def mean(self) -> NDArray[np.float32]:
-        """Of the sightings kept, a unit vector (D,)."""
-        shots, vectors = [seen.shot for seen, _ in self.kept], [vector for _, vector in self.kept]
-        return np.asarray(averaged(gallery_of(shots, np.stack(vectors)))[0])
+        """The unit mean of the detections kept, (D,)."""
+        keyframes = [detection.keyframe for detection, _ in self._kept]
+        vectors = np.stack([vector for _, vector in self._kept])
+        return np.asarray(mean_vector(keyframe_gallery(keyframes, vectors))[0])
 
     def is_clear(self) -> bool:
-        """Whether one glimpse at least is sharp, frontal and large."""
-        return any(not seen.shot.warnings for seen, _ in self.kept)
+        """Whether at least one detection kept is sharp, frontal and large."""
+        return any(not detection.keyframe.warnings for detection, _ in self._kept)
 
-    def joined(self, other: _Person, apart: float) -> _Person:
-        both = _Person()
-        both.looks = self.looks | other.looks
+    def merged(self, other: _OpenTrack, interval: float) -> _OpenTrack:
+        both = _OpenTrack()
+        both.frames = self.frames | other.frames
         both.span = min(self.span[0], other.span[0]), max(self.span[1], other.span[1])
-        for seen, vector in [*self.kept, *other.kept]:
-            both._keep(seen, vector, apart)
+        for detection, vector in [*self._kept, *other._kept]:
+            both._keep(detection, vector, interval)
         return both
 
-    def _keep(self, seen: Detection, vector: NDArray[np.float32], apart: float) -> None:
-        for at, (other, _) in enumerate(self.kept):
-            if other.shot.seconds // apart == seen.shot.seconds // apart:
-                if seen.quality > other.quality:
-                    self.kept[at] = seen, vector
+    def finished(self) -> Track:
+        kept = sorted(self._kept, key=lambda pair: pair[0].keyframe.seconds)
+        keyframes = tuple(detection.keyframe for detection, _ in kept)
+        vectors = np.stack([vector for _, vector in kept])
+        return Track(keyframes, vectors, len(self.frames), self.span)
+
+    def _keep(self, detection: Detection, vector: NDArray[np.float32], interval: float) -> None:
+        for i, (other, _) in enumerate(self._kept):
+            if other.keyframe.seconds // interval == detection.keyframe.seconds // interval:
+                if detection.quality > other.quality:
+                    self._kept[i] = detection, vector
                 return
-        self.kept.append((seen, vector))
-        if len(self.kept) > MOST_KEYFRAMES:
-            self.kept.remove(min(self.kept, key=lambda each: each[0].quality))
+        self._kept.append((detection, vector))
+        if len(self._kept) > MOST_KEYFRAMES:
+            self._kept.remove(min(self._kept, key=lambda pair: pair[0].quality))
 
 
-def overlap(one: Box, other: Box) -> float:
-    """The intersection of two boxes over their union."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return width * height / (sum(areas) - width * height)
-
-
-def gallery_of(shots: Sequence[Keyframe], vectors: Vectors) -> Gallery:
-    """One person's shots as a gallery, a row a shot."""
+def keyframe_gallery(keyframes: Sequence[Keyframe], vectors: Vectors) -> Gallery:
+    """One person's keyframes as a gallery, one row each."""
     subjects = tuple(
-        Subject(shot.label, shot.box, shot.confidence, face=1, faces_found=1) for shot in shots
+        Subject(keyframe.label, keyframe.box, keyframe.confidence, face=1, faces_found=1)
+        for keyframe in keyframes
     )
-    return Gallery(subjects, vectors, "", tuple(shot.warnings for shot in shots))
+    return Gallery(subjects, vectors, "", tuple(keyframe.warnings for keyframe in keyframes))
 
 
-def averaged(person: Gallery) -> Vectors:
-    """The unit mean of one person's vectors, frames warned of counting half. (N, D) -> (1, D)."""
+def mean_vector(person: Gallery) -> Vectors:
+    """The unit mean of one person's vectors; frames with a warning count half. (N, D) -> (1, D)."""
     return person.by_person(["one"] * len(person.subjects)).vectors
 
 
 def photos_worth(vectors: Vectors, space: str) -> float:
     """How many photos of different days the frames (N, D) of a clip are worth, from 1 to N.
 
-    Frames of one clip share its light and the look of a day, so that averaging takes away less. In
-    units of what is left after averaging photos: (1 - a) / ((c - a) + (1 - c) / N), where c is the
-    mean cosine of two of these frames and a that of two photos of one person.
+    Frames of one clip share light and the look of one day, so averaging them removes less of that
+    than averaging photos does. The value is (1 - a) / ((c - a) + (1 - c) / N): c is the mean cosine
+    of two of these frames, a that of two photos of one person.
     """
     count = len(vectors)
     identity = _IDENTITIES.get(space)
