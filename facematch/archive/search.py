@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,13 +17,16 @@ from facematch.archive.index import (
 )
 from facematch.photos.dates import Span
 from facematch.photos.reading import photo_digest
+from facematch.scoring.best import BestParents
 from facematch.scoring.cosine import unit_rows
-from facematch.scoring.matching import compared, comparison
 from facematch.scoring.resemblance import ResemblanceModel, comparable, model_for
 from facematch.types import Comparison, Gallery, Vectors
 
 if TYPE_CHECKING:
     from facematch.engine import Engine
+
+# Rows of the index, and their comparison with some children in the same order.
+_Found: TypeAlias = tuple[list[dict[str, Any]], Comparison]
 
 
 def match_index(
@@ -31,74 +34,69 @@ def match_index(
 ) -> tuple[Gallery, Comparison]:
     """Every child against everyone in an index in the parent's place, the `top` of each.
 
-    The children's own photos are left out. Gives those found, and who is like whom: by score,
-    or by cosine where no resemblance model fits. A large index is searched approximately.
+    The children's own photos are left out. Gives the faces found, and their comparison with the
+    children: by score, or by cosine where no resemblance model fits. A large index is searched
+    approximately.
     """
     model = model_for(children.space)
     own = {photo_digest(photo, limits=engine.limits) for photo in children.labels}
-    best: list[list[_Ranked]] = [[] for _ in children.subjects]
-    for which, batch in _parts(index, children, model, top, photos_where(Span(), own)):
-        vectors, some = unit_rows(matrix(batch["vector"])), children.vectors[which]
-        photos = np.ones(len(vectors), np.int64), children.counts[which]
-        part = comparison(which.start, *compared(model, vectors, some, photos), top)
-        values = zip(part.scores, part.cosines, part.likelihood_ratios, strict=True)
-        rows = batch.take(part.parents).to_pylist()
-        for child, value, row in zip(part.children, values, rows, strict=True):
-            best[child].append((tuple(map(float, value)), row))
-        best = [_most_alike(found, top) for found in best]
-    return _as_compared(best, children.space, top)
-
-
-def _parts(
-    index: Index,
-    children: Gallery,
-    model: ResemblanceModel | None,
-    top: int,
-    where: str | None,
-) -> Iterator[tuple[slice, Any]]:
-    """Some of the children, and rows of the index to compare them with."""
+    where = photos_where(Span(), own)
     if not index.is_large:
-        for batch in index.rows(FACE_COLUMNS, where):
-            yield slice(0, len(children.subjects)), batch
-        return
-    for i, query in enumerate(_comparable(model, children.vectors)):
-        yield slice(i, i + 1), index.nearest(query, OVERSAMPLING * top, FACE_COLUMNS, where)
+        best = BestParents(model, children.vectors, children.counts, top)
+        parts = [_best_faces(best, index.rows(FACE_COLUMNS, where))]
+    else:
+        parts = []
+        for i, query in enumerate(_searched_vectors(model, children.vectors)):
+            best = BestParents(model, children.vectors[[i]], children.counts[[i]], top)
+            near = index.nearest(query, OVERSAMPLING * top, FACE_COLUMNS, where)
+            parts.append(_best_faces(best, [near], child=i))
+    return _as_compared(parts, children.space)
 
 
-def _comparable(model: ResemblanceModel | None, vectors: Vectors) -> Vectors:
-    """The vectors as the index stores them for its nearest-neighbour search."""
+def _best_faces(best: BestParents, batches: Iterable[Any], child: int = 0) -> _Found:
+    """The index's rows of the best parents, and the comparison, whose children begin at `child`.
+
+    Only the rows of the best so far are held.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for batch in batches:
+        first = best.added
+        vectors = unit_rows(matrix(batch["vector"]))
+        best.add(vectors, np.ones(len(vectors), np.int64))
+        kept = np.unique(best.indices[best.indices >= 0])
+        new = kept[kept >= first]
+        rows = {number: rows[number] for number in kept[kept < first].tolist()}
+        rows |= zip(new.tolist(), batch.take(new - first).to_pylist(), strict=True)
+    compared = best.comparison(child)
+    return [rows[number] for number in compared.parents.tolist()], compared
+
+
+def _searched_vectors(model: ResemblanceModel | None, vectors: Vectors) -> Vectors:
+    """Children's vectors as the index keeps faces for its approximate search, (N, K) unit rows."""
     if model is None:
         return unit_rows(vectors)
     return np.asarray(comparable(vectors, model.mean, model.transform), np.float32)
 
 
-_Ranked: TypeAlias = tuple[tuple[float, ...], dict[str, Any]]  # score, cosine, ratio; a row
-
-
-def _most_alike(found: Sequence[_Ranked], top: int) -> list[_Ranked]:
-    """The `top` of them, by score and then by cosine."""
-    return sorted(found, key=lambda pair: (-np.nan_to_num(pair[0][0]), -pair[0][1]))[:top]
-
-
-def _as_compared(
-    best: Sequence[Sequence[_Ranked]], space: str, top: int
-) -> tuple[Gallery, Comparison]:
-    """Of each child the `top` rows; values are score, cosine and likelihood ratio."""
-    chosen = [
-        (child, values, row)
-        for child, each in enumerate(best)
-        for values, row in _most_alike(each, top)
-    ]
-    scores, cosines, ratios = (
-        np.array([values for _, values, _ in chosen], np.float32).reshape(-1, 3).T
-    )
-    vectors = np.array([row["vector"] for _, _, row in chosen], np.float32)
+def _as_compared(parts: Sequence[_Found], space: str) -> tuple[Gallery, Comparison]:
+    """The faces found, a row for each time, and their comparison with the children."""
+    faces = [face for some, _ in parts for face in some]
+    vectors = np.array([face["vector"] for face in faces], np.float32)
     gallery = Gallery(
-        subjects=tuple(subject_of(row) for _, _, row in chosen),
-        vectors=unit_rows(vectors) if chosen else np.empty((0, 0), np.float32),
+        subjects=tuple(subject_of(face) for face in faces),
+        vectors=unit_rows(vectors) if faces else np.empty((0, 0), np.float32),
         space=space,
-        warnings=tuple(tuple(row["warnings"]) for _, _, row in chosen),
+        warnings=tuple(tuple(face["warnings"]) for face in faces),
     )
-    rows = np.arange(len(chosen))
-    children = np.array([child for child, _, _ in chosen], np.int64)
-    return gallery, Comparison(rows, children, cosines, scores, ratios)
+    comparisons = [compared for _, compared in parts]
+
+    def joined(name: str, kind: type[np.int64] | type[np.float32]) -> Any:
+        return np.concatenate([np.empty(0, kind), *(getattr(each, name) for each in comparisons)])
+
+    return gallery, Comparison(
+        parents=np.arange(len(faces)),
+        children=joined("children", np.int64),
+        cosines=joined("cosines", np.float32),
+        scores=joined("scores", np.float32),
+        likelihood_ratios=joined("likelihood_ratios", np.float32),
+    )

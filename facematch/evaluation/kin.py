@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.scoring.resemblance import unit
+from facematch.scoring.cosine import unit_rows_in_full
 from facematch.types import Vectors
 
 Indices = NDArray[np.intp]  # (N,)
@@ -56,7 +56,7 @@ class Kin:
         """Everyone who has a photo, and the mean of their vectors scaled to unit length."""
         people, row = np.unique(self.person, return_inverse=True)
         sums = np.zeros((len(people), self.vectors.shape[1]))
-        np.add.at(sums, row, unit(self.vectors))
+        np.add.at(sums, row, unit_rows_in_full(self.vectors))
         return people, sums / np.bincount(row)[:, np.newaxis]
 
 
@@ -129,7 +129,7 @@ def averaged(
         drawn = rng.permutation(others[others != photo])[: count - 1]
         means.append(kin.vectors[[photo, *drawn]].mean(axis=0))
         inverse.append(1 / (1 + len(drawn)))
-    return unit(np.array(means)).astype(np.float32), np.array(inverse)
+    return unit_rows_in_full(np.array(means)).astype(np.float32), np.array(inverse)
 
 
 def _photos_of(kin: Kin) -> dict[int, Indices]:

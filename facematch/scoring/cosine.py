@@ -1,8 +1,16 @@
 """The batched cosine core: numpy only, in float32, bounded in memory whatever the sizes.
 
-Work is cut into tiles that stay in a core's cache from the matrix product to whatever is done with
-it, and tiles run on threads whose BLAS has one thread each: numpy's own passes over a result use
-one core, however many the product used.
+Work is cut into tiles that stay in a core's cache from the matrix product to the next step, and
+tiles run on threads whose BLAS has one thread each: numpy's own passes over a result use one core,
+however many threads the product used.
+
+What is promised. A float32 cosine lies within `TIE` of the float64 definition, on every CPU and for
+every size of blocks. Its last bits are not promised: they depend on the shape of the product, so
+two identical rows may differ by them. Two cosines that lie within 2 * `TIE` of each other are
+therefore a tie: `top_k` may give either first, and `count_above` and `cosine_histogram` may count a
+cosine within `TIE` of a limit on either side. Equal float32 values are ordered by index.
+`cosine_matrix_in_full` rounds a float64 product once, so that its values do not depend on blocks or
+CPUs, except where the float64 product lies within 1e-15 of the middle of two float32 numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +32,16 @@ from facematch.types import Scores, Vectors
 
 Indices: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.floating[Any]]
+Real = TypeVar("Real", np.float32, np.float64)
 
-_NAMED = 5  # how many bad rows a message names
+# Two float32 cosines of the same rows may lie this far from the float64 cosine.
+TIE = 1e-6
+_MOST_BAD_ROWS = 5  # bad rows that a message names
 _NORM_ROWS = 512  # rows whose norms are taken at a time, in float64: 4096 leave the cache
-_ROWS, _COLUMNS = 512, 2048  # of a tile, 4 MB: the fastest of those tried with 128 dimensions
+_TILE_ROWS, _TILE_COLUMNS = 512, 2048  # 4 MB: the fastest of those tried with 128 dimensions
 _STRIP_ROWS = 4096  # at most, of a strip as wide as the matrix: larger repays packing the children
-_HELD = 64 * 2**20  # bytes of unit rows held at a time, of parents and of children each
-_FEW = 2**21  # cosines that are computed sooner than threads start
+_UNIT_BYTES = 64 * 2**20  # bytes of unit rows held at a time, of parents and of children each
+_NO_THREADS = 2**21  # cosines that one thread computes sooner than others start
 
 
 def unit_rows(vectors: Floats) -> Vectors:
@@ -41,15 +52,23 @@ def unit_rows(vectors: Floats) -> Vectors:
     Shapes: (N, D) -> (N, D) float32. N may be 0.
     Raises EmbeddingError naming the rows that are all zeros or not finite.
     """
+    return _scale_rows(vectors, np.empty(np.shape(vectors), np.float32))
+
+
+def unit_rows_in_full(vectors: Floats) -> NDArray[np.float64]:
+    """As `unit_rows`, in float64."""
+    return _scale_rows(vectors, np.empty(np.shape(vectors), np.float64))
+
+
+def _scale_rows(vectors: Floats, units: NDArray[Real]) -> NDArray[Real]:
+    """Fill `units` with the rows scaled to length 1, some rows at a time."""
     rows = _two_dimensional(vectors)
-    units = np.empty(rows.shape, np.float32)
     for start in range(0, len(rows), _NORM_ROWS):
         wide = rows[start : start + _NORM_ROWS].astype(np.float64)
         norms = np.sqrt(np.einsum("nd,nd->n", wide, wide))
         if not (np.isfinite(norms) & (norms > 0)).all():
             _refuse_rows(rows)
-        np.divide(wide, norms[:, np.newaxis], out=wide)
-        units[start : start + _NORM_ROWS] = wide
+        units[start : start + _NORM_ROWS] = wide / norms[:, np.newaxis]
     return units
 
 
@@ -70,17 +89,8 @@ def cosine_matrix_in_full(parents: Floats, children: Floats) -> Scores:
     a product in float32 does not promise. It takes twice the time and memory.
     """
     rows, columns = _comparable(parents, children)
-    wide = (_in_full(rows) @ _in_full(columns).T).clip(-1, 1)
+    wide = (unit_rows_in_full(rows) @ unit_rows_in_full(columns).T).clip(-1, 1)
     return np.asarray(wide, np.float32)
-
-
-def _in_full(vectors: Floats) -> NDArray[np.float64]:
-    """Rows of length 1 in float64."""
-    wide = vectors.astype(np.float64)
-    norms = np.sqrt(np.einsum("nd,nd->n", wide, wide))
-    if not (np.isfinite(norms) & (norms > 0)).all():
-        _refuse_rows(vectors)
-    return np.asarray(wide / norms[:, np.newaxis])
 
 
 def _unit_rows_by_threads(vectors: Floats) -> Vectors:
@@ -157,10 +167,21 @@ def top_k(parents: Floats, children: Floats, k: int) -> tuple[Indices, Scores]:
     if k < 0:
         raise ValueError(f"the {k} best of each cannot be given: k must be 0 or more")
     rows, columns = _comparable(parents, children)
-    best = _Best.none(len(rows), min(k, len(columns)))
+    best = Best.none(len(rows), min(k, len(columns)))
+
+    def take(row: int, column: int, cosines: Scores) -> None:
+        kept = slice(row, row + len(cosines))
+        least = best.values[kept, -1:, 0]
+        if column == 0 and cosines.shape[1] > best.k:
+            # Nothing is kept yet: only what reaches the tile's own k-th best can stay.
+            kth = cosines.shape[1] - best.k
+            least = np.nextafter(np.partition(cosines, kth, axis=1)[:, [kth]], np.float32(-3))
+        i, j = places(cosines > least)
+        best.merge(kept, i, j + column, cosines[i, j][:, np.newaxis])
+
     if best.indices.size:
-        _over_tiles(rows, columns, best.take_tile)
-    return best.indices, best.cosines
+        _over_tiles_of_rows(rows, columns, take)
+    return best.indices, best.values[..., 0]
 
 
 def count_above(parents: Floats, children: Floats, thresholds: Floats) -> Indices:
@@ -191,45 +212,49 @@ def cosine_histogram(parents: Floats, children: Floats, bins: int = 2000) -> Ind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Best:
-    """The best children of each parent so far; places not yet filled have a cosine of -2."""
+class Best:
+    """The best columns of each row so far, best first.
 
-    indices: Indices  # (P, K)
-    cosines: Scores  # (P, K), falling
+    The first `ranks` of the values decide, the greater is the better, then the lower index. A
+    place that is not yet filled has index -1 and values of -inf.
+    """
+
+    indices: Indices  # (R, K)
+    values: NDArray[np.float32]  # (R, K, V)
+    ranks: int
 
     @staticmethod
-    def none(parents: int, k: int) -> _Best:
-        return _Best(np.full((parents, k), -1, np.int64), np.full((parents, k), -2, np.float32))
+    def none(rows: int, k: int, *, values: int = 1, ranks: int = 1) -> Best:
+        """Nothing yet for each row."""
+        nothing = np.full((rows, k, values), -np.inf, np.float32)
+        return Best(np.full((rows, k), -1, np.int64), nothing, ranks)
 
-    def take_tile(self, row: int, column: int, cosines: Scores) -> None:
-        """Let in what is better than the worst kept. Tiles of a row must come in order."""
-        kept = slice(row, row + len(cosines))
-        least = self.cosines[kept, -1:]
-        if column == 0 and cosines.shape[1] > self.indices.shape[1]:
-            # Nothing is kept yet: only what the tile's own k-th best lets in need be looked at.
-            kth = cosines.shape[1] - self.indices.shape[1]
-            least = np.nextafter(np.partition(cosines, kth, axis=1)[:, [kth]], np.float32(-3))
-        rows, columns = _places(cosines > least)
-        if len(rows):
-            self._merge(kept, rows, columns + column, cosines[rows, columns])
+    @property
+    def k(self) -> int:
+        """How many columns a row keeps."""
+        return int(self.indices.shape[1])
 
-    def _merge(self, kept: slice, rows: Indices, columns: Indices, cosines: Scores) -> None:
-        """Sort newcomers among those kept, of the rows that have any."""
-        k = self.indices.shape[1]
+    def merge(
+        self, kept: slice, rows: Indices, columns: Indices, values: NDArray[np.float32]
+    ) -> None:
+        """Let newcomers in, (N,) each and (N, V); `rows` count from the first of `kept`."""
+        if not len(rows):
+            return
         changed = np.unique(rows)
-        indices, values = self.indices[kept], self.cosines[kept]
-        of = np.concatenate([changed.repeat(k), rows])
-        places = np.concatenate([indices[changed].ravel(), columns])
-        scores = np.concatenate([values[changed].ravel(), cosines])
-        order = np.lexsort((places, -scores, of))
+        indices, best = self.indices[kept], self.values[kept]
+        of = np.concatenate([changed.repeat(self.k), rows])
+        all_columns = np.concatenate([indices[changed].ravel(), columns])
+        all_values = np.concatenate([best[changed].reshape(-1, best.shape[2]), values])
+        falling = [-all_values[:, rank] for rank in reversed(range(self.ranks))]
+        order = np.lexsort((all_columns, *falling, of))
         first = np.searchsorted(of[order], changed)
-        chosen = order[(first[:, np.newaxis] + np.arange(k)).ravel()]
-        indices[changed] = places[chosen].reshape(-1, k)
-        values[changed] = scores[chosen].reshape(-1, k)
+        chosen = order[(first[:, np.newaxis] + np.arange(self.k)).ravel()]
+        indices[changed] = all_columns[chosen].reshape(-1, self.k)
+        best[changed] = all_values[chosen].reshape(-1, *best.shape[1:])
 
 
-def _places(mask: NDArray[np.bool_]) -> tuple[Indices, Indices]:
-    """`np.nonzero`, several times faster where few are true: it looks at eight at a time."""
+def places(mask: NDArray[np.bool_]) -> tuple[Indices, Indices]:
+    """`np.nonzero`, several times faster where few are true: it tests eight at a time."""
     if mask.size % 8:
         rows, columns = np.nonzero(mask)
         return rows, columns
@@ -250,41 +275,52 @@ def _summed(
         # Tiles of one row are taken in order, by one thread: each has an entry of its own.
         parts[row] = parts.get(row, np.int64(0)) + count(cosines)
 
-    _over_tiles(rows, columns, add)
+    _over_tiles_of_rows(rows, columns, add)
     total = np.sum([np.zeros(size, np.int64), *parts.values()], axis=0)
     return np.asarray(total, np.int64)
 
 
-def _over_tiles(
+def _over_tiles_of_rows(
     parents: Floats, children: Floats, take: Callable[[int, int, Scores], None]
 ) -> None:
-    """Call `take` with the first row and column of each tile, and its cosines.
-
-    Tiles of the same rows are taken in order, never at the same time. Unit rows are held in parts.
-    """
-    step = max(_HELD // (4 * max(parents.shape[1], 1)), _COLUMNS)
+    """As `over_tiles`, of rows of any length; their unit rows are held in parts."""
+    step = max(_UNIT_BYTES // (4 * max(parents.shape[1], 1)), _TILE_COLUMNS)
     for row, column in product(range(0, len(parents), step), range(0, len(children), step)):
         rows = unit_rows(parents[row : row + step])
         columns = unit_rows(children[column : column + step])
-        work = partial(_take_tiles, rows, columns, row, column, take)
-        _run(work, range(0, len(rows), _ROWS), size=len(rows) * len(columns))
+        over_tiles(rows, columns, take, first=(row, column))
+
+
+def over_tiles(
+    rows: Vectors,
+    columns: Vectors,
+    take: Callable[[int, int, Scores], None],
+    *,
+    first: tuple[int, int] = (0, 0),
+) -> None:
+    """Call `take` with the first row and column of each tile, and its cosines.
+
+    Rows and columns are unit, (R, D) and (C, D), and count from `first`. Tiles of the same rows
+    come in order and never at the same time, tiles of other rows may come from other threads.
+    """
+    work = partial(_take_tiles, rows, columns, first, take)
+    _run(work, range(0, len(rows), _TILE_ROWS), size=len(rows) * len(columns))
 
 
 def _take_tiles(
     rows: Vectors,
     columns: Vectors,
-    row: int,
-    column: int,
+    first: tuple[int, int],
     take: Callable[[int, int, Scores], None],
     start: int,
 ) -> None:
-    """The tiles of 512 rows from `start` on; `row` and `column` are where both parts begin."""
-    part = rows[start : start + _ROWS]
-    buffer = np.empty(len(part) * _COLUMNS, np.float32)
-    for left in range(0, len(columns), _COLUMNS):
-        other = columns[left : left + _COLUMNS]
+    """The tiles of 512 rows from `start` on."""
+    part = rows[start : start + _TILE_ROWS]
+    buffer = np.empty(len(part) * _TILE_COLUMNS, np.float32)
+    for left in range(0, len(columns), _TILE_COLUMNS):
+        other = columns[left : left + _TILE_COLUMNS]
         tile = buffer[: len(part) * len(other)].reshape(len(part), len(other))
-        take(row + start, column + left, _cosines(part, other.T, tile))
+        take(first[0] + start, first[1] + left, _cosines(part, other.T, tile))
 
 
 def _cosines(rows: Vectors, columns: Vectors, out: Scores) -> Scores:
@@ -295,8 +331,8 @@ def _cosines(rows: Vectors, columns: Vectors, out: Scores) -> Scores:
 
 
 def _run(work: Callable[[int], None], starts: Iterable[int], *, size: int) -> None:
-    """Call `work` with each start; on threads where the `size` of the result repays them."""
-    if size <= _FEW:
+    """Call `work` with each start; on threads where the result has more than a few entries."""
+    if size <= _NO_THREADS:
         for start in starts:
             work(start)
         return
@@ -334,6 +370,6 @@ def _two_dimensional(vectors: Floats) -> Floats:
 def _refuse_rows(rows: Floats) -> NoReturn:
     norms = np.linalg.norm(rows.astype(np.float64), axis=1)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    named = ", ".join(str(row) for row in bad[:_NAMED])
-    more = f" and {bad.size - _NAMED} more" if bad.size > _NAMED else ""
+    named = ", ".join(str(row) for row in bad[:_MOST_BAD_ROWS])
+    more = f" and {bad.size - _MOST_BAD_ROWS} more" if bad.size > _MOST_BAD_ROWS else ""
     raise EmbeddingError(f"rows {named}{more} are all zeros or not finite: embed them again")

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.output.report import score_words, support
 from facematch.scoring.cosine import cosine_matrix
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import DIGITS, Gallery, Person, Vectors
+from facematch.types import Gallery, Person, Vectors
 
 Resamples = NDArray[np.float64]  # (B,) a value a draw
 
@@ -49,11 +47,6 @@ class Likeness:
     likelihood_ratio: float
     likelihood_ratio_interval: Interval
     share: float | None = None
-
-    @property
-    def words(self) -> str:
-        """The score and its interval, as a person reads them."""
-        return score_words(self.score, self.score_interval)
 
     @property
     def order(self) -> tuple[float, float]:
@@ -180,30 +173,3 @@ def person_warnings(person: Person, *, chosen: bool = False) -> Iterator[str]:
         if subject.faces_found > 1 and subject.face == 1 and not chosen:
             yield f"{subject.photo}: {subject.faces_found} faces, the largest was taken"
         yield from (f"{subject.photo}: {phrase}" for phrase in phrases)
-
-
-def as_fields(each: Likeness, who: tuple[str, str] = ("parent", "child")) -> dict[str, Any]:
-    """For JSON; `who` names the two people's fields."""
-    low, high = each.likelihood_ratio_interval
-    digits = DIGITS["likelihood_ratio"]
-    return {
-        who[0]: each.parent,
-        who[1]: each.child,
-        "cosine": round(each.cosine, DIGITS["cosine"]),
-        "score": round(each.score, DIGITS["score"]),
-        "score_interval": [round(end, DIGITS["score"]) for end in each.score_interval],
-        "likelihood_ratio": round(each.likelihood_ratio, digits),
-        "likelihood_ratio_interval": [round(low, digits), round(high, digits)],
-        "support": support(each.likelihood_ratio),
-        "share": None if each.share is None else round(each.share, 3),
-    }
-
-
-def as_row(each: Likeness) -> dict[str, Any]:
-    """For a table: the ends of intervals in columns of their own."""
-    fields = as_fields(each)
-    for name in ("score_interval", "likelihood_ratio_interval"):
-        low, high = fields.pop(name)
-        stem = name.removesuffix("_interval")
-        fields |= {f"{stem}_low": low, f"{stem}_high": high}
-    return fields

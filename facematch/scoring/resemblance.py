@@ -1,13 +1,13 @@
 """From two embeddings to a mini-me score and a likelihood ratio.
 
 A linear map first damps what varies between photos of one person and between members of one family
-(within-class whitening, Hatch & Stolcke 2006), and lets those directions count for most along which
-parents and their children agree. The cosine of a pair is then seen against a cohort,
-of which only mean and covariance are kept: how far does it lie above the cosines this child has
-with people in the parent's role, and this parent with people in the child's role, in standard
-deviations? Both are averaged, as in the symmetric score normalisation of speaker verification
-(Kenny 2010). A vector's cohort is a mixture: everyone, and the groups of families it is near, since
-against everyone all strangers of a population that is rare in the data are alike.
+(within-class whitening, Hatch & Stolcke 2006), and gives more weight to the directions along which
+parents and their children agree. The cosine of a pair is then standardised by two cohorts: the
+cosines of this child with people in the parent's role, and of this parent with people in the
+child's role. The mean of both z-scores is the pair's z-score, as in the symmetric score
+normalisation of speaker verification (Kenny 2010). Only the mean and the covariance of a cohort are
+kept. The cohort of a vector is a mixture of everyone and of the groups of families near it: against
+everyone, all strangers of a population that is rare in the data are alike.
 `training/resemblance.py` fits all of it.
 """
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ResemblanceError
+from facematch.scoring.cosine import unit_rows_in_full
 from facematch.types import Scores, Vectors
 from facematch.weights.arrays import read_arrays
 from facematch.weights.catalogue import RESEMBLANCE, read_weights
@@ -34,9 +35,9 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResemblanceModel:
-    """What was fitted; D dimensions of the embedder, K kept, Q knots, F families, G groups.
+    """The fitted arrays; D dimensions of the embedder, K kept, Q knots, F families, G groups.
 
-    `families` (F,) names those that took part: no figure measured on them means anything.
+    `families` (F,) names the families of the training data: no figure measured on them is valid.
 
     `mean` (D,) and `transform` (D, K) make a vector comparable. `parent_mean`, `child_mean` (K,)
     and `parent_covariance`, `child_covariance` (K, K) describe the cohort in each role.
@@ -44,16 +45,17 @@ class ResemblanceModel:
     A comparable vector belongs to each group of families in proportion to the exponential of
     `group_axes` (G, K) times it plus `group_offsets` (G,). `parent_group_means`,
     `child_group_means` (G, K) and `parent_group_covariances`, `child_group_covariances` (G, K, K)
-    describe the groups' people in each role, and `group_share` (1,) is the weight of the groups
-    against everyone, 0 to 1. All of these are over many families: no one's vector is among them.
+    describe the groups' people in each role. `group_share` (1,) is the weight of the groups against
+    everyone, 0 to 1. All of these are over many families: no person's vector is stored.
 
-    A pair's distance from the cohort, in standard deviations, becomes a score between the knots
-    `distances` (Q,) and `scores` (Q,). `log_ratio` (4,) holds slope, intercept, least and greatest
-    natural logarithm of the likelihood ratio; `log_ratio_draws` (B, 2) slope and intercept as they
-    came of other draws of families. `averaging` (4,) holds mean and variance of distances of
-    strangers where endlessly many photos of each are averaged, and what one photo adds to both.
+    A z-score becomes a mini-me score by linear interpolation between the knots `distances` (Q,)
+    and `scores` (Q,). `log_ratio` (4,) holds slope, intercept, minimum and maximum of the natural
+    logarithm of the likelihood ratio. `log_ratio_draws` (B, 2) holds slope and intercept of each
+    bootstrap resample of the training families. `averaging` (4,) holds the mean of strangers'
+    z-scores for infinitely many averaged photos and what one photo adds to it, then their variance
+    likewise.
 
-    Raises ResemblanceError where the arrays do not fit one another or are not finite.
+    Raises ResemblanceError where the shapes do not fit one another or a value is not finite.
     """
 
     name: str
@@ -89,14 +91,14 @@ class ResemblanceModel:
     ) -> tuple[Scores, Scores]:
         """The mini-me scores, 0 to 100, and the likelihood ratios of each parent and child.
 
-        Row i, column j is parent i against child j. `photos` are how many each vector is the mean
-        of, (P,) and (C,), one where left out. Shapes: (P, D), (C, D) -> (P, C) twice. Raises
-        ResemblanceError for vectors of other dimensions, or without a direction.
+        Row i, column j is parent i against child j. `photos` (P,) and (C,) say how many photos each
+        vector is the mean of; None stands for one. Shapes: (P, D), (C, D) -> (P, C) twice. Raises
+        ResemblanceError for vectors of other dimensions, EmbeddingError for rows of zeros.
         """
         z = self.z_scores(parents, children)
         if photos is None:
             return self.calibrate(z)
-        inverse = (1 / photos[0][:, np.newaxis] + 1 / photos[1]) / 2
+        inverse = mean_inverse(photos[0][:, np.newaxis], photos[1])
         return self.calibrate(self.correct_for_averaging(z, inverse))
 
     def compare_pairs(
@@ -105,84 +107,118 @@ class ResemblanceModel:
         children: Vectors,
         photos: tuple[Counts, Counts] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """As `compare`, of parent i and child i only. Shapes: (N, D), (N, D) -> (N,) twice."""
+        """As `compare`, for parent i and child i only. Shapes: (N, D), (N, D) -> (N,) twice."""
         z = self.pair_z_scores(parents, children)
         if photos is None:
             return self.calibrate(z)
-        return self.calibrate(self.correct_for_averaging(z, (1 / photos[0] + 1 / photos[1]) / 2))
+        return self.calibrate(self.correct_for_averaging(z, mean_inverse(*photos)))
 
     def calibrate(self, z: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The scores and likelihood ratios of such distances from the cohort."""
-        slope, intercept, least, greatest = self.log_ratio.astype(np.float64)
+        """The mini-me score and the likelihood ratio of each z-score. Any shape, twice."""
+        slope, intercept, minimum, maximum = self.log_ratio.astype(np.float64)
         scores = np.interp(z, self.distances, self.scores)
-        ratios = np.exp(np.clip(slope * z + intercept, least, greatest))
+        ratios = np.exp(np.clip(slope * z + intercept, minimum, maximum))
         return scores.astype(np.float32), ratios.astype(np.float32)
 
-    def ratio_interval(self, z: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Where 95 % of the likelihood ratios lie that other families would have given.
+    def least_z_score(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """A lower bound of the z-scores that `calibrate` gives at least these scores.
 
-        Shapes: distances (N,) -> (N, 2). It says nothing of other photos of the same people.
+        Less than one float32 step of the score below the smallest such z-score; -inf where every
+        z-score has that score. Any shape.
         """
-        least, greatest = self.log_ratio[2:]
+        below = np.nextafter(scores, np.float32(-1)).astype(np.float64)
+        knots, z = self.scores.astype(np.float64), self.distances.astype(np.float64)
+        upper = np.searchsorted(knots, below).clip(1, len(knots) - 1)
+        lower = upper - 1
+        rise = np.maximum(knots[upper] - knots[lower], np.finfo(np.float32).tiny)
+        share = ((below - knots[lower]) / rise).clip(0, 1)
+        least = z[lower] + share * (z[upper] - z[lower])
+        return np.where(below <= knots[0], -np.inf, least)
+
+    def ratio_interval(self, z: NDArray[np.float64]) -> NDArray[np.float32]:
+        """95 % confidence intervals of likelihood ratios, resampling the training families.
+
+        Shapes: z-scores (N,) -> (N, 2). Other photos of the same people are not taken into account.
+        """
+        minimum, maximum = self.log_ratio[2:]
         slopes, intercepts = self.log_ratio_draws.T.astype(np.float64)
-        logs = np.clip(z[:, np.newaxis] * slopes + intercepts, least, greatest)
+        logs = np.clip(z[:, np.newaxis] * slopes + intercepts, minimum, maximum)
         ends = np.quantile(logs, [0.025, 0.975], axis=1).T
         return np.asarray(np.exp(ends), np.float32)
 
     def correct_for_averaging(
         self, z: NDArray[np.float64], inverse: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Distances of people averaged over photos, made such that `calibrate` holds for them.
+        """The z-scores that single photos would have in place of means over several photos.
 
-        `inverse` is the mean of one over the number of photos of either side, and has the shape of
-        `away`. Averaging moves strangers' distances and narrows them; this moves them back.
+        Averaging moves the z-scores of strangers and lowers their variance. After this correction
+        they have the mean and the variance that single photos have, which `calibrate` expects.
+        `inverse` is what `mean_inverse` gives; it has the shape of `z`, or one that broadcasts.
         """
-        mean, added, variance, more = self.averaging.astype(np.float64)
-        narrowed = np.sqrt((variance + more * inverse) / (variance + more))
+        mean, added, _, _ = self.averaging.astype(np.float64)
+        narrowed = self._narrowing(inverse)
         return np.asarray((z - mean - added * inverse) / narrowed + mean + added)
 
+    def undo_correction(
+        self, z: NDArray[np.float64], inverse: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The inverse of `correct_for_averaging`."""
+        mean, added, _, _ = self.averaging.astype(np.float64)
+        narrowed = self._narrowing(inverse)
+        return np.asarray((z - mean - added) * narrowed + mean + added * inverse)
+
+    def _narrowing(self, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation of strangers' z-scores, in that of single photos."""
+        _, _, variance, more = self.averaging.astype(np.float64)
+        return np.asarray(np.sqrt((variance + more * inverse) / (variance + more)))
+
     def z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
-        """How far each pair's cosine lies above the cohort's, in standard deviations, (P, C)."""
-        rows, columns = self._comparable(parents), self._comparable(children)
-        for_parents, for_children = self._cohorts(rows, columns)
-        return _away(rows @ columns.T, for_parents[..., np.newaxis], for_children)
+        """Each pair's cosine, standardised by both cohorts: (P, D), (C, D) -> (P, C)."""
+        rows, columns = self._both_sides(parents, children)
+        return _standardised(rows.vectors @ columns.vectors.T, rows[:, np.newaxis], columns)
 
     def pair_z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
-        """As `z_scores`, of parent i and child i only, (N,)."""
-        rows, columns = self._comparable(parents), self._comparable(children)
-        if len(rows) != len(columns):
-            raise ResemblanceError(f"{len(rows)} parents and {len(columns)} children are no pairs")
-        return _away(np.einsum("nk,nk->n", rows, columns), *self._cohorts(rows, columns))
+        """As `z_scores`, for parent i and child i only: (N, D), (N, D) -> (N,)."""
+        if len(parents) != len(children):
+            raise ResemblanceError(
+                f"{len(parents)} parents and {len(children)} children are no pairs"
+            )
+        return pair_z_scores(*self._both_sides(parents, children))
 
     def memberships(self, vectors: Vectors) -> NDArray[np.float64]:
-        """How far each vector belongs to each group, (N, G); rows sum to 1.
+        """The share in which each vector belongs to each group, (N, G); rows sum to 1.
 
-        Near vectors belong nearly alike, so that no score jumps between them.
+        The shares are continuous, so that near vectors have near scores.
         """
         return self._memberships(self._comparable(vectors))
 
-    def _memberships(self, seen: NDArray[np.float64]) -> NDArray[np.float64]:
-        logs = seen @ self.group_axes.T + self.group_offsets
+    def _memberships(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        logs = vectors @ self.group_axes.T + self.group_offsets
         odds = np.exp(logs - logs.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
-    def _cohorts(
-        self, rows: NDArray[np.float64], columns: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What each parent's cosines with people in the child's role are like, and the reverse."""
-        share = self.group_share.astype(np.float64)
-        children = _mixed(
-            share, self.child_mean, self.child_covariance,
+    def parents(self, vectors: Vectors) -> Side:
+        """Vectors (N, D) of people in the parent's role, with their cohort of children."""
+        cohort = (
+            self.child_mean, self.child_covariance,
             self.child_group_means, self.child_group_covariances,
         )  # fmt: skip
-        parents = _mixed(
-            share, self.parent_mean, self.parent_covariance,
+        return self._side(self._comparable(vectors), *cohort)
+
+    def children(self, vectors: Vectors) -> Side:
+        """Vectors (N, D) of people in the child's role, with their cohort of parents."""
+        cohort = (
+            self.parent_mean, self.parent_covariance,
             self.parent_group_means, self.parent_group_covariances,
         )  # fmt: skip
-        return (
-            _cohort(rows, self._memberships(rows), *children),
-            _cohort(columns, self._memberships(columns), *parents),
-        )
+        return self._side(self._comparable(vectors), *cohort)
+
+    def _both_sides(self, parents: Vectors, children: Vectors) -> tuple[Side, Side]:
+        return self.parents(parents), self.children(children)
+
+    def _side(self, vectors: NDArray[np.float64], *cohort: Array) -> Side:
+        mixed = _mixed(self.group_share.astype(np.float64), *cohort)
+        return Side(vectors, *_cohort(vectors, self._memberships(vectors), *mixed))
 
     def _comparable(self, vectors: Vectors) -> NDArray[np.float64]:
         dimensions = len(self.mean)
@@ -194,12 +230,39 @@ class ResemblanceModel:
         return comparable(vectors, self.mean, self.transform)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Comparable unit vectors (N, K), and mean and deviation (N,) of their cosines with the cohort.
+
+    `deviation` is the standard deviation.
+    """
+
+    vectors: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    def __getitem__(self, rows: Any) -> Side:
+        """Some of the rows, or all in another shape."""
+        return Side(self.vectors[rows], self.mean[rows], self.deviation[rows])
+
+
+def pair_z_scores(parents: Side, children: Side) -> NDArray[np.float64]:
+    """The z-score of parent i and child i, (N,)."""
+    cosines = np.einsum("nk,nk->n", parents.vectors, children.vectors)
+    return _standardised(cosines, parents, children)
+
+
+def mean_inverse(parents: Counts, children: Counts) -> NDArray[np.float64]:
+    """The mean of one over the number of photos of both sides. Shapes broadcast."""
+    return np.asarray((1 / parents + 1 / children) / 2)
+
+
 def comparable(vectors: Vectors, mean: Array, transform: Array) -> NDArray[np.float64]:
     """Unit vectors whose cosines compare relatives. Shapes: (N, D), (D,), (D, K) -> (N, K).
 
-    Raises ResemblanceError where a vector is all zeros or not finite.
+    Raises EmbeddingError where a vector is all zeros or not finite.
     """
-    return unit((unit(vectors) - mean) @ transform)
+    return unit_rows_in_full((unit_rows_in_full(vectors) - mean) @ transform)
 
 
 def model_as_bytes(model: ResemblanceModel) -> bytes:
@@ -238,12 +301,13 @@ def model_for(space: str) -> ResemblanceModel | None:
     return open_model(read_weights(name)) if name in RESEMBLANCE else None
 
 
-def _away(
-    cosines: NDArray[np.float64], parents: NDArray[np.float64], children: NDArray[np.float64]
+def _standardised(
+    cosines: NDArray[np.float64], parents: Side, children: Side
 ) -> NDArray[np.float64]:
-    """Standard deviations above the mean, each (2, ...), of both cohorts, averaged."""
-    above = (cosines - children[0]) / children[1] + (cosines - parents[0]) / parents[1]
-    return np.asarray(above / 2)
+    """The mean of the z-scores against both cohorts, of the shape of the cosines."""
+    by_child = (cosines - children.mean) / children.deviation
+    by_parent = (cosines - parents.mean) / parents.deviation
+    return np.asarray((by_child + by_parent) / 2)
 
 
 def _mixed(
@@ -253,44 +317,31 @@ def _mixed(
     group_means: Array,
     group_covariances: Array,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means (G, K) and covariances (G, K, K) of the groups, in that share, and everyone."""
+    """Means (G, K) and covariances (G, K, K) of the groups, each mixed with everyone."""
     rest = 1 - share
     return share * group_means + rest * mean, share * group_covariances + rest * covariance
 
 
 def _cohort(
-    judged: NDArray[np.float64],
-    belongs: NDArray[np.float64],
+    vectors: NDArray[np.float64],
+    memberships: NDArray[np.float64],
     means: NDArray[np.float64],
     covariances: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Mean and standard deviation of the cosines each of `judged` has with its cohort, (2, N).
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each vector's cosines with its cohort, (N,) each.
 
-    Shapes: (N, K), how far each belongs to each group (N, G), (G, K), (G, K, K). Raises
-    ResemblanceError where they do not vary.
+    Shapes: (N, K), (N, G), (G, K), (G, K, K). Raises ResemblanceError where the cosines of a vector
+    with the cohort do not vary.
     """
-    variance = np.zeros(len(judged))
-    for weights, covariance in zip(belongs.T, covariances, strict=True):
-        variance += weights * np.einsum("nk,nk->n", judged @ covariance, judged)
+    variance = np.zeros(len(vectors))
+    for weights, covariance in zip(memberships.T, covariances, strict=True):
+        variance += weights * np.einsum("nk,nk->n", vectors @ covariance, vectors)
     if not (variance > 0).all():
         raise ResemblanceError(
             "a vector that is equally like everyone in the cohort: embed it again"
         )
-    mean = np.einsum("ng,ng->n", belongs, judged @ means.T)
-    return np.stack([mean, np.sqrt(variance)])
-
-
-def unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Rows of length 1, in float64. Shapes: (N, D) -> (N, D).
-
-    Raises ResemblanceError where a row is all zeros or not finite.
-    """
-    rows = vectors.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
-    if bad.size:
-        raise ResemblanceError(f"vector {bad[0]} is all zeros or not finite: embed it again")
-    return np.asarray(rows / lengths)
+    mean = np.einsum("ng,ng->n", memberships, vectors @ means.T)
+    return mean, np.sqrt(variance)
 
 
 def _check(model: ResemblanceModel) -> None:
@@ -311,11 +362,11 @@ def _check(model: ResemblanceModel) -> None:
         if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
             raise ResemblanceError(f"a model whose {name} is not {shape} finite float32")
     if model.families.ndim != 1 or model.families.dtype.kind != "U":
-        raise ResemblanceError("a model whose families are no names")
+        raise ResemblanceError("a model whose families are not names")
     if not dimensions or not kept:
         raise ResemblanceError("a model without dimensions")
     if not groups or not 0 <= model.group_share[0] <= 1:
-        raise ResemblanceError("a model without groups, or that weighs them less than none or all")
+        raise ResemblanceError("a model without groups, or whose group_share is not 0 to 1")
     rising = all(
         len(knot) > 1 and (np.diff(knot) >= 0).all() and knot[0] < knot[-1]
         for knot in (model.distances, model.scores)
@@ -329,7 +380,7 @@ def _check(model: ResemblanceModel) -> None:
     for covariance in covariances:
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         if values[-1] <= 0 or values[0] < -1e-6 * values[-1]:
-            raise ResemblanceError("a model whose cohort does not vary, or less than not at all")
+            raise ResemblanceError("a model whose cohort does not vary, or has a negative variance")
     if model.averaging[2] <= 0 or model.averaging[2:].sum() <= 0:
         raise ResemblanceError("a model whose strangers do not vary")
     if model.log_ratio[0] <= 0 or model.log_ratio[2] > model.log_ratio[3]:

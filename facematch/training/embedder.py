@@ -33,7 +33,7 @@ from facematch.evaluation.fiw import (
 )
 from facematch.evaluation.kin import Indices, Kin, folds
 from facematch.runtime.extras import require
-from facematch.scoring.resemblance import unit
+from facematch.scoring.cosine import unit_rows
 from facematch.training.resemblance import (
     Evidence,
     LeftOut,
@@ -323,7 +323,7 @@ class _Network:
                 np.concatenate([self.vectors(part).numpy() for part in _parts(version)])
                 for version in maps[:2]
             ]
-        return unit(both[0] + both[1]).astype(np.float32)
+        return unit_rows(both[0] + both[1])
 
     def head(self) -> Head:
         """As arrays."""

@@ -22,7 +22,8 @@ from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
 from facematch.evaluation.kin import Indices, Kin
 from facematch.evaluation.metrics import require_sklearn
 from facematch.runtime.extras import require
-from facematch.scoring.resemblance import ResemblanceModel, unit
+from facematch.scoring.cosine import unit_rows_in_full
+from facematch.scoring.resemblance import ResemblanceModel
 from facematch.training.embedder import Faces, read_faces, tuned_on_the_rest
 from facematch.training.resemblance import (
     LeftOut,
@@ -66,7 +67,7 @@ class Views:
     def _comparable(self, rows: Vectors) -> list[Floats]:
         parts = _split(rows, [len(mean) for mean in self.means])
         return [
-            (unit(part) - mean) @ along
+            (unit_rows_in_full(part) - mean) @ along
             for part, mean, along in zip(parts, self.means, self.maps, strict=True)
         ]
 
@@ -80,7 +81,7 @@ def fit_views(kin: Kin, sizes: Sequence[int]) -> Views:
     means, maps = [np.zeros(first.shape[1])], [np.eye(first.shape[1])]
     for vectors in others:
         mean, along = kin_map(replace(kin, vectors=vectors), _SHRINKAGE)
-        seen = (unit(vectors) - mean) @ along
+        seen = (unit_rows_in_full(vectors) - mean) @ along
         means.append(mean)
         maps.append(along / np.sqrt((seen**2).sum(axis=1).mean()))
     return Views(means, maps)

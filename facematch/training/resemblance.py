@@ -14,7 +14,8 @@ from facematch.errors import FacematchError
 from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
 from facematch.evaluation.kin import Indices, Kin, Pairs, averaged, draw_pairs, folds
 from facematch.evaluation.metrics import auc, require_sklearn
-from facematch.scoring.resemblance import ResemblanceModel, comparable, unit
+from facematch.scoring.cosine import unit_rows_in_full
+from facematch.scoring.resemblance import ResemblanceModel, comparable
 from facematch.training.groups import crowds, find_groups
 from facematch.types import Embedder, Vectors
 
@@ -313,7 +314,9 @@ def _whitening(kin: Kin, shrinkage: float) -> Floats:
     Their covariances are added, then shrunk towards a multiple of the identity.
     """
     people, centres = kin.person_means()
-    scatter = _within(unit(kin.vectors), kin.person) + _within(centres, kin.family[people])
+    scatter = _within(unit_rows_in_full(kin.vectors), kin.person) + _within(
+        centres, kin.family[people]
+    )
     dimensions = len(scatter)
     round_one = np.trace(scatter) / dimensions * np.eye(dimensions)
     values, axes = np.linalg.eigh((1 - shrinkage) * scatter + shrinkage * round_one)

@@ -24,8 +24,8 @@ from facematch.evaluation.kin import Indices, Kin
 from facematch.evaluation.kin import folds as kin_folds
 from facematch.evaluation.metrics import auc
 from facematch.matcher import FaceMatcher
-from facematch.scoring.cosine import cosine_pairs
-from facematch.scoring.resemblance import model_for, unit
+from facematch.scoring.cosine import cosine_pairs, unit_rows_in_full
+from facematch.scoring.resemblance import model_for
 from facematch.training import fusion
 from facematch.types import Chips, Frame, Vectors
 from facematch.weights.catalogue import KNOWN, fetch, models_folder, state
@@ -190,7 +190,7 @@ def test_the_fused_cosine_weighs_the_likenesses(fold: fusion.Fold) -> None:
     weights = np.array([0.7, 0.3])
     mean, transform = fold.views.comparison(weights)
     one, other = fold.pairs.parents[:50], fold.pairs.children[:50]
-    seen = [(unit(rows) - mean) @ transform for rows in (one, other)]
+    seen = [(unit_rows_in_full(rows) - mean) @ transform for rows in (one, other)]
     alike = fold.views.likenesses(one, other) @ weights
     assert (fold.pairs.count[:50] == 1).all()
     np.testing.assert_allclose(2 * np.einsum("nk,nk->n", *seen), alike, atol=1e-5)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import facematch
-from facematch.errors import ResemblanceError
+from facematch.errors import EmbeddingError, ResemblanceError
 from facematch.scoring import resemblance
 from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes, model_for, open_model
 from facematch.types import Vectors
@@ -81,7 +81,7 @@ def test_the_same_face_scores_highest() -> None:
 def test_a_vector_without_direction_is_refused(value: float) -> None:
     wrong = faces(2)
     wrong[1] = value
-    with pytest.raises(ResemblanceError, match="vector 1 is all zeros or not finite"):
+    with pytest.raises(EmbeddingError, match="rows 1 are all zeros or not finite"):
         shipped().compare(wrong, faces(1))
 
 
@@ -163,8 +163,8 @@ def without_groups() -> dict[str, Any]:
             changed(parent_group_covariances=-shipped().parent_group_covariances),
             "a model whose cohort does not vary",
         ),
-        (changed(group_share=np.array([1.5], np.float32)), "weighs them less than none or all"),
-        (changed(group_share=np.array([-0.5], np.float32)), "weighs them less than none or all"),
+        (changed(group_share=np.array([1.5], np.float32)), "whose group_share is not 0 to 1"),
+        (changed(group_share=np.array([-0.5], np.float32)), "whose group_share is not 0 to 1"),
         (changed(**without_groups()), "a model without groups"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -111,8 +111,8 @@ def exact(parents: NDArray[np.float64], children: NDArray[np.float64]) -> NDArra
 def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles, parts and threads as large problems have them, in small ones."""
     for name, value in (
-        ("_ROWS", 7), ("_COLUMNS", 16), ("_STRIP_ROWS", 5), ("_HELD", 64 * 16), ("_FEW", 100),
-        ("_NORM_ROWS", 9),
+        ("_TILE_ROWS", 7), ("_TILE_COLUMNS", 16), ("_STRIP_ROWS", 5), ("_UNIT_BYTES", 64 * 16),
+        ("_NO_THREADS", 100), ("_NORM_ROWS", 9),
     ):  # fmt: skip
         monkeypatch.setattr(similarity, name, value)
 
