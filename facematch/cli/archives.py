@@ -64,7 +64,8 @@ def index(
     Photos gone from the folders given are taken out. The index holds face templates: its folder is
     yours alone to read.
     """
-    from facematch.photos.reading import list_photos, photos_in
+    from facematch.archive.changes import IndexingOptions
+    from facematch.photos.listing import list_photos, photos_in
 
     # An empty folder is none at first; later all its photos may be gone.
     listed = [
@@ -74,11 +75,10 @@ def index(
     ]
     folders = [str(path) for path in photos if path.is_dir()]
     matcher = matcher_of(detector, embedder, min_face, many=True)
-    kept = matcher.new_index(db)
+    kept = matcher.open_index(db, make=True)
+    options = IndexingOptions(tuple(folders), verify=verify, retry=retry)
     try:
-        told = matcher.index(
-            listed, kept, within=folders, verify=verify, retry=retry, watch=_watched, on=on
-        )
+        told = matcher.index_photos(listed, kept, options=options, on_progress=_watched, on=on)
     except KeyboardInterrupt:
         typer.echo(f"facematch: stopped: {db} keeps what is done, run it again to go on", err=True)
         raise typer.Exit(130) from None
@@ -125,7 +125,7 @@ def verify_index(
 
     `facematch index` brings missing and changed photos up to date.
     """
-    from facematch.archive.indexing import differences
+    from facematch.archive.changes import differences
 
     found = _opened(place)
     wrong = 0
@@ -161,12 +161,11 @@ def forget(
     Photos are known by name, though there be no file any more, and by content. Those that stay
     where they are would be indexed again.
     """
-    from facematch.archive.indexing import forget as forget_photos
-    from facematch.archive.indexing import unknown
-    from facematch.output.report import counted
+    from facematch.archive.changes import forget_photos, unknown_names
+    from facematch.scoring.wording import counted
 
     found = _opened(place)
-    strange = unknown(found, photos)
+    strange = unknown_names(found, photos)
     gone = forget_photos(found, photos)
     typer.echo(f"{found.where}: {counted(gone, 'face')} forgotten")
     for name in strange:
@@ -184,21 +183,23 @@ def _opened(place: str) -> Index:
 
 def _tell(told: IndexingReport, kept: Index) -> None:
     """What a run did, in a line each."""
-    from facematch.output.report import counted
+    from facematch.scoring.wording import counted
 
     where = kept.where if "://" in kept.where else os.path.abspath(kept.where)
     typer.echo(f"{where}: {counted(kept.count(), 'face')}")
-    seen = f"{counted(told.looked_at, 'photo')} looked at with {counted(told.faces, 'face')}"
+    seen = f"{counted(told.searched, 'photo')} searched, {counted(told.faces, 'face')} found"
     typer.echo(
         f"{seen}, {told.moved:,} known by content, {told.gone:,} gone, {told.unchanged:,} unchanged"
     )
     if told.failed:
-        typer.echo(f"of no use: {_codes(told.failed)}; `facematch db info --failed` names them")
+        failed = _codes(told.failed)
+        typer.echo(f"without a usable face: {failed}; `facematch db info --failed` names them")
     for skipped in told.skipped:
         line = printable(f"left out: {skipped.photo}: {skipped.reason}")
         typer.secho(line, fg="yellow", err=True)
     if not kept.count() and told.skipped:
-        raise NoFaceError(told.skipped[0].photo, f"{told.skipped[0].reason}; no photo was of use")
+        first = told.skipped[0]
+        raise NoFaceError(first.photo, f"{first.reason}; no usable photo is left")
 
 
 def _codes(counts: dict[str, int]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -33,10 +33,8 @@ from facematch.errors import MissingPhotoError, OptionError, TableError, printab
 if TYPE_CHECKING:
     from datetime import date
 
-    from rich.console import RenderableType
-
     from facematch.archive.index import Index
-    from facematch.types import Pixels, Portrait, Skipped
+    from facematch.types import Portrait, Skipped
 
 
 class VerdictFormat(StrEnum):
@@ -128,17 +126,11 @@ def family(
             raise OptionError(
                 "--photo: --label draws numbers on its faces, then --names says who they are"
             )
-        portrait = matcher.find_faces(photo)
-        portrait.face_index(None)  # an error where there is none
         if label or names is None:
-            _draw_numbers(portrait, save)
+            _draw_numbers(matcher.find_faces(photo), save)
             return
-        sides = _roles(names, parent, child)
-        people = [
-            [matcher.person(name, [(portrait, portrait.face_index(at))]) for name, at in side]
-            for side in sides
-        ]
-        found = matcher.family_of(people[0], people[1], chosen=True)
+        parents, children = _roles(names, parent, child)
+        found = matcher.family_in_photo(photo, dict(parents), dict(children))
     _show_verdict(found, format, save, dark)
 
 
@@ -263,8 +255,8 @@ def find(
     Grouping keeps siblings apart rather than photos together. Photos are dated by their names or
     EXIF. This is no paternity test.
     """
-    from facematch.photos.dates import parsed, years
-    from facematch.photos.reading import list_photos
+    from facematch.photos.dates import parse_date, parse_years
+    from facematch.photos.listing import list_photos
 
     if (folder is None) == (db is None):
         raise OptionError("where to look? Name a folder with --in, or an index with --db")
@@ -274,18 +266,20 @@ def find(
         raise OptionError("--born is for --older-than-child: name both")
     if folder is not None and not folder.exists():
         raise MissingPhotoError(str(folder), "there is no such folder: check the name")
-    span = None if in_year is None else years(in_year)
-    birth = None if born is None else parsed(born.rpartition("=")[2], f"--born {born}")
-    matcher = matcher_of(detector, embedder, min_face, db, many=True)
+    span = None if in_year is None else parse_years(in_year)
+    birth = None if born is None else parse_date(born.rpartition("=")[2], f"--born {born}")
+    matcher = matcher_of(detector, embedder, min_face, cache=cache, many=True)
     people = _people([child], "CHILD", save)
     tally = Tally()
     with stoppable([tally], cache):
-        archive: Index | Iterator[str] | None = matcher.known
-        if archive is None:
+        archive: Index | Iterator[str]
+        if db is not None:
+            archive = matcher.open_index(db)
+        else:
             photos = list_photos(folder or "")
             archive = tally.photos(watched(photos, "photos"), len(photos))
         found = matcher.find(
-            people, archive, top=top, span=span, older=older_than_child, born=birth, cache=cache
+            people, archive, top=top, days=span, older=older_than_child, born=birth
         )
     _show_verdict(found, format, save, dark)
 
@@ -377,7 +371,7 @@ def video(
     parents = _people(parent, "--parent", save)
     matcher = matcher_of(detector, embedder, min_face, many=_folders(parent))
     with _stoppable("clip") as watch:
-        found = matcher.video(clip, parents, watch=watch)
+        found = matcher.video(clip, parents, on_progress=watch)
     _show_verdict(found, format, save, dark)
     if not found.complete:
         raise typer.Exit(130)
@@ -431,34 +425,30 @@ def _progress(what: str) -> Iterator[Callable[[float], None]]:
 
 
 class _Result(Protocol):
-    """What every verb gives: it knows how to be shown."""
+    """What every command shows; `facematch.output` and `facematch.pictures` know how."""
 
     @property
     def warnings(self) -> tuple[str, ...]: ...
     @property
     def skipped(self) -> tuple[Skipped, ...]: ...
-    def rows(self) -> Iterator[dict[str, Any]]: ...
-    def as_json(self) -> str: ...
-    def table(self) -> RenderableType: ...
-    @property
-    def picture(self) -> Callable[..., Pixels]: ...
 
 
 def _show_verdict(
     result: _Result, kind: VerdictFormat, save: Path | None, dark: bool = False, **drawn: str
 ) -> None:
     """Print a result, what makes it less sure, and save its picture."""
-    from facematch.output.report import NO_PATERNITY_TEST
+    from facematch import output
+    from facematch.scoring.wording import NO_PATERNITY_TEST
 
     is_table = kind is VerdictFormat.TABLE
     if is_table:
-        print_table(result.table())
+        print_table(output.table(result))
     elif kind is VerdictFormat.JSON:
-        typer.echo(result.as_json())
+        typer.echo(output.as_json(result))
     else:
-        from facematch.output.rows import write_rows
+        from facematch.output.writing import write_rows
 
-        rows = list(result.rows())
+        rows = list(output.rows(result))
         write_rows(rows, list(rows[0]) if rows else [], "csv", None)
     for skipped in result.skipped:
         line = printable(f"left out: {skipped.photo}: {skipped.reason}")
@@ -466,9 +456,10 @@ def _show_verdict(
     for warning in result.warnings:
         typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
     if save is not None:
+        from facematch.pictures import draw
         from facematch.pictures.canvas import save_picture
 
-        picture = result.picture("dark" if dark else "light", **drawn)
+        picture = draw(result, "dark" if dark else "light", **drawn)
         typer.echo(save_picture(picture, save), err=True)
     typer.echo(NO_PATERNITY_TEST, err=not is_table)
 
@@ -477,7 +468,7 @@ def _people(
     given: Sequence[str] | None, option: str, save: Path | None = None
 ) -> dict[str, list[str]]:
     """Photos by name, of what --parent or --child was given; `save` must be none of them."""
-    from facematch.photos.reading import list_photos
+    from facematch.photos.listing import list_photos
 
     if not given:
         raise OptionError(f"nobody to compare: name a photo or a folder with {option}")
@@ -504,12 +495,12 @@ def _dates(path: Path | None) -> dict[str, date]:
 
 def _births(given: Sequence[str] | None) -> dict[str, date]:
     """Birth dates by name, from NAME=DATE."""
-    from facematch.photos.dates import parsed
+    from facematch.photos.dates import parse_date
 
     births = {}
     for each in given or []:
         name, _, day = each.partition("=")
-        births[name] = parsed(day, f"--born {each}")
+        births[name] = parse_date(day, f"--born {each}")
     return births
 
 
@@ -559,11 +550,12 @@ def _roles(
 
 def _draw_numbers(portrait: Portrait, save: Path | None) -> None:
     """Save the photo with its faces numbered, and say what to do with it."""
+    from facematch.pictures import draw
     from facematch.pictures.canvas import save_picture
-    from facematch.pictures.faces import draw_faces
 
+    portrait.face_index(None)  # an error where there is none
     path = Path(f"{Path(portrait.photo.label).stem}-numbered.png") if save is None else save
     refuse_overwrite(path, portrait.photo.label)
-    picture = draw_faces(portrait.photo.pixels, portrait.faces)
+    picture = draw(portrait)
     typer.echo(f"{save_picture(picture, path)}: {len(portrait.faces)} faces, numbered")
     typer.echo("now say who they are: --names 1=mum,2=dad,3=child", err=True)

@@ -222,6 +222,7 @@ def matcher_of(
     min_face: float | None,
     db: str | None = None,
     *,
+    cache: Path | None = None,
     many: bool = False,
 ) -> FaceMatcher:
     """The library, as the options say; `many` photos are isolated unless they say otherwise."""
@@ -229,16 +230,15 @@ def matcher_of(
     from facematch.photos.limits import Limits
 
     bounds = dict(_BOUNDS.get({}))
-    matcher = FaceMatcher(
+    return FaceMatcher(
         detector=detector,
         embedder=embedder,
         min_face=min_face,
         isolate=bounds.pop("isolate", many or "max_seconds" in bounds),
         limits=Limits(**bounds),
+        cache=cache,
+        index=db,
     )
-    if db is not None:
-        matcher.known = matcher.open_index(db)
-    return matcher
 
 
 def refuse_overwrite(out: Path | None, *given: str | Path | None) -> None:

@@ -64,17 +64,18 @@ def score(
 
     This is no paternity test.
     """
-    from facematch.output.report import NO_PATERNITY_TEST, match_as_json, match_table
+    from facematch.output import match as match_output
+    from facematch.scoring.wording import NO_PATERNITY_TEST
 
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior {prior}: a share above 0 and below 1 is needed, 0.5 say")
     matcher = matcher_of(detector, embedder, min_face)
     match = matcher.score(parent, child, parent_face=parent_face, child_face=child_face)
     if format is Format.JSON:
-        typer.echo(match_as_json(match, prior))
+        typer.echo(match_output.as_json(match, prior))
         typer.echo(NO_PATERNITY_TEST, err=True)
         return
-    print_table(match_table(match, prior))
+    print_table(match_output.table(match, prior))
     for warning in match.warnings:
         typer.secho(f"warning: {warning}", fg="yellow")
     typer.echo(NO_PATERNITY_TEST)
@@ -97,14 +98,14 @@ def faces(
     min_face: MinFace = None,
 ) -> None:
     """Show the faces found in a photo, largest first."""
-    from facematch.output.report import faces_as_json, faces_table
+    from facematch import output
 
     portrait = matcher_of(detector, embedder, min_face).find_faces(photo)
     if format is Format.JSON:
-        typer.echo(faces_as_json(portrait.photo.label, portrait.subjects()))
+        typer.echo(output.as_json(portrait))
     else:
         portrait.face_index(None)  # an error where there is none
-        print_table(faces_table(portrait.subjects()))
+        print_table(output.table(portrait))
     if save is not None:
         _save(portrait, save)
 
@@ -151,9 +152,10 @@ def match(
 
     Photos that cannot be used become rows with a reason. This is no paternity test.
     """
-    from facematch.output.report import NO_PATERNITY_TEST
-    from facematch.output.rows import RESULTS, check_place, comparison_rows, write_rows
-    from facematch.photos.reading import list_photos
+    from facematch.output.comparison import RESULTS, comparison_rows
+    from facematch.output.writing import check_place, write_rows
+    from facematch.photos.listing import list_photos
+    from facematch.scoring.wording import NO_PATERNITY_TEST
     from facematch.types import Gallery
 
     if children is None and db is None:
@@ -169,14 +171,16 @@ def match(
     if children is not None:
         sides = {"parents": parents, "children": children}
     many = any(path.is_dir() for path in sides.values())
-    matcher = matcher_of(detector, embedder, min_face, db, many=many)
+    store = None if children is None else db
+    matcher = matcher_of(detector, embedder, min_face, store, cache=cache, many=many)
+    archive = matcher.open_index(db) if children is None and db is not None else None
     tallies = {role: Tally() for role in sides}
     with stoppable(list(tallies.values()), cache, out):
         listed = {role: list_photos(path) for role, path in sides.items()}
         refuse_overwrite(out, cache, *chain.from_iterable(listed.values()))
         found: dict[str, Iterable[Gallery]] = {
             role: tallies[role].galleries(
-                matcher.galleries(watched(photos, role), cache=cache, on=on), len(photos)
+                matcher.galleries(watched(photos, role), on=on), len(photos)
             )
             for role, photos in listed.items()
         }
@@ -185,14 +189,14 @@ def match(
                 role: [_by_person(sides[role], Gallery.joined(list(parts)))]
                 for role, parts in found.items()
             }
-        if children is None and matcher.known is not None:
+        if archive is not None:
             some = Gallery.joined(list(found["children"]))
             tallies["children"].fail_if_nothing()
-            faces, alike = matcher.match_index(matcher.known, some, top=top or 10)
+            faces, alike = matcher.match_index(archive, some, top=top or 10)
             rows = comparison_rows(faces, [some], lambda *_: [alike], faces=True)
             write_rows(rows, ["parent", "parent_face", "child", *RESULTS], kind, out, resume=resume)
-            how = "approximate" if matcher.known.is_large else "exact"
-            typer.echo(f"{how} search of {matcher.known.count():,} faces", err=True)
+            how = "approximate" if archive.is_large else "exact"
+            typer.echo(f"{how} search of {archive.count():,} faces", err=True)
         else:
             everyone = Gallery.joined(list(found["parents"]))
             rows = comparison_rows(everyone, found["children"], partial(matcher.match, top=top))
@@ -222,26 +226,21 @@ def pairs(
 
     Paths are relative to the folder you are in. Each photo is read once. This is no paternity test.
     """
-    from facematch.output.report import NO_PATERNITY_TEST
-    from facematch.output.rows import (
-        RESULTS,
-        check_place,
-        pair_photos,
-        pair_rows,
-        read_pairs,
-        write_rows,
-    )
+    from facematch.output.comparison import RESULTS
+    from facematch.output.pairs import pair_photos, pair_rows, read_pairs
+    from facematch.output.writing import check_place, write_rows
+    from facematch.scoring.wording import NO_PATERNITY_TEST
 
     kind = _format(format, out)
     _check_resume(resume, cache, kind, out)
     check_place(out)
-    matcher = matcher_of(detector, embedder, min_face, db, many=True)
+    matcher = matcher_of(detector, embedder, min_face, db, cache=cache, many=True)
     tally = Tally()
     with stoppable([tally], cache, out):
         columns, wanted = read_pairs(table)
         photos = pair_photos(wanted)
         refuse_overwrite(out, table, cache, *photos)
-        found = matcher.galleries(watched(photos, "photos"), cache=cache)
+        found = matcher.galleries(watched(photos, "photos"))
         rows = pair_rows(tally.galleries(found, len(photos)), wanted, matcher.match_pairs)
         write_rows(rows, [*columns, *RESULTS], kind, out, resume=resume)
     typer.echo(NO_PATERNITY_TEST, err=True)
@@ -283,11 +282,11 @@ def _format(chosen: TableFormat | None, out: Path | None) -> str:
 
 
 def _save(portrait: Portrait, folder: Path) -> None:
+    from facematch.pictures import draw
     from facematch.pictures.canvas import save_picture
-    from facematch.pictures.faces import draw_faces
 
     stem = Path(portrait.photo.label).stem
     pictures = {f"face-{at}": chip for at, chip in enumerate(portrait.chips, start=1)}
-    pictures["found"] = draw_faces(portrait.photo.pixels, portrait.faces)
+    pictures["found"] = draw(portrait)
     for what, picture in pictures.items():
         typer.echo(save_picture(picture, folder / f"{stem}-{what}.png"), err=True)

@@ -52,10 +52,10 @@ class Tally:
             self.done += 1
 
     def fail_if_nothing(self) -> None:
-        """Raise NoFaceError where photos were done and none was of use: why, in one line."""
+        """Raise NoFaceError with the reason where photos were read and none was usable."""
         if not self.usable and self._skipped is not None:
             why = self._skipped
-            raise NoFaceError(why.photo, f"{why.reason}; no photo was of use")
+            raise NoFaceError(why.photo, f"{why.reason}; no usable photo is left")
 
 
 @contextmanager

@@ -50,11 +50,11 @@ app.add_typer(train, name="train")
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether they are there and the right ones."""
-    from facematch.output.report import weights_table
+    from facematch.output import weights as weights_output
     from facematch.weights.catalogue import KNOWN, RESEMBLANCE, state
 
     every = KNOWN | RESEMBLANCE
-    print_table(weights_table([(weights, state(name)) for name, weights in every.items()]))
+    print_table(weights_output.table([(weights, state(name)) for name, weights in every.items()]))
 
 
 @models.command("check")
@@ -135,8 +135,9 @@ def forget(
     A cache knows photos by their content: forget them before you delete them.
     """
     from facematch.enrolment.cache import forget as forget_photos
-    from facematch.output.report import counted
-    from facematch.photos.reading import list_photos, photo_digest
+    from facematch.photos.listing import list_photos
+    from facematch.photos.reading import photo_digest
+    from facematch.scoring.wording import counted
 
     digests, failed = [], False
     for photo in (photo for path in photos for photo in list_photos(path)):
@@ -219,14 +220,14 @@ def evaluate(
     if protocol is ProtocolName.SEARCH:
         if plots is not None:
             raise OptionError("`evaluate search` has no ROC to draw: leave --plots out")
-        matcher = matcher_of(detector or "whole", embedder, min_face)
+        matcher = matcher_of(detector or "whole", embedder, min_face, cache=cache)
         _search((root, probes, gallery), matcher, format, cache, on)
         return
     chosen, usual = _protocol(protocol, table, root, pairs or triples, relations, families)
-    matcher = matcher_of(detector or usual, embedder, min_face)
+    matcher = matcher_of(detector or usual, embedder, min_face, cache=cache)
     tally, untuned = Tally(), load_embedder("dlib-resnet")
     with stoppable([tally], cache):
-        found = measure(chosen, matcher, untuned, cache=cache, watched=tally.photos, on=on)
+        found = measure(chosen, matcher.engine, untuned, on_progress=tally.photos, on=on)
     if plots is not None:
         from facematch.evaluation.plots import draw
 
@@ -351,7 +352,7 @@ def _search(
     search = read_search(*map(partial(_given, "search"), lists, options))
     tally, untuned = Tally(), load_embedder("dlib-resnet")
     with stoppable([tally], cache):
-        found = evaluate_search(search, matcher, untuned, cache=cache, watched=tally.photos, on=on)
+        found = evaluate_search(search, matcher.engine, untuned, on_progress=tally.photos, on=on)
     if form is Format.JSON:
         typer.echo(retrieval_as_json(found))
     else:
