@@ -25,7 +25,7 @@ from machine import machine, processor_seconds
 from measuring import parser, show
 
 from facematch.matcher import FaceMatcher
-from facematch.photos.reading import list_photos
+from facematch.photos.listing import list_photos
 
 BAR = 1.05
 

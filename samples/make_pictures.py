@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 
 from facematch import FaceMatcher
-from facematch.photos.reading import list_photos
+from facematch.photos.listing import list_photos
+from facematch.pictures import draw
 from facematch.pictures.canvas import save_picture
 from facematch.types import Pixels
 
@@ -40,19 +41,19 @@ def main() -> None:
 
 
 def pictures(matcher: FaceMatcher) -> Iterator[tuple[str, Pixels]]:
-    yield "family", matcher.family(PARENTS, CHILDREN).picture()
+    yield "family", draw(matcher.family(PARENTS, CHILDREN))
     years = {"daughter": list_photos(HERE / "years")}
     born = {"daughter": date(2006, 6, 1)}
-    yield "timeline", matcher.timeline(PARENTS, years, born=born).picture("dark")
+    yield "timeline", draw(matcher.timeline(PARENTS, years, born=born), "dark")
     son = {"son": CHILDREN["son"][:1]}
     card = matcher.card({"father": PARENTS["father"][:1]}, son)
-    yield "card", card.picture()
-    yield "card-split", card.picture(style="split")
-    yield "explain", matcher.explain(PARENTS["father"][0], CHILDREN["son"][0]).picture()
+    yield "card", draw(card)
+    yield "card-split", draw(card, style="split")
+    yield "explain", draw(matcher.explain(PARENTS["father"][0], CHILDREN["son"][0]))
     parents = {who: photos[:1] for who, photos in PARENTS.items()}
-    yield "video", matcher.video(HERE / "clip.mp4", parents).picture()
+    yield "video", draw(matcher.video(HERE / "clip.mp4", parents))
     archive = [path for path in list_photos(HERE) if Path(path).parent == HERE]
-    yield "find", matcher.find({"daughter": years["daughter"][:3]}, archive, top=4).picture()
+    yield "find", draw(matcher.find({"daughter": years["daughter"][:3]}, archive, top=4))
 
 
 if __name__ == "__main__":

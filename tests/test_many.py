@@ -21,8 +21,9 @@ from PIL import Image
 from facematch import FaceMatcher
 from facematch.errors import EmbeddingError, MissingPhotoError, TableError
 from facematch.matcher import Portrait
-from facematch.output.rows import read_pairs, write_rows
-from facematch.photos.reading import list_photos
+from facematch.output.pairs import read_pairs
+from facematch.output.writing import write_rows
+from facematch.photos.listing import list_photos
 from facematch.types import Gallery, Photo, Scores, Skipped, Subject, Vectors
 
 matcher = FaceMatcher(min_face=60)

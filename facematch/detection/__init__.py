@@ -1,1 +1,1 @@
-"""The first stage: faces in a photo, their landmarks, and aligned chips. One file per detector."""
+"""The first stage: faces in a photo, their landmarks, and aligned chips. One file a detector."""

@@ -1,7 +1,7 @@
-"""From a face to a chip: turned, scaled and cut so that its landmarks lie where the embedder wants.
+"""From a face to a chip: rotated, scaled and cropped so that its landmarks lie where they should.
 
 The steps are dlib's (dlib/image_transforms/interpolation.h: get_face_chip_details and
-extract_image_chips), so that chips look as they did when its networks were trained.
+extract_image_chips), so that chips are cropped as in the training of its networks.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 
 from facematch.types import Chips, Face, Frame, Pixels, Points
 
-# dlib's mean places of the five landmarks, in units of the box, in the order of Face.landmarks.
-_MEAN_FACE = (
+# dlib's mean positions of the five landmarks, in units of the box, in the order of Face.landmarks.
+_MEAN_FACE_POINTS = (
     (0.8595674595992, 0.2134981538014),
     (0.6460604764104, 0.2289674387677),
     (0.1205750620789, 0.2137274526848),
     (0.3340850613712, 0.2290642403242),
     (0.4901123135679, 0.6277975316475),
 )
-# Of the face's box, added on each side of a portrait: hair and chin are in it.
+# In units of the face's box, on each side of a portrait, so that hair and chin are in it.
 _PORTRAIT_PADDING = 0.55
-_PORTRAIT_DROP = 0.06  # of a portrait's side: how far the face lies below the middle
+_PORTRAIT_DROP = 0.06  # how far the face lies below the middle, in units of the portrait's side
 _FEWEST_PIXELS = 8  # rows or columns that pyrDown can still halve
 
 
 def dlib_frame(size: int = 150, padding: float = 0.25) -> Frame:
-    """The frame of dlib's own networks; `padding` is in units of the box, on each side."""
-    template = (np.array(_MEAN_FACE) + padding) / (1 + 2 * padding) * size
+    """The frame of dlib's own networks. `padding` is in units of the box, on each side."""
+    template = (np.array(_MEAN_FACE_POINTS) + padding) / (1 + 2 * padding) * size
     return Frame(size=size, template=template.astype(np.float32))
 
 
 def crop_faces(pixels: Pixels, faces: Sequence[Face], frame: Frame) -> Chips:
-    """One chip a face, black where it reaches past the photo. Shapes: N faces -> (N, S, S, 3).
+    """One chip a face, black outside the photo. Shapes: N faces -> (N, S, S, 3).
 
     Raises ValueError where a face has no landmarks.
     """
@@ -42,12 +42,12 @@ def crop_faces(pixels: Pixels, faces: Sequence[Face], frame: Frame) -> Chips:
     for chip, face in zip(chips, faces, strict=True):
         if face.landmarks is None:
             raise ValueError("a face without landmarks cannot be aligned: locate them first")
-        chip[:] = _chip(pixels, face.landmarks, frame)
+        chip[:] = _cropped_chip(pixels, face.landmarks, frame)
     return chips
 
 
-def cut_again(chips: Chips, frame: Frame, other: Frame) -> Chips:
-    """Chips of one frame as another wants them; mirrored past their edges, as portraits are.
+def recrop(chips: Chips, frame: Frame, other: Frame) -> Chips:
+    """Chips of one frame cropped to another. Pixels outside a chip are mirrored, as in portraits.
 
     Shapes: (N, S, S, 3) -> (N, T, T, 3).
     """
@@ -57,23 +57,23 @@ def cut_again(chips: Chips, frame: Frame, other: Frame) -> Chips:
         return chips
     to_chip = similarity_transform(other.template, frame.template)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    again = np.empty((len(chips), *other.shape), np.uint8)
-    for place, chip in zip(again, chips, strict=True):
-        place[:] = cv2.warpAffine(
+    recropped = np.empty((len(chips), *other.shape), np.uint8)
+    for target, chip in zip(recropped, chips, strict=True):
+        target[:] = cv2.warpAffine(
             chip, to_chip, (other.size, other.size), flags=flags, borderMode=cv2.BORDER_REFLECT_101
         )
-    return again
+    return recropped
 
 
 def portrait_frame(size: int) -> Frame:
-    """How a face is framed for people to look at: upright, with hair and chin."""
+    """The frame of a face in pictures for people: upright, with hair and chin."""
     frame = dlib_frame(size, _PORTRAIT_PADDING)
     drop = np.array([0, _PORTRAIT_DROP * size], np.float32)
     return Frame(size=size, template=frame.template + drop)
 
 
 def portraits(pixels: Pixels, faces: Sequence[Face], size: int) -> Chips:
-    """Each face as people like to see it; mirrored past the photo's edge. Shapes: (N, S, S, 3).
+    """One portrait a face. Pixels outside the photo are mirrored. Shapes: N faces -> (N, S, S, 3).
 
     Raises ValueError where a face has no landmarks.
     """
@@ -85,7 +85,7 @@ def portraits(pixels: Pixels, faces: Sequence[Face], size: int) -> Chips:
         if face.landmarks is None:
             raise ValueError("a face without landmarks cannot be aligned: locate them first")
         to_photo = similarity_transform(frame.template, face.landmarks)
-        source, to_photo = _reduced(pixels, to_photo)
+        source, to_photo = _shrunk(pixels, to_photo)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         portrait[:] = cv2.warpAffine(
             source, to_photo, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101
@@ -93,8 +93,8 @@ def portraits(pixels: Pixels, faces: Sequence[Face], size: int) -> Chips:
     return shown
 
 
-def _reduced(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.float64]]:
-    """The photo halved until a pixel of the portrait is less than two of its own."""
+def _shrunk(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.float64]]:
+    """The photo halved until a pixel of the portrait covers less than two of its pixels."""
     import cv2
 
     while np.hypot(to_photo[0, 0], to_photo[1, 0]) > 2 and min(pixels.shape[:2]) > 1:
@@ -105,7 +105,7 @@ def _reduced(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDA
 
 
 def similarity_transform(before: Points, after: Points) -> NDArray[np.float64]:
-    """The turn, scale and shift that takes `before` nearest to `after`, in the least-squares sense.
+    """The rotation, scale and shift that fits `before` to `after` with least squares.
 
     Shapes: (L, 2), (L, 2) -> (2, 3).
     """
@@ -119,11 +119,11 @@ def similarity_transform(before: Points, after: Points) -> NDArray[np.float64]:
     )
 
 
-def _chip(pixels: Pixels, landmarks: Points, frame: Frame) -> Pixels:
+def _cropped_chip(pixels: Pixels, landmarks: Points, frame: Frame) -> Pixels:
     import cv2
 
-    to_photo = _spread(similarity_transform(frame.template, landmarks), frame.size)
-    left, top, right, bottom = _surroundings(to_photo, frame.size, pixels.shape)
+    to_photo = _with_dlib_corners(similarity_transform(frame.template, landmarks), frame.size)
+    left, top, right, bottom = _source_rectangle(to_photo, frame.size, pixels.shape)
     source = pixels[top:bottom, left:right].astype(np.float32)
     if min(source.shape[:2]) < 1:
         return np.zeros((frame.size, frame.size, 3), np.uint8)
@@ -135,11 +135,11 @@ def _chip(pixels: Pixels, landmarks: Points, frame: Frame) -> Pixels:
     return np.asarray(chip).astype(np.uint8)
 
 
-def _spread(transform: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """The fitted transform as dlib then changes it.
+def _with_dlib_corners(transform: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """The fitted transform with dlib's correction.
 
-    It takes the centres of the chip's corner pixels to the corners of a rectangle whose sides are
-    `size` times the scale, less one pixel, and whose middle is where the chip's middle went.
+    It maps the centres of the chip's corner pixels to the corners of a rectangle. Its sides are
+    `size` times the scale minus one pixel. Its centre is where the fit puts the chip's centre.
     """
     scale = np.hypot(transform[0, 0], transform[1, 0])
     middle = transform @ [size / 2, size / 2, 1]
@@ -149,7 +149,7 @@ def _spread(transform: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 def _is_halved(to_photo: NDArray[np.float64], size: int) -> bool:
-    """Whether the chip's rectangle has more pixels than the chip, even after one more halving."""
+    """Whether the chip's rectangle has more pixels than the chip even after it is halved."""
     side = np.hypot(to_photo[0, 0], to_photo[1, 0]) * (size - 1) / 2 + 1
     return bool(side > size)
 
@@ -157,19 +157,19 @@ def _is_halved(to_photo: NDArray[np.float64], size: int) -> bool:
 def _halved(
     source: NDArray[np.float32], to_photo: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """One level down dlib's pyramid: smoothed by 1 4 6 4 1, every other pixel from the third."""
+    """The next level of dlib's pyramid: smoothed by 1 4 6 4 1, then every other pixel kept."""
     import cv2
 
     height, width = source.shape[:2]
     smaller = np.floor(cv2.pyrDown(source))[1 : (height - 3) // 2 + 1, 1 : (width - 3) // 2 + 1]
-    # dlib's own shift, a quarter of a pixel off; its networks were trained with it.
+    # dlib's own shift. It is wrong by a quarter of a pixel, but the networks were trained with it.
     return smaller, to_photo / 2 - np.array([[0, 0, 1.25], [0, 0, 0.75]])
 
 
-def _surroundings(
+def _source_rectangle(
     to_photo: NDArray[np.float64], size: int, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
-    """The part of the photo a chip is cut from, with room for the smoothing."""
+    """The part of the photo that a chip is cropped from, with a margin for the smoothing."""
     room, halved = 2, to_photo
     while _is_halved(halved, size):
         halved = halved / 2

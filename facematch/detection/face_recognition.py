@@ -10,25 +10,25 @@ from facematch.detection.face_size import check_size, smallest_face
 from facematch.runtime.extras import face_recognition_api
 from facematch.types import Face, Pixels
 
-_WINDOW = 80  # pixels: the smallest face it finds without enlarging the photo
-_MOST_PIXELS = 100_000_000
+_HOG_WINDOW = 80  # pixels: the smallest face it finds without enlarging the photo
+_HOG_MOST_PIXELS = 100_000_000  # searched at once
 
 
 class FaceRecognitionDetector:
-    """Finds faces as `face_recognition.face_locations` does; confidences are the HOG's scores."""
+    """Finds faces as `face_recognition.face_locations` does. Confidences are the HOG's scores."""
 
     name = "face-recognition"
 
     def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
-        """Faces, most confident first; the photo is doubled until `min_face` has 80 pixels.
+        """Faces, most confident first. The photo is doubled until `min_face` has 80 pixels.
 
         Raises OptionError where so small a `min_face` would make the photo too large to search,
         MissingExtraError where the package is not installed.
         """
         least = smallest_face(pixels, min_face)
-        doublings = max(math.ceil(math.log2(_WINDOW / least)), 0)
-        # A face of twice the size is sure to take one doubling less.
-        check_size(pixels, 2**doublings, _MOST_PIXELS, 2 * _WINDOW)
+        doublings = max(math.ceil(math.log2(_HOG_WINDOW / least)), 0)
+        # A face of twice the size needs one doubling less.
+        check_size(pixels, 2**doublings, _HOG_MOST_PIXELS, 2 * _HOG_WINDOW)
         boxes, scores, _ = self._hog.run(pixels, doublings, 0.0)
         faces = [
             Face((box.left(), box.top(), box.right(), box.bottom()), float(score))

@@ -1,4 +1,4 @@
-"""What every detector keeps to: how small a face may be, and how large a photo to search."""
+"""Rules that all detectors share: the smallest face to find, and the largest photo to search."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 from facematch.errors import OptionError
 from facematch.types import Pixels
 
-_SMALLEST_SHARE = 0.05  # of the long side: the default smallest face
+_SMALLEST_SHARE = 0.05  # of the photo's long side: the smallest face by default
 
 
 def smallest_face(pixels: Pixels, min_face: float | None) -> float:
-    """The side in pixels of the smallest face worth finding: `min_face`, or 5 % of the long side.
+    """The side in pixels of the smallest face to find: `min_face`, or 5 % of the long side.
 
     Raises OptionError unless it is above 0.
     """

@@ -1,7 +1,7 @@
 """From a box to five landmarks: dlib's ensemble of regression trees (Kazemi & Sullivan 2014).
 
-Evaluated for all trees of a stage, and all boxes of a photo, at once. Constants and order of steps
-follow dlib/image_processing/shape_predictor.h.
+All trees of a stage and all boxes of a photo are evaluated at once. Constants and the order of the
+steps follow dlib/image_processing/shape_predictor.h.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from facematch.weights.dlib_format import (
 if TYPE_CHECKING:
     from facematch.weights.dlib_format import Forest
 
-Shapes = NDArray[np.float32]  # (N, 5, 2) in units of the box: 0, 0 its top left, 1, 1 bottom right
+Shapes = NDArray[np.float32]  # (N, 5, 2) in units of the box: top left is 0, 0; bottom right 1, 1
 
 
 class LandmarkLocator:
-    """Locates the five landmarks of `Face.landmarks`. Built without reading weights."""
+    """Locates the five landmarks of `Face.landmarks`. Weights are read on first use."""
 
     def locate(self, pixels: Pixels, boxes: Sequence[Box]) -> NDArray[np.float32]:
         """The landmarks in each box, in whole pixels of the photo. Shapes: N boxes -> (N, 5, 2)."""
         forest = self._forest
-        origin, size = _corners(boxes)
+        origin, size = _origin_and_size(boxes)
         shapes = np.repeat(forest.initial_shape[np.newaxis], len(boxes), axis=0)
         for stage in range(len(forest.first)):
             points = _split_points(forest, stage, shapes)
             intensities = _intensities(pixels, points * size + origin)
-            shapes = _stage_sum(forest, stage, shapes, intensities)
-        return _whole(shapes * size + origin).astype(np.float32)
+            shapes = _shapes_after_stage(forest, stage, shapes, intensities)
+        return _nearest_pixel(shapes * size + origin).astype(np.float32)
 
     @cached_property
     def _forest(self) -> Forest:
@@ -53,22 +53,22 @@ class LandmarkLocator:
         return open_forest(archive)
 
 
-def _corners(boxes: Sequence[Box]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _origin_and_size(boxes: Sequence[Box]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Top left corner and size of each box. Shapes: (N, 1, 2) each."""
     corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
     return corners[:, :1], corners[:, 1:] - corners[:, :1]
 
 
 def _split_points(forest: Forest, stage: int, shapes: Shapes) -> NDArray[np.float32]:
-    """Where the trees of a stage look, in units of the box. Shapes: (N, 5, 2) -> (N, K, 2)."""
-    turned = forest.deltas[stage] @ _turns(forest.initial_shape, shapes)
+    """The points a stage's trees compare, in units of the box. Shapes: (N, 5, 2) -> (N, K, 2)."""
+    turned = forest.deltas[stage] @ _fitted_rotations(forest.initial_shape, shapes)
     return np.asarray(turned + shapes[:, forest.anchors[stage]], np.float32)
 
 
-def _turns(initial: NDArray[np.float32], shapes: Shapes) -> NDArray[np.float32]:
-    """Rotation and scale from the initial shape to each shape, to multiply rows from the right.
+def _fitted_rotations(initial: NDArray[np.float32], shapes: Shapes) -> NDArray[np.float32]:
+    """The rotation and scale that fits the initial shape to each shape with least squares.
 
-    As complex numbers, the factor that fits best in the least-squares sense.
+    Computed with complex numbers. Each matrix multiplies rows from the right. Shapes: (N, 2, 2).
     """
     before = (initial - initial.mean(axis=0)).astype(np.float64) @ [1, 1j]
     after = (shapes - shapes.mean(axis=1, keepdims=True)).astype(np.float64) @ [1, 1j]
@@ -77,16 +77,16 @@ def _turns(initial: NDArray[np.float32], shapes: Shapes) -> NDArray[np.float32]:
     return np.moveaxis(np.array(rows, np.float32), 2, 0)
 
 
-def _whole(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest whole pixel; halves go up, as in dlib: one pixel off can turn a split."""
+def _nearest_pixel(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The nearest whole pixel. Halves go up, as in dlib, since one pixel can change a split."""
     return np.floor(points + 0.5)
 
 
 def _intensities(pixels: Pixels, points: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The mean of R, G and B, rounded down, at the pixel nearest each point; 0 off the photo."""
+    """The mean of R, G and B, rounded down, of the pixel at each point; 0 outside the photo."""
     height, width = pixels.shape[:2]
-    # Far outside is as good as outside; larger numbers would not fit an integer.
-    nearest = _whole(np.clip(points, -2, max(width, height) + 2)).astype(np.intp)
+    # Points far outside are moved closer, still outside: large numbers would not fit an integer.
+    nearest = _nearest_pixel(np.clip(points, -2, max(width, height) + 2)).astype(np.intp)
     x, y = nearest[..., 0], nearest[..., 1]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     colours = pixels[np.where(inside, y, 0), np.where(inside, x, 0)]
@@ -94,10 +94,10 @@ def _intensities(pixels: Pixels, points: NDArray[np.float64]) -> NDArray[np.floa
     return np.where(inside, greys, 0).astype(np.float32)
 
 
-def _stage_sum(
+def _shapes_after_stage(
     forest: Forest, stage: int, shapes: Shapes, intensities: NDArray[np.float32]
 ) -> Shapes:
-    """The shapes with what all trees of a stage add to them. `intensities` is (N, K)."""
+    """The shapes after one stage: each tree adds one leaf. `intensities` is (N, K)."""
     first, second = forest.first[stage], forest.second[stage]
     greater = intensities[:, first] - intensities[:, second] > forest.threshold[stage]
     trees, splits = np.arange(first.shape[0]), first.shape[1]
@@ -106,6 +106,6 @@ def _stage_sum(
     for _ in range((splits + 1).bit_length() - 1):
         node = 2 * node + 2 - greater[rows, trees, node]  # greater goes left
     leaves = forest.leaves[stage][trees, node - splits]
-    # Added tree by tree in float32, as dlib adds them: a last bit too can turn a split.
+    # Added tree by tree in float32 as in dlib, since even the last bit can change a split.
     summed = np.concatenate([shapes[:, np.newaxis], leaves], axis=1).sum(axis=1, dtype=np.float32)
     return np.asarray(summed, np.float32)

@@ -1,9 +1,9 @@
 """dlib's CNN face detector (max-margin object detection, King 2015), run by onnxruntime.
 
-The network sees one picture that holds the photo at every level of a pyramid, each 5/6 of the one
-before, laid out side by side as dlib does it, and scores an 80-pixel window every 8 pixels. The
-layout, the resampling and the overlap rule follow dlib (dlib/image_transforms/image_pyramid.h,
-dlib/dnn/loss.h), so that the same faces are found.
+The network takes one picture that holds all levels of a pyramid side by side. Each level is 5/6 of
+the size of the one before. The network scores a window of 80 pixels every 8 pixels. The layout, the
+resampling and the overlap rule follow dlib (dlib/image_transforms/image_pyramid.h,
+dlib/dnn/loss.h), so that it finds the same faces.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.detection.boxes import dlib_overlap
 from facematch.detection.face_size import check_size, smallest_face
 from facematch.types import Box, Face, Pixels
 from facematch.weights.dlib_format import mmod_graph
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
 
 Rect: TypeAlias = tuple[int, int, int, int]  # left, top, width, height
 
-_WINDOW = 80  # pixels: the side of the faces the network was trained on
-_MOST_PIXELS = 100_000_000  # searched at the base level; takes a minute
+_MMOD_WINDOW = 80  # pixels: the side of the faces the network was trained on
+_MMOD_MOST_PIXELS = 100_000_000  # at the base level; searching that many takes a minute
 
-_LEVEL = 5 / 6
-_SHIFT = 0.3  # pixels that dlib adds on the way from one level up to the one before
-_GAP, _MARGIN = 10, 11  # pixels between two levels, and around them all
-_BACKGROUND = (123, 117, 104)  # what they show: the network's input means, rounded
+_LEVEL_SCALE = 5 / 6  # size of a level, relative to the one before
+_LEVEL_SHIFT = 0.3  # pixels that dlib adds on the way from a level to the one before
+_LEVEL_GAP, _PYRAMID_MARGIN = 10, 11  # pixels between two levels, and around all levels
+_BACKGROUND = (123, 117, 104)  # between the levels: the network's input means, rounded
 _SMALLEST_LEVEL = 5  # rows
-_OVERLAP = 0.3382761351109955  # of the file's training options
+_SAME_FACE_OVERLAP = 0.3382761351109955  # from the training options in the weight file
 _STRIDE, _FIRST_CENTRE = 8, 14  # three 5x5 convolutions of stride 2, unpadded
-_REACH = 29  # rows that one row of their output sees
-_HALO = 10  # rows of that output which the padded convolutions behind them look past an edge
+_ROWS_SEEN = 29  # pixel rows that one row of their output depends on
+_HALO = 10  # rows of their output beyond a band's edge that the padded convolutions depend on
 _BAND_PIXELS = 4_000_000  # run through the network at a time: some 250 MB
 
 
 class MmodDetector:
-    """Finds faces with dlib's CNN detector; confidences are dlib's own, faces score above 0."""
+    """Finds faces with dlib's CNN detector. Confidences are dlib's own; faces score above 0."""
 
     name = "mmod"
 
@@ -50,20 +51,20 @@ class MmodDetector:
         Raises OptionError where so small a `min_face` would make the photo too large to search.
         """
         height, width = pixels.shape[:2]
-        base = _scaled(pixels, _WINDOW / smallest_face(pixels, min_face))
+        base = _base_level(pixels, _MMOD_WINDOW / smallest_face(pixels, min_face))
         levels, size = pyramid_layout(base.shape[1], base.shape[0])
-        scores = self._scores(_pyramid(base, levels, size))
+        scores = self._scores(_pyramid_picture(base, levels, size))
         to_photo = np.array([width / base.shape[1], height / base.shape[0]] * 2)
         return [
             Face(box=_in_photo(box, to_photo), confidence=confidence)
-            for box, confidence in _suppressed(*_candidates(scores, levels))
+            for box, confidence in _best_boxes(*_candidates(scores, levels))
         ]
 
     def _scores(self, picture: Pixels) -> NDArray[np.float32]:
-        """The network's scores (h, w), computed in bands so that memory stays bounded."""
+        """The network's scores (h, w), computed band by band so that memory stays bounded."""
         height, width = picture.shape[:2]
-        rows = max((height - _REACH) // _STRIDE + 1, 0)
-        if not rows or width < _REACH:
+        rows = max((height - _ROWS_SEEN) // _STRIDE + 1, 0)
+        if not rows or width < _ROWS_SEEN:
             return np.empty((0, 0), np.float32)
         step = max(_BAND_PIXELS // (width * _STRIDE), 4 * _HALO)
         bands = [
@@ -74,7 +75,7 @@ class MmodDetector:
 
     def _band(self, picture: Pixels, start: int, stop: int, rows: int) -> NDArray[np.float32]:
         first, last = max(start - _HALO, 0), min(stop + _HALO, rows)
-        band = picture[first * _STRIDE : (last - 1) * _STRIDE + _REACH]
+        band = picture[first * _STRIDE : (last - 1) * _STRIDE + _ROWS_SEEN]
         (scores,) = self._session.run(None, {"pixels": band[np.newaxis]})
         return np.asarray(scores, np.float32)[0, 0, start - first : stop - first]
 
@@ -84,47 +85,51 @@ class MmodDetector:
 
 
 def pyramid_layout(width: int, height: int) -> tuple[list[Rect], tuple[int, int]]:
-    """Where each level of a photo lies in the picture of all levels, and that picture's size.
+    """The place of each level in the picture of all levels, and that picture's size.
 
     The levels run down the left side until one fits beside the one before, then up the right side.
     Gives the rectangles, largest first, and (width, height).
     """
     sizes = [(width, height)]
     while True:
-        level = int(sizes[-1][0] * _LEVEL), int(sizes[-1][1] * _LEVEL)
+        level = int(sizes[-1][0] * _LEVEL_SCALE), int(sizes[-1][1] * _LEVEL_SCALE)
         if level[0] == 0 or level[1] < _SMALLEST_LEVEL:
             break
         sizes.append(level)
     down = _levels_on_the_left(sizes)
     rects: list[Rect] = []
-    y = _MARGIN
+    y = _PYRAMID_MARGIN
     for level in sizes[:down]:
-        rects.append((_MARGIN, y, *level))
-        y += level[1] + _GAP
-    bottom = y - _GAP
+        rects.append((_PYRAMID_MARGIN, y, *level))
+        y += level[1] + _LEVEL_GAP
+    bottom = y - _LEVEL_GAP
     y = bottom
     for level in sizes[down:]:
-        rect = (_MARGIN + width - level[0], y - level[1], *level)
-        if _intersect(rect, rects[0]):
+        rect = (_PYRAMID_MARGIN + width - level[0], y - level[1], *level)
+        if _rectangles_intersect(rect, rects[0]):
             break
         rects.append(rect)
-        y -= level[1] + _GAP
-    return rects, (width + 2 * _MARGIN, bottom + _MARGIN)
+        y -= level[1] + _LEVEL_GAP
+    return rects, (width + 2 * _PYRAMID_MARGIN, bottom + _PYRAMID_MARGIN)
 
 
 def _levels_on_the_left(sizes: list[tuple[int, int]]) -> int:
+    """How many levels run down the left side."""
     width, height = sizes[0]
-    total = sum(level[1] + _GAP for level in sizes) - 2 * _GAP
+    total = sum(level[1] + _LEVEL_GAP for level in sizes) - 2 * _LEVEL_GAP
     reached, width_before = 0, 0
     for index, level in enumerate(sizes):
-        if level[0] <= width - width_before - _GAP and 2 * (reached - height) >= total - height:
+        if (
+            level[0] <= width - width_before - _LEVEL_GAP
+            and 2 * (reached - height) >= total - height
+        ):
             return index
-        reached += level[1] + _GAP
+        reached += level[1] + _LEVEL_GAP
         width_before = level[0]
     return len(sizes)
 
 
-def _intersect(one: Rect, other: Rect) -> bool:
+def _rectangles_intersect(one: Rect, other: Rect) -> bool:
     return (
         one[0] < other[0] + other[2]
         and other[0] < one[0] + one[2]
@@ -133,11 +138,11 @@ def _intersect(one: Rect, other: Rect) -> bool:
     )
 
 
-def _scaled(pixels: Pixels, scale: float) -> Pixels:
-    """The base level: a face of the smallest size is 80 pixels wide there."""
+def _base_level(pixels: Pixels, scale: float) -> Pixels:
+    """The base level, where a face of the smallest size is 80 pixels wide."""
     import cv2
 
-    check_size(pixels, scale, _MOST_PIXELS, _WINDOW)
+    check_size(pixels, scale, _MMOD_MOST_PIXELS, _MMOD_WINDOW)
     height, width = pixels.shape[:2]
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     if size == (width, height):
@@ -146,19 +151,21 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=smooth), np.uint8)
 
 
-def _pyramid(base: Pixels, levels: list[Rect], size: tuple[int, int]) -> Pixels:
+def _pyramid_picture(base: Pixels, levels: list[Rect], size: tuple[int, int]) -> Pixels:
+    """The picture of all levels."""
     picture = np.full((size[1], size[0], 3), _BACKGROUND, np.uint8)
     level = base
     for left, top, width, height in levels:
-        level = _resampled(level, width, height)
+        level = _resized_level(level, width, height)
         picture[top : top + height, left : left + width] = level
     return picture
 
 
-def _resampled(level: Pixels, width: int, height: int) -> Pixels:
-    """Bilinear, the centres of the corner pixels kept in the corners, as dlib does it.
+def _resized_level(level: Pixels, width: int, height: int) -> Pixels:
+    """The level resized as dlib does it: bilinear, corner pixels mapped to corner pixels.
 
-    dlib keeps fractions from level to level; whole numbers move a confidence by 0.001 at most.
+    dlib keeps fractions of pixel values from level to level. Rounding them moves a confidence by
+    0.001 at most.
     """
     import cv2
 
@@ -177,7 +184,7 @@ def _resampled(level: Pixels, width: int, height: int) -> Pixels:
 def _candidates(
     scores: NDArray[np.float32], levels: list[Rect]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Windows that score above 0, best first: boxes (N, 4) in the base level, scores (N,)."""
+    """Windows that score above 0, best first: boxes (N, 4) in the base level, and scores (N,)."""
     rows, columns = np.nonzero(scores > 0)
     best = np.argsort(-scores[rows, columns], kind="stable")
     rows, columns = rows[best], columns[best]
@@ -186,36 +193,27 @@ def _candidates(
     low, high = rects[:, :2], rects[:, :2] + rects[:, 2:] - 1
     nearest = np.clip(centres[:, np.newaxis], low, high)
     level = np.argmin(np.linalg.norm(nearest - centres[:, np.newaxis], axis=2), axis=1)
-    half = (_WINDOW - 1) / 2
+    half = (_MMOD_WINDOW - 1) / 2
     corners = (centres - low[level])[:, np.newaxis] + np.array([[-half] * 2, [half] * 2])
-    grown = (1 / _LEVEL) ** level[:, np.newaxis]
-    boxes = corners.reshape(-1, 4) * grown + _SHIFT / (1 / _LEVEL - 1) * (grown - 1)
-    # Halves are rounded away from zero, by C's lround.
+    grown = (1 / _LEVEL_SCALE) ** level[:, np.newaxis]
+    shift = _LEVEL_SHIFT / (1 / _LEVEL_SCALE - 1)
+    boxes = corners.reshape(-1, 4) * grown + shift * (grown - 1)
+    # dlib rounds with lround of C, which rounds halves to the larger magnitude.
     return np.copysign(np.floor(np.abs(boxes) + 0.5), boxes), scores[rows, columns]
 
 
-def _suppressed(
+def _best_boxes(
     boxes: NDArray[np.float64], scores: NDArray[np.float32]
 ) -> list[tuple[NDArray[np.float64], float]]:
-    """The boxes, best first, that no better one overlaps by dlib's rule.
-
-    dlib divides the intersection by the area of the rectangle around both boxes, not of their
-    union; its rectangles include their last row and column.
-    """
+    """The boxes that overlap no better one, best first."""
     kept: list[tuple[NDArray[np.float64], float]] = []
     for box, score in zip(boxes, scores, strict=True):
-        if not any(_overlap(box, other) > _OVERLAP for other, _ in kept):
+        if not any(dlib_overlap(box, other) > _SAME_FACE_OVERLAP for other, _ in kept):
             kept.append((box, float(score)))
     return kept
 
 
-def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    inner = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]) + 1
-    outer = np.maximum(one[2:], other[2:]) - np.minimum(one[:2], other[:2]) + 1
-    return float(inner.prod() / outer.prod()) if (inner > 0).all() else 0.0
-
-
 def _in_photo(box: NDArray[np.float64], scale: NDArray[np.float64]) -> Box:
-    # The centre of pixel x lies at x + 0.5, at every scale.
+    # At every scale, the centre of pixel x lies at x + 0.5.
     x_min, y_min, x_max, y_max = ((box + 0.5) * scale - 0.5).tolist()
     return x_min, y_min, x_max, y_max

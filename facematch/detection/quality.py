@@ -1,6 +1,6 @@
-"""What about a face makes a score less sure: it is small, blurred, cut off or turned away.
+"""Warnings about a face that makes a score less sure: small, blurred, cut off or turned.
 
-The limits were set by eye on photographs of known quality; none of them changes a score.
+The limits were chosen by eye on photographs of known quality. No warning changes a score.
 """
 
 from __future__ import annotations
@@ -10,50 +10,56 @@ from numpy.typing import NDArray
 
 from facematch.types import Face, Pixels, Points, Portrait
 
-SMALL = 60  # pixels of the file: a chip cut from less is enlarged more than 1.6 times
-TURNED = 0.2  # of the distance between the eyes: how far the nose lies off their middle
-# Of 256 places. Copies of 34 photographs, packed hard, made half as large, lighter or grey, differ
-# in 27 at most and in 10 mostly; two of 3,000 faces cropped alike, of FIW, in 25 or more.
-_SAME_PICTURE = 24
-# Of the chip, black for what lies beyond the photo. Strangers' scores lie 0.3 from flat where half
-# of every chip is black alike, 0.1 where a quarter is and faces are small (80 families of FIW, cut
-# so); FIW's, where they are flat, miss 0.10, one in a hundred 0.19.
+SMALL = 60  # pixels of the file; a chip of a smaller face is enlarged more than 1.6 times
+TURNED = 0.2  # offset of the nose from the middle between the eyes, in units of their distance
+# Bits of 256 that may differ. Copies of 34 photographs (strongly compressed, halved, lightened or
+# grey) differ in 10 bits typically and in 27 at most; two different crops of 3,000 of FIW in at
+# least 25.
+_MOST_DIFFERING_BITS = 24
+# Share of the chip that is black because it lies outside the photo. Strangers' scores have a KS
+# distance of 0.3 from uniform where half of every chip is black in the same way, and of 0.1 where a
+# quarter is black and faces are small (80 families of FIW, cropped like that). FIW's own chips, for
+# which scores are uniform, are black by 0.10, one in a hundred by 0.19.
 CUT_OFF = 0.2
-BLURRED = 0.025  # sharp faces have 0.05 to 1; one smoothed by a Gaussian of 2 pixels about 0.01
+BLURRED = 0.025  # sharp faces have 0.05 to 1; a face smoothed by a Gaussian of 2 pixels about 0.01
 
 
 def quality_warnings(face: Face, chip: Pixels, *, scale: float = 1.0) -> list[str]:
-    """What to warn of, each a phrase about the face; [] for a good one.
+    """One sentence for each problem of a face; [] for a good face.
 
-    `chip` shows the face as it was embedded; `scale` is that of the photo it was found in.
+    `chip` is the face as it was embedded. `scale` is that of its decoded photo, see `Photo.scale`.
     """
     side = min(face.box[2] - face.box[0], face.box[3] - face.box[1]) / scale
     warnings = []
     if side < SMALL:
-        warnings.append(f"the face is small ({side:.0f} pixels): a larger one says more")
+        warnings.append(f"the face is small ({side:.0f} pixels): a larger face gives a surer score")
     elif sharpness(chip) < BLURRED:
-        warnings.append("the face is blurred: a sharper photo says more")
+        warnings.append("the face is blurred: a sharper photo gives a surer score")
     if (chip.max(axis=2) == 0).mean() > CUT_OFF:
         warnings.append(
-            "the face is at the photo's edge: such faces seem alike, one seen whole says more"
+            "the face is cut off by the photo's edge: cut-off faces seem alike, "
+            "a whole face gives a surer score"
         )
     if face.landmarks is not None and turn(face.landmarks) > TURNED:
-        warnings.append("the face is turned away: one seen from the front says more")
+        warnings.append("the face is turned to the side: a frontal photo gives a surer score")
     return warnings
 
 
-def face_warnings(portrait: Portrait, at: int) -> list[str]:
-    """What to warn of, of one face of a portrait."""
-    return quality_warnings(portrait.faces[at], portrait.chips[at], scale=portrait.photo.scale)
+def face_warnings(portrait: Portrait, index: int) -> list[str]:
+    """The warnings about one face of a portrait."""
+    return quality_warnings(
+        portrait.faces[index], portrait.chips[index], scale=portrait.photo.scale
+    )
 
 
 def is_same_picture(one: Pixels, other: Pixels) -> bool:
-    """Whether two photos are one picture, saved anew, made smaller or lighter.
+    """Whether two photos are the same picture, perhaps compressed again, smaller or lighter.
 
-    By difference hash (Krawetz 2013): does each of 16x16 places become lighter to the right?
+    Compares difference hashes (Krawetz 2013): 16x16 bits, each set where the picture becomes
+    lighter to the right.
     """
     differing = np.count_nonzero(_difference_hash(one) != _difference_hash(other))
-    return bool(differing <= _SAME_PICTURE)
+    return bool(differing <= _MOST_DIFFERING_BITS)
 
 
 def _difference_hash(pixels: Pixels) -> NDArray[np.bool_]:
@@ -65,9 +71,9 @@ def _difference_hash(pixels: Pixels) -> NDArray[np.bool_]:
 
 
 def sharpness(chip: Pixels) -> float:
-    """The variance of the Laplacian over the variance of the grey values, 0 for a flat chip.
+    """The variance of the Laplacian divided by the variance of grey; 0 for a chip of one grey.
 
-    Taken over the middle of the chip, where the face is.
+    Computed for the middle of the chip, where the face is.
     """
     import cv2
 
@@ -79,9 +85,9 @@ def sharpness(chip: Pixels) -> float:
 
 
 def turn(landmarks: Points) -> float:
-    """How far the base of the nose lies off the middle between the eyes, along their line.
+    """The offset of the nose's base from the middle between the eyes, along the line of the eyes.
 
-    In units of the distance between the eyes: 0 from the front, about 0.5 in profile.
+    In units of the distance between the eyes: 0 for a frontal face, about 0.5 in profile.
     """
     points: NDArray[np.float64] = landmarks.astype(np.float64)
     one_eye, other_eye = points[:2].mean(axis=0), points[2:4].mean(axis=0)

@@ -1,4 +1,4 @@
-"""From a detector's name to an instance. A new detector is one file and one line here."""
+"""From a detector's name to an instance. A new detector needs one file and one line here."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DETECTORS = {
 
 
 def load_detector(name: str) -> Detector:
-    """The detector of that name; its weights are read on first use.
+    """The detector of that name. Its weights are read on first use.
 
-    Raises UnknownBackendError naming those there are.
+    Raises UnknownBackendError that names the known ones.
     """
     if name not in DETECTORS:
         raise UnknownBackendError(f"no detector called {name!r}; there are: {', '.join(DETECTORS)}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facematch.detection.alignment import cut_again
+from facematch.detection.alignment import recrop
 from facematch.scoring.cosine import unit_rows
 from facematch.types import Chips, Embedder, Frame, Vectors
 
@@ -42,7 +42,7 @@ class FusedEmbedder:
         Raises EmbeddingError for chips of any other shape or type, and what the parts raise.
         """
         self.frame.check(chips)
-        return beside([part.embed(cut_again(chips, self.frame, part.frame)) for part in self.parts])
+        return beside([part.embed(recrop(chips, self.frame, part.frame)) for part in self.parts])
 
 
 def beside(parts: Sequence[Vectors]) -> Vectors:

@@ -1,4 +1,4 @@
-"""A file that somebody named: opened without waiting, and what fails becomes a PhotoError."""
+"""Open a file that a person named. Every failure becomes a PhotoError."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from facematch.errors import MissingPhotoError, UnreadablePhotoError
 
 @contextmanager
 def opened(label: str, what: str = "photo") -> Iterator[tuple[BufferedReader, int]]:
-    """A regular file, and how many bytes it has; `what` names it in errors.
+    """A regular file, open for reading, and its size in bytes. `what` names it in errors.
 
-    Raises MissingPhotoError or UnreadablePhotoError, also for what goes wrong while it is read.
+    Raises MissingPhotoError or UnreadablePhotoError, also for errors while it is read.
     """
     try:
         with open(label, "rb", opener=_open_without_waiting) as file:
@@ -25,16 +25,17 @@ def opened(label: str, what: str = "photo") -> Iterator[tuple[BufferedReader, in
                 raise UnreadablePhotoError(label, f"is not a regular file: copy the {what} to one")
             yield file, status.st_size
     except (OSError, ValueError) as error:
-        _refuse(label, what, error)
+        _refuse_file(label, what, error)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    # Opening a pipe waits for its writer, for ever if there is none. Windows has no such flag.
+    # Opening a pipe waits until something writes to it, perhaps for ever. Windows has no such flag.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _refuse(label: str, what: str, error: OSError | ValueError) -> NoReturn:
-    # Windows says "permission denied" of a folder. ValueError: a null character in the name.
+def _refuse_file(label: str, what: str, error: OSError | ValueError) -> NoReturn:
+    """Raise the PhotoError that explains the error. ValueError: a null character in the name."""
+    # For a folder, Windows says "permission denied".
     if isinstance(error, OSError) and os.path.isdir(label):
         raise MissingPhotoError(label, f"is a folder: name a {what} in it") from error
     if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):

@@ -1,9 +1,10 @@
-"""Photos decoded in processes of their own: a decoder that crashes or hangs costs one photo.
+"""Decode photos in separate processes: a decoder that crashes or hangs costs one photo only.
 
-A worker is a Python that has imported what decodes and nothing else. Requests and answers are a
-line of JSON each, pixels follow as they are; nothing is unpickled. A worker reads files itself, as
-`read_photo` does, under a limit on memory where the system has one, and ends with whoever started
-it. It may still do what its user may do: this contains accidents, it is no sandbox.
+A worker is a Python process that imports what decodes photos and nothing else. A request is a line
+of JSON. So is an answer, and the raw pixels follow it. Nothing is unpickled. A worker reads files
+itself, with `read_photo`, under a memory limit where the system has one. It ends when the process
+that started it ends. It has all rights of its user: this guards against accidents, and is no
+sandbox.
 """
 
 from __future__ import annotations
@@ -44,87 +45,94 @@ except ImportError:  # Windows
     fcntl = resource = None  # type: ignore[assignment]
 
 _SIGKILL = 9
-_START_SECONDS = 60.0
-_LONGEST_LINE = 2**16  # bytes
-_PIPE = 2**20  # bytes, where the system lets us choose: a photo takes fewer turns
-_SLACK = 2**30  # bytes of addresses beyond what decoding needs: libraries, stacks of threads
-_LONGEST_SECONDS = 86_400.0  # what clocks and alarms take is bounded
-_OVERTIME = 5  # seconds after which a worker whose starter is gone ends itself
-# Our sys.path as it is: with `-m`, a numpy.py among the photos we stand in would be imported.
-_WORK = "import sys; sys.path[:] = sys.argv[1:]; from facematch.photos.worker import work; work()"
+_START_SECONDS = 60.0  # for a worker to start
+_LONGEST_ANSWER_LINE = 2**16  # bytes
+_PIPE_BYTES = 2**20  # where the system lets us choose: a larger pipe takes fewer reads a photo
+_ADDRESS_SLACK = 2**30  # bytes of address space for libraries and the stacks of threads
+_LONGEST_TIMER = 86_400.0  # seconds; timers and alarms do not take just any number
+_OVERTIME = 5  # seconds over the limit; then the alarm ends a worker that nobody watches
+# The worker gets our sys.path. With `-m` it would import a file numpy.py of the current folder.
+_WORKER_CODE = (
+    "import sys; sys.path[:] = sys.argv[1:]; from facematch.photos.worker import work; work()"
+)
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_BY_CODE = {kind.code: kind for kind in PhotoError.__subclasses__()}
+_ERROR_BY_CODE = {kind.code: kind for kind in PhotoError.__subclasses__()}
 
 
 class Decoders:
-    """Workers that decode photos: as many as threads ask at the same time, used again and again."""
+    """Workers that decode photos. Each thread that reads at the same time uses a worker of its own.
+
+    Workers are kept and used again.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._idle: list[_Worker] = []
-        weakref.finalize(self, _end_all, self._idle)  # also at the end of the program
+        weakref.finalize(self, _end_workers, self._idle)  # also runs at the end of the program
 
     def read(self, path: str | os.PathLike[str], *, min_side: int | None = None) -> Photo:
-        """The photo as `read_photo` gives it, and its errors.
+        """The photo as `read_photo` decodes it.
 
-        Raises CrashedPhotoError and PhotoTimeoutError too, OptionError where no worker starts.
+        Raises what `read_photo` raises, CrashedPhotoError, PhotoTimeoutError, and OptionError where
+        no worker starts.
         """
         worker = self._idle_worker() or _Worker(self._limits)
         try:
             return worker.read(os.fsdecode(path), min_side)
         finally:
-            if worker.is_well():
+            if worker.is_running():
                 self._idle.append(worker)
             else:
                 worker.end()
 
     def _idle_worker(self) -> _Worker | None:
-        with suppress(IndexError):  # none, or another thread was faster
+        with suppress(IndexError):  # there is none, or another thread took it
             while True:
                 worker = self._idle.pop()
-                if worker.is_well():  # after a fork they are the other process's, and count as gone
+                # After a fork the workers belong to the parent process and count as ended here.
+                if worker.is_running():
                     return worker
                 worker.end()
         return None
 
 
-def _end_all(workers: list[_Worker]) -> None:
+def _end_workers(workers: list[_Worker]) -> None:
     while workers:
         workers.pop().end()
 
 
 class _Worker:
-    """A process that decodes one photo at a time; killed where it takes longer than it may."""
+    """A process that decodes one photo at a time. It is killed when it takes too long."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._is_late = False
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-                [sys.executable, "-P", "-c", _WORK, *sys.path],
+                [sys.executable, "-P", "-c", _WORKER_CODE, *sys.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=os.environ | _ONE_THREAD,
             )
         except (OSError, ValueError) as error:
-            raise _no_start(error) from error
+            raise _cannot_start(error) from error
         self._requests, self._answers = _pipes(self._process)
         try:
             with self._within(_START_SECONDS):
                 self._ask(asdict(limits))
         except (OSError, ValueError) as error:
             self.end()
-            raise _no_start(error) from error
+            raise _cannot_start(error) from error
 
-    def is_well(self) -> bool:
+    def is_running(self) -> bool:
         return not self._is_late and self._process.poll() is None
 
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
         for pipe in (self._requests, self._answers):
-            with suppress(OSError):  # what was not written yet is of no use any more
+            with suppress(OSError):  # closing writes the rest of a request, which nobody reads
                 pipe.close()
 
     def read(self, label: str, min_side: int | None) -> Photo:
@@ -134,23 +142,24 @@ class _Worker:
                 answer = self._ask(request)
                 if "size" in answer:
                     return self._photo(label, answer)
-            error = _BY_CODE[answer["code"]](label, str(answer["reason"]))
+            error = _ERROR_BY_CODE[answer["code"]](label, str(answer["reason"]))
         except (OSError, ValueError, KeyError, TypeError) as gone:
-            raise self._blame(label) from gone  # or answers nonsense, after hostile bytes
+            # The process ended, or hostile bytes made it answer nonsense.
+            raise self._failure(label) from gone
         raise error
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         self._requests.write(json.dumps(request).encode() + b"\n")
         self._requests.flush()
-        return dict(json.loads(self._answers.readline(_LONGEST_LINE)))
+        return dict(json.loads(self._answers.readline(_LONGEST_ANSWER_LINE)))
 
     def _photo(self, label: str, answer: dict[str, Any]) -> Photo:
         height, width = map(int, answer["size"])
         if not 0 < height * width <= self._limits.max_pixels:
-            raise ValueError("more pixels than were asked for")
+            raise ValueError("more pixels than the limit allows")
         pixels = np.empty((height, width, 3), np.uint8)
         if self._answers.readinto(pixels.data.cast("B")) != pixels.nbytes:
-            raise ValueError("fewer pixels than were promised")
+            raise ValueError("fewer pixels than the answer announced")
         taken = answer["taken"]
         return Photo(
             label=label,
@@ -163,38 +172,39 @@ class _Worker:
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
-        """Kill the process unless this ends in time."""
-        clock = threading.Timer(min(seconds, _LONGEST_SECONDS), self._give_up)
-        clock.daemon = True
-        clock.start()
+        """Kill the process if the `with` block takes longer than this."""
+        timer = threading.Timer(min(seconds, _LONGEST_TIMER), self._give_up)
+        timer.daemon = True
+        timer.start()
         try:
             yield
         finally:
-            clock.cancel()
-            clock.join()  # then it is known whether it was late
+            timer.cancel()
+            timer.join()  # from here on `_is_late` does not change
 
     def _give_up(self) -> None:
         self._is_late = True
         self._process.kill()
 
-    def _blame(self, label: str) -> PhotoError:
-        """What the end of the process says of the photo that it was given."""
+    def _failure(self, label: str) -> PhotoError:
+        """The error for a photo whose worker ended or answered nonsense."""
         if self._is_late:
             most = f"{self._limits.max_seconds:g} seconds"
             return PhotoTimeoutError(
-                label, f"took more than {most} to decode: save it anew as JPEG, or raise --timeout"
+                label, f"took more than {most} to decode: save it again as JPEG, or raise --timeout"
             )
         status = self._status()
         if status == -_SIGKILL:
             return PhotoTooLargeError(
-                label, "the system ended its decoder, for want of memory most likely: scale it down"
+                label,
+                "the system ended its decoder, most likely because memory ran out: scale it down",
             )
         return CrashedPhotoError(
-            label, f"its decoder crashed ({_end_of(status)}): save it anew as JPEG"
+            label, f"its decoder crashed ({_status_in_words(status)}): save it again as JPEG"
         )
 
     def _status(self) -> int | None:
-        """How the process ended; None where it goes on, and then it is ended."""
+        """The exit status; None for a process that still ran, which is then killed."""
         try:
             return self._process.wait(1)
         except subprocess.TimeoutExpired:
@@ -204,31 +214,31 @@ class _Worker:
 
 
 def _absolute(label: str) -> str:
-    """The path from the root on: a worker stays in the folder that it was started in."""
+    """The absolute path: a worker stays in the folder where it was started."""
     try:
         return os.path.join(os.getcwd(), label) if label and not os.path.isabs(label) else label
-    except OSError:  # the folder that we stand in is gone, and what lay in it
+    except OSError:  # the current folder was deleted, and the photos in it too
         return label
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], io.BufferedReader]:
-    """Where to write requests and read answers."""
+    """The pipe for requests and the pipe for answers."""
     if process.stdin is None or not isinstance(process.stdout, io.BufferedReader):
-        raise AssertionError("a process without the pipes it was started with")
+        raise AssertionError("the process has no pipes")
     if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with suppress(OSError):  # a user may have only so much in pipes
-            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+        with suppress(OSError):  # the system limits the sum of a user's pipes
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return process.stdin, process.stdout
 
 
-def _no_start(error: Exception) -> OptionError:
+def _cannot_start(error: Exception) -> OptionError:
     return OptionError(
-        f"no process can be started to decode photos in ({error}): --no-isolate, or isolate=False, "
-        "decodes them in this one"
+        f"no process can be started that decodes photos ({error}): --no-isolate, or isolate=False, "
+        "decodes them in this process"
     )
 
 
-def _end_of(status: int | None) -> str:
+def _status_in_words(status: int | None) -> str:
     if status is None:
         return "it answers nonsense"
     with suppress(ValueError):
@@ -240,21 +250,21 @@ def _end_of(status: int | None) -> str:
 
 
 def work() -> None:
-    """Answer the requests on stdin on what was stdout, until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for who started this
+    """Answer the requests of stdin, one after the other. Answers go to the original stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a decoder prints
+    os.dup2(2, 1)  # a decoder's prints go to stderr
     requests = sys.stdin.buffer
     limits = Limits(**json.loads(requests.readline()))
-    _bound_memory(limits)
+    _limit_memory(limits)
     _answer(answers, {"ready": True})
     for line in requests:
-        _end_at(limits.max_seconds + _OVERTIME)
-        _decode(json.loads(line), limits, answers)
-        _end_at(0)
+        _set_alarm(limits.max_seconds + _OVERTIME)
+        _decode_and_answer(json.loads(line), limits, answers)
+        _set_alarm(0)
 
 
-def _decode(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
+def _decode_and_answer(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
     try:
         photo = read_photo(request["path"], min_side=request["min_side"], limits=limits)
     except PhotoError as error:
@@ -271,15 +281,16 @@ def _answer(answers: IO[bytes], head: dict[str, Any], content: memoryview | byte
     answers.flush()
 
 
-def _bound_memory(limits: Limits) -> None:
-    """Have the system refuse memory beyond the limit, where it can: not on Windows."""
+def _limit_memory(limits: Limits) -> None:
+    """Have the system limit the memory of this process. Windows has no such limit."""
     if resource is not None:
-        most = limits.max_memory + _SLACK
-        with suppress(OSError, ValueError):  # macOS takes no such limit; or one is lower already
+        most = limits.max_memory + _ADDRESS_SLACK
+        # macOS refuses it. Elsewhere a lower limit may be set already.
+        with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def _end_at(seconds: float) -> None:
-    """Be ended after so many seconds, whoever is still there to watch; 0: not any more."""
+def _set_alarm(seconds: float) -> None:
+    """Have the system end this process after so many seconds; 0: cancel that."""
     if hasattr(signal, "alarm"):
-        signal.alarm(math.ceil(min(seconds, _LONGEST_SECONDS)))
+        signal.alarm(math.ceil(min(seconds, _LONGEST_TIMER)))

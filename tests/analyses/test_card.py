@@ -10,11 +10,13 @@ from helpers.places import SAMPLES
 from PIL import Image
 
 from facematch import FaceMatcher
-from facematch.analyses.card import STYLES, Card
+from facematch.analyses.card import Card
 from facematch.errors import OptionError, UnreadablePhotoError
-from facematch.photos.reading import list_photos
+from facematch.output import as_json
+from facematch.photos.listing import list_photos
+from facematch.pictures import draw
 from facematch.pictures.canvas import save_picture, text_width
-from facematch.pictures.card import split, swap
+from facematch.pictures.card import CARD_STYLES, split, swap
 
 matcher = FaceMatcher(min_face=60)
 
@@ -25,9 +27,9 @@ def card() -> Card:
     return matcher.card({"mother": photos("mother")}, {"daughter": years})
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", CARD_STYLES)
 def test_every_style_is_drawn(card: Card, style: str) -> None:
-    light, dark = (card.picture(theme, style) for theme in ("light", "dark"))
+    light, dark = (draw(card, theme, style=style) for theme in ("light", "dark"))
     assert light.shape == dark.shape
     assert light.shape[1] == 1080
     assert light[2, 2].mean() > 200 > 60 > dark[2, 2].mean()
@@ -35,7 +37,7 @@ def test_every_style_is_drawn(card: Card, style: str) -> None:
 
 def test_a_style_that_is_none_is_refused(card: Card) -> None:
     with pytest.raises(OptionError, match="no style 'mosaic'; there are: pair, split"):
-        card.picture(style="mosaic")
+        draw(card, style="mosaic")
 
 
 def test_the_halves_are_of_both(card: Card) -> None:
@@ -55,7 +57,7 @@ def test_a_swap_changes_the_face_and_nothing_around_it() -> None:
 
 
 def test_a_card_is_told_to_a_program(card: Card) -> None:
-    told = json.loads(card.as_json())
+    told = json.loads(as_json(card))
     assert list(told) == [
         "parent", "child", "score", "score_low", "score_high", "meaning", "warnings", "skipped",
     ]  # fmt: skip
@@ -69,15 +71,15 @@ def test_a_card_shows_one_of_each() -> None:
 
 def test_a_saved_picture_holds_no_metadata(card: Card, tmp_path: Path) -> None:
     for ending in ("png", "jpg", "webp"):
-        path = save_picture(card.picture(), tmp_path / "new" / f"card.{ending}")
+        path = save_picture(draw(card), tmp_path / "new" / f"card.{ending}")
         with Image.open(path) as opened:
             assert not opened.getexif()
             assert not {"exif", "xmp", "icc_profile", "comment"} & opened.info.keys()
     with pytest.raises(UnreadablePhotoError, match=r"end its name in \.png or \.jpg"):
-        save_picture(card.picture(), tmp_path / "card.bmp")
+        save_picture(draw(card), tmp_path / "card.bmp")
 
 
 def test_names_too_long_for_their_place_are_cut(card: Card) -> None:
     long = matcher.card({"m" * 90: photos("mother")[:1]}, {"d" * 90: photos("daughter")[:1]})
-    assert long.picture().shape[1] == 1080
+    assert draw(long).shape[1] == 1080
     assert text_width("m" * 90, 44, bold=True) > 1080

@@ -19,8 +19,10 @@ from facematch.analyses.find import SAME_PERSON, ArchiveFace, Findings, by_perso
 from facematch.archive.index import Index
 from facematch.cli import app
 from facematch.errors import MissingPhotoError, OptionError
-from facematch.photos.dates import years
-from facematch.photos.reading import list_photos
+from facematch.output import as_json, rows, table
+from facematch.photos.dates import parse_years
+from facematch.photos.listing import list_photos
+from facematch.pictures import draw
 from facematch.scoring.cosine import unit_rows
 from facematch.types import Face, Gallery, Pixels, Portrait, Skipped, Subject
 
@@ -46,10 +48,10 @@ def test_an_archive_is_searched_face_by_face(archive: Path) -> None:
     assert (first.sightings[0].subject.photo, len(first.sightings)) == (
         str(archive / "group.jpg"), 1,
     )  # fmt: skip
-    told = json.loads(found.as_json())
+    told = json.loads(as_json(found))
     assert [each["rank"] for each in told["found"]] == [1, 2, 3]
     assert told["found"][0]["photos"] == [{"photo": str(archive / "group.jpg"), "face": 2}]
-    assert found.picture().std() > 20
+    assert draw(found).std() > 20
 
 
 def test_photos_of_one_person_are_together_and_siblings_apart() -> None:
@@ -109,9 +111,9 @@ def index(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
 
 def same(one: Findings, other: Findings) -> None:
     """Assert that two searches tell the same, but for where the last digits end."""
-    for row, like in zip(one.rows(), other.rows(), strict=True):
+    for row, like in zip(rows(one), rows(other), strict=True):
         assert row == pytest.approx(like, abs=0.01)
-    told, known = json.loads(one.as_json()), json.loads(other.as_json())
+    told, known = json.loads(as_json(one)), json.loads(as_json(other))
     for each in (told, known):
         del each["found"]
         each["skipped"].sort(key=str)
@@ -127,12 +129,12 @@ def test_an_index_tells_what_the_folder_told(archive: Path, index: Index) -> Non
     for one, other in zip(kept.found, folder.found, strict=True):
         difference = one.sightings[0].portrait.astype(int) - other.sightings[0].portrait
         assert np.abs(difference).mean() < 2
-    assert kept.picture().shape == folder.picture().shape
+    assert draw(kept).shape == draw(folder).shape
 
 
 def printed(found: Findings) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(found.table())
+    console.print(table(found))
     return console.export_text()
 
 
@@ -167,7 +169,7 @@ def test_only_photos_of_some_years_are_searched(archive: Path, tmp_path: Path) -
     index = matcher.new_index(tmp_path / "db")
     matcher.index(list_photos(dated), index)
     for options, wanted in (
-        ({"span": years("1951-1971")}, "1971-01-01.png"),
+        ({"span": parse_years("1951-1971")}, "1971-01-01.png"),
         ({"older": True}, "1950-12-31.png"),
         ({"older": True, "born": date(1971, 1, 1)}, "1950-12-31.png"),
     ):
@@ -181,13 +183,13 @@ def test_only_photos_of_some_years_are_searched(archive: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("195", "are no years"), ("1970-1950", "run backwards"), ("0000", "are no years")],
+    [("195", "are no years"), ("1970-1950", "first year is later"), ("0000", "are no years")],
 )
 def test_years_are_checked(words: str, message: str) -> None:
-    assert years("1950").holds(date(1950, 12, 31))
-    assert not years("1950").holds(date(1951, 1, 1))
+    assert parse_years("1950").contains(date(1950, 12, 31))
+    assert not parse_years("1950").contains(date(1951, 1, 1))
     with pytest.raises(OptionError, match=message):
-        years(words)
+        parse_years(words)
 
 
 def test_a_photo_that_has_changed_is_shown_grey(archive: Path, tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_what_an_index_knows_is_not_searched_again(archive: Path, index: Index) 
     knowing.known = knowing.open_index(index.where)
     father, child = {"dad": [archive / "father.png"]}, {"son": [archive / "a copy.png"]}
     told, known = matcher.family(father, child), knowing.family(father, child)
-    for row, like in zip(told.rows(), known.rows(), strict=True):
+    for row, like in zip(rows(told), rows(known), strict=True):
         assert row == pytest.approx(like, abs=0.01)
     sides = [archive / "group.jpg"], [archive / "a copy.png", archive / "broken.jpg"]
     one, other = ([each.gallery(side) for side in sides] for each in (matcher, knowing))

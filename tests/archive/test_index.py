@@ -25,7 +25,7 @@ from facematch.archive.index import Index, IndexedPhoto
 from facematch.archive.indexing import forget
 from facematch.cli import app
 from facematch.errors import ArchiveError, MissingExtraError
-from facematch.photos.reading import list_photos
+from facematch.photos.listing import list_photos
 from facematch.types import Chips, Vectors
 from facematch.weights.catalogue import KNOWN, RESEMBLANCE
 
@@ -321,7 +321,7 @@ sys.path.insert(0, "tests")
 from helpers.fakes import ColourEmbedder, CountingDetector
 from facematch import FaceMatcher
 from facematch.archive import indexing
-from facematch.photos.reading import list_photos
+from facematch.photos.listing import list_photos
 
 indexing.load_embedder = lambda name: ColourEmbedder()
 indexing._BATCH = 2
@@ -334,6 +334,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_with_every_photo_once(tmp_path: Path) -> None:
     box, rng = tmp_path / "box", random.Random(0)
     box.mkdir()
@@ -491,8 +492,8 @@ def test_the_command_tells_what_it_did(box: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.stdout.splitlines() == [
         f"{tmp_path / 'db'}: 3 faces",
-        "4 photos looked at with 3 faces, 0 known by content, 0 gone, 0 unchanged",
-        "of no use: 1 not-an-image; `facematch db info --failed` names them",
+        "4 photos searched, 3 faces found, 0 known by content, 0 gone, 0 unchanged",
+        "without a usable face: 1 not-an-image; `facematch db info --failed` names them",
     ]
     other = CliRunner().invoke(app, [*arguments[:-1], "whole-tight"])
     assert isinstance(other.exception, ArchiveError)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from facematch.detection.alignment import (
     crop_faces,
-    cut_again,
     dlib_frame,
     portraits,
+    recrop,
     similarity_transform,
 )
 from facematch.detection.landmarks import LandmarkLocator
@@ -66,7 +66,7 @@ def test_a_chip_does_not_depend_on_size_or_turn(scale: float, angle: int) -> Non
 def test_a_chip_cut_again_shows_what_one_cut_from_the_photo_does() -> None:
     found = FaceMatcher().find_faces(SAMPLES / "father.png")
     wide = Frame(90, dlib_frame(90, padding=0.4).template)
-    chips = cut_again(found.chips, dlib_frame(), wide)
+    chips = recrop(found.chips, dlib_frame(), wide)
     expected = crop_faces(found.photo.pixels, found.faces, wide)
     assert chips.shape == (1, 90, 90, 3)
     inner = np.s_[:, 12:-12, 12:-12]  # the first chip ends there
@@ -74,7 +74,7 @@ def test_a_chip_cut_again_shows_what_one_cut_from_the_photo_does() -> None:
     assert apart.mean() < 6
     assert np.abs(chips[inner].astype(float)[:, :, ::-1] - expected[inner]).mean() > 10
     assert (chips[:, 0] > 0).any()
-    np.testing.assert_array_equal(cut_again(found.chips, dlib_frame(), dlib_frame()), found.chips)
+    np.testing.assert_array_equal(recrop(found.chips, dlib_frame(), dlib_frame()), found.chips)
 
 
 def test_no_face_gives_no_chip() -> None:

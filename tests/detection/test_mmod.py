@@ -26,7 +26,7 @@ def test_levels_lie_inside_the_picture_and_apart(width: int, height: int) -> Non
         assert top + down <= high - 11
     for index, one in enumerate(rects):
         for other in rects[:index]:
-            assert not mmod._intersect(one, other)
+            assert not mmod._rectangles_intersect(one, other)
 
 
 def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_a_flat_chip_has_no_sharpness() -> None:
 @pytest.mark.parametrize(("by", "warned"), [(0, False), (0.1, False), (0.3, True), (-0.3, True)])
 def test_a_face_turned_away_is_warned_of(by: float, warned: bool) -> None:
     warnings = quality_warnings(face(200, turned(by)), noise(150, 150))
-    assert any("turned away" in warning for warning in warnings) is warned
+    assert any("turned to the side" in warning for warning in warnings) is warned
 
 
 @pytest.mark.parametrize(("rows", "warned"), [(0, False), (15, False), (40, True)])
@@ -55,7 +55,7 @@ def test_a_face_cut_off_by_the_edge_is_warned_of(rows: int, warned: bool) -> Non
     chip = np.maximum(noise(150, 150), 1)
     chip[150 - rows :] = 0
     warnings = quality_warnings(face(200), chip)
-    assert any("at the photo's edge" in warning for warning in warnings) is warned
+    assert any("cut off by the photo's edge" in warning for warning in warnings) is warned
 
 
 def test_turn_does_not_depend_on_size_place_or_tilt() -> None:

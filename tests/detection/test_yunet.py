@@ -8,7 +8,7 @@ from helpers.made_up import noise
 from helpers.places import SAMPLES, SHARED, shared_file
 
 from facematch.detection.mmod import MmodDetector
-from facematch.detection.yunet import YuNetDetector, _merged
+from facematch.detection.yunet import YuNetDetector, _without_duplicates
 from facematch.errors import OptionError, WeightsError
 from facematch.photos.reading import read_photo
 from facematch.types import Box
@@ -68,14 +68,16 @@ def test_a_smaller_least_face_finds_smaller_faces(detector: YuNetDetector) -> No
 
 def test_a_box_inside_a_surer_one_is_no_face_of_its_own() -> None:
     whole, cheek, beside = (0, 0, 100, 100, 0.95), (45, 45, 50, 50, 0.7), (70, 0, 100, 100, 0.8)
-    np.testing.assert_array_equal(_merged(np.array([cheek, whole, beside])), [whole, beside])
+    np.testing.assert_array_equal(
+        _without_duplicates(np.array([cheek, whole, beside])), [whole, beside]
+    )
 
 
 def test_two_faces_that_overlap_a_little_are_both_kept_whichever_is_surer() -> None:
     boxes = (80, 0, 40, 40), (0, 0, 100, 100)  # half of the small one lies inside the large one
     for first, second in (boxes, boxes[::-1]):
         surer, other = (*first, 0.9), (*second, 0.8)
-        np.testing.assert_array_equal(_merged(np.array([other, surer])), [surer, other])
+        np.testing.assert_array_equal(_without_duplicates(np.array([other, surer])), [surer, other])
 
 
 def test_a_close_up_is_one_face_however_large(detector: YuNetDetector) -> None:

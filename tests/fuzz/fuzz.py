@@ -22,11 +22,12 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 with atheris.instrument_imports(include=["facematch", "PIL"]):
     from facematch.errors import FacematchError, PhotoError
+    from facematch.photos.formats import READER_BY_FORMAT, reader_class
     from facematch.photos.limits import Limits
-    from facematch.photos.reading import _READERS, _reader, read_photo
+    from facematch.photos.reading import read_photo
 
-    for kind in _READERS:  # which would be imported later, and not be guided
-        _reader(kind)
+    for kind in READER_BY_FORMAT:  # imported now, so that atheris instruments them
+        reader_class(kind)
     from weight_files import READERS, real_files
 
 FOLDER = Path(tempfile.mkdtemp(prefix="facematch-fuzz-"))

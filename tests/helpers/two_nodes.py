@@ -29,7 +29,7 @@ from facematch.detection.whole import tight
 from facematch.evaluation.measure import Enrolled, enrol
 from facematch.evaluation.protocols import Listed, Search
 from facematch.matcher import FaceMatcher
-from facematch.photos.reading import list_photos
+from facematch.photos.listing import list_photos
 from facematch.types import Face, Pixels
 from helpers.fakes import ColourEmbedder
 

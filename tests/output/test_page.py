@@ -12,7 +12,7 @@ from helpers.made_up import photos
 from helpers.places import SAMPLES
 
 from facematch import FaceMatcher
-from facematch.photos.reading import list_photos
+from facematch.photos.listing import list_photos
 
 matcher = FaceMatcher(min_face=60)
 EVIL = "<script>alert(1)</script>"

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def read_photo(path, **options):
 isolation.read_photo = read_photo
 isolation.work()
 """
-_LIMITS = Limits(max_pixels=500_000, max_seconds=1.5)
+_LIMITS = Limits(max_pixels=500_000, max_seconds=3)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def decoders() -> Decoders:
 
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch) -> Decoders:
-    monkeypatch.setattr(isolation, "_WORK", _HOSTILE)
+    monkeypatch.setattr(isolation, "_WORKER_CODE", _HOSTILE)
     return Decoders(_LIMITS)
 
 
@@ -140,9 +141,9 @@ def test_a_path_means_what_it_means_here(
         ("segfault.jpg", CrashedPhotoError, r"its decoder crashed \(SIGSEGV\)"),
         ("quits.jpg", CrashedPhotoError, r"its decoder crashed \(status 3\)"),
         ("lies.jpg", CrashedPhotoError, r"its decoder crashed \(it answers nonsense\)"),
-        ("killed.jpg", PhotoTooLargeError, "for want of memory most likely"),
+        ("killed.jpg", PhotoTooLargeError, "most likely because memory ran out"),
         ("hungry.jpg", PhotoTooLargeError, "asks for too much"),
-        ("hangs.jpg", PhotoTimeoutError, r"took more than 1\.5 seconds"),
+        ("hangs.jpg", PhotoTimeoutError, r"took more than 3 seconds"),
     ],
 )
 def test_a_decoder_that_misbehaves_costs_its_photo(
@@ -152,10 +153,8 @@ def test_a_decoder_that_misbehaves_costs_its_photo(
     for each in (name, "good.jpg"):
         (tmp_path / each).write_bytes(content)
     good = hostile.read(tmp_path / "good.jpg")
-    start = time.monotonic()
     with pytest.raises(error, match=rf"{name}: .*{message}"):
         hostile.read(tmp_path / name)
-    assert time.monotonic() - start < 5
     assert same(hostile.read(tmp_path / "good.jpg"), good)
 
 
@@ -166,7 +165,7 @@ def test_what_a_decoder_prints_is_no_answer(tmp_path: Path, hostile: Decoders) -
 
 @posix
 def test_the_rest_of_a_folder_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_WORK", _HOSTILE)
+    monkeypatch.setattr(isolation, "_WORKER_CODE", _HOSTILE)
     names = ["1.jpg", "segfault.jpg", "2.jpg", "hangs.jpg", "killed.jpg", "3.jpg", "none.jpg"]
     for name in names[:-1]:
         (tmp_path / name).write_bytes(encode(quadrants(300, 200), "jpeg"))
@@ -181,11 +180,23 @@ def test_the_rest_of_a_folder_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     assert codes == ["", "crashed", "", "timeout", "too-large", "", "missing"]
 
 
-def test_a_photo_in_time_is_not_blamed_for_a_clock_that_runs_out_later(tmp_path: Path) -> None:
-    decoders = Decoders(Limits(max_seconds=0.5))
+def test_a_photo_in_time_is_not_blamed_for_a_clock_that_runs_out_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clocks = []
+
+    class Clock(threading.Timer):
+        def start(self) -> None:
+            clocks.append(self)
+            super().start()
+
+    monkeypatch.setattr(threading, "Timer", Clock)
+    decoders = Decoders(Limits())
     for _ in range(3):
         decoders.read(SAMPLES / "found.jpg")
-        time.sleep(0.3)
+    assert len(clocks) == 4  # one for the start
+    assert all(clock.finished.is_set() and not clock.is_alive() for clock in clocks)
+    assert len(decoders._idle) == 1
 
 
 def test_a_worker_is_used_again(decoders: Decoders) -> None:
@@ -226,7 +237,7 @@ def test_where_no_worker_starts_it_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, executable: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)
-    monkeypatch.setattr(isolation, "_WORK", "raise SystemExit(1)")
+    monkeypatch.setattr(isolation, "_WORKER_CODE", "raise SystemExit(1)")
     with pytest.raises(OptionError, match=r"no process can be started .*--no-isolate, or isolate="):
         Decoders(Limits()).read(SAMPLES / "son.png")
 
@@ -247,7 +258,7 @@ def test_workers_end_with_the_program(ending: str) -> None:
     )
     assert done.stderr == ""
     worker = int(done.stdout)
-    for _ in range(100):
+    for _ in range(600):
         if not is_running(worker):
             return
         time.sleep(0.05)
