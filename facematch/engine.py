@@ -34,11 +34,18 @@ if TYPE_CHECKING:
 # than the detector's 80 and enough for a chip.
 _DECODED_SIDE = 2000
 
+IDENTITY_EMBEDDER = "dlib-resnet"  # its vectors tell people apart
+
+
+def _identity_embedder() -> Embedder:
+    return load_embedder(IDENTITY_EMBEDDER)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Engine:
     """A detector, an embedder and what they work with; every analysis is a function of it.
 
+    `embedder` compares relatives, `identity_embedder` tells whether two faces are one person.
     `min_face` is the side, in pixels of the photo's file, of the smallest face to find; None stands
     for 5 % of the long side. With `decoders`, photos are decoded in processes of their own. A photo
     is looked up in `store` before it is searched. `reopen` makes the same engine in another
@@ -52,6 +59,7 @@ class Engine:
     decoders: Decoders | None = None
     store: FaceStore | None = None
     landmarks: LandmarkLocator = field(default_factory=LandmarkLocator)
+    identity_embedder: Embedder = field(default_factory=_identity_embedder)
     reopen: Callable[[], Engine] | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Engine], tuple[Any, ...]]:

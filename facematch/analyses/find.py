@@ -10,11 +10,10 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.analyses.grouping import IDENTITY, SAME_PERSON, group_by_person, mean_distances
+from facematch.analyses.grouping import SAME_PERSON, group_by_person, mean_distances
 from facematch.analyses.timeline import days_of
 from facematch.detection.alignment import crop_faces, portraits
 from facematch.detection.quality import face_warnings
-from facematch.embedding.registry import load_embedder
 from facematch.engine import Engine
 from facematch.enrolment.gallery import faces, largest_face
 from facematch.enrolment.people import (
@@ -39,7 +38,6 @@ from facematch.scoring.people import (
 )
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import (
-    Embedder,
     EngineNames,
     Gallery,
     Person,
@@ -150,7 +148,6 @@ class SoughtChild:
 
     person: Person
     identities: Vectors
-    identify: Embedder
     days: Span
     skipped: tuple[Skipped, ...]
 
@@ -169,7 +166,7 @@ def seek_child(engine: Engine, child: NamedPhotos, options: FindOptions) -> Soug
     if len(child) != 1:
         raise OptionError(f"one child is searched for, not {len(child)}")
     engine.require_resemblance()
-    identify = load_embedder(IDENTITY)
+    identify = engine.identity_embedder
     [(name, photos)] = child.items()
     skipped: list[Skipped] = []
     usable = list(without_skipped(map(largest_face, faces(engine, photos)), skipped))
@@ -183,7 +180,7 @@ def seek_child(engine: Engine, child: NamedPhotos, options: FindOptions) -> Soug
         crop_faces(portrait.photo.pixels, [portrait.faces[index]], identify.frame)[0]
         for portrait, index in usable
     ]
-    return SoughtChild(person, identify.embed(np.stack(chips)), identify, days, tuple(skipped))
+    return SoughtChild(person, identify.embed(np.stack(chips)), days, tuple(skipped))
 
 
 class Candidates:
@@ -302,7 +299,7 @@ def _archive_faces(
         return
     vectors = unit_rows(engine.embedder.embed(portrait.chips))
     z = z_scores_of_faces(engine.require_resemblance(), vectors, wanted.person)
-    identify = wanted.identify
+    identify = engine.identity_embedder
     identities = identify.embed(crop_faces(portrait.photo.pixels, portrait.faces, identify.frame))
     for index, vector in enumerate(vectors):
         yield ArchiveFace(

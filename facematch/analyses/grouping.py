@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.types import Vectors
 
-IDENTITY = "dlib-resnet"  # the embedder whose vectors tell people apart
-# A distance of its vectors. dlib says "one person" below 0.6, but a third of the pairs of FIW's
+# A distance of vectors of the engine's `identity_embedder`, dlib's. dlib says "one person" below 0.6, but a third of the pairs of FIW's
 # brothers, and of its sisters, lie below that. Below 0.45 lie 3 in 100 of them, and 40 in 100 pairs
 # of photos of one person: `benchmarks/eval_find.py` prints it. One person may appear twice; two
 # people are hardly ever joined.

@@ -77,8 +77,8 @@ class Curve:
     """The likeness to one parent over time, smoothed: `distance` (G,) at `x` (G,).
 
     `band` (2, G) is the 95 % confidence interval, resampling the photos. `trend` is the slope of a
-    straight line, in standard deviations a year, and where 95 % of such lines lie (Student's t);
-    None where the days are too few to say.
+    straight line, in standard deviations a year, and its 95 % confidence interval
+    (Student's t); None where the days are too few to say.
     """
 
     parent: str

@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from facematch.archive.index import Index, PhotoRecord
+from facematch.archive.index import Index
+from facematch.archive.records import PhotoRecord
 from facematch.errors import PhotoError
 from facematch.photos.limits import Limits
 from facematch.photos.listing import photos_in

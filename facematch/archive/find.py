@@ -19,15 +19,13 @@ from facematch.analyses.find import (
     seek_child,
     z_scores_of_faces,
 )
-from facematch.archive.index import (
+from facematch.archive.index import OVERSAMPLING, Index, searched_vectors
+from facematch.archive.tables import (
     FACE_COLUMNS,
     FIRST_FACE,
-    OVERSAMPLING,
-    Index,
-    both,
+    all_of,
     matrix,
     photos_where,
-    searched_vectors,
     subject_of,
 )
 from facematch.detection.alignment import portraits
@@ -67,14 +65,14 @@ def find_in_index(
 def _count(candidates: Candidates, days: Span, index: Index, condition: str | None) -> None:
     """Count the photos and faces that are searched, and what is left out."""
     candidates.faces = index.count(condition)
-    candidates.photos = index.count(both(condition, FIRST_FACE))
+    candidates.photos = index.count(all_of(condition, FIRST_FACE))
     for failed in index.failed():
         if failed["code"] != NoFaceError.code:
             candidates.skipped.append(Skipped(failed["photo"], failed["code"], failed["reason"]))
         elif days == Span():
             candidates.photos += 1
     if days != Span():
-        candidates.undated = index.count(both("taken IS NULL", FIRST_FACE))
+        candidates.undated = index.count(all_of("taken IS NULL", FIRST_FACE))
 
 
 def _batches(

@@ -9,24 +9,23 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
-from facematch.analyses.grouping import IDENTITY
 from facematch.archive.changes import IndexingOptions, changes_of, digest_of, file_state, is_text
-from facematch.archive.index import Index, IndexedFace, IndexedPhoto, searched_vectors
+from facematch.archive.index import Index, searched_vectors
+from facematch.archive.records import IndexedFace, IndexedPhoto
 from facematch.detection.alignment import crop_faces
 from facematch.detection.quality import face_warnings, sharpness
-from facematch.embedding.registry import load_embedder
 from facematch.engine import Engine
 from facematch.enrolment.gallery import faces
 from facematch.errors import NoFaceError
 from facematch.photos.dates import date_of
 from facematch.photos.limits import Limits
 from facematch.runtime.distributed import distribute
-from facematch.types import Embedder, Portrait, Skipped
+from facematch.types import Portrait, Skipped
 from facematch.weights.catalogue import engine_weights
 
 PHOTOS_PER_COMMIT = 64  # a run that dies loses at most these
@@ -70,7 +69,7 @@ def open_index(engine: Engine, place: str | os.PathLike[str], *, make: bool = Fa
         return Index(place, engine_identity(engine))
     vector, identity = (
         int(embedder.embed(np.empty((0, *embedder.frame.shape), np.uint8)).shape[1])
-        for embedder in (engine.embedder, load_embedder(IDENTITY))
+        for embedder in (engine.embedder, engine.identity_embedder)
     )
     model = engine.resemblance
     comparable = vector if model is None else model.transform.shape[1]
@@ -142,7 +141,7 @@ def _indexed_photo(
 
 
 def _indexed_faces(engine: Engine, portrait: Portrait) -> tuple[IndexedFace, ...]:
-    identify = _identity_embedder()
+    identify = engine.identity_embedder
     vectors = engine.embedder.embed(portrait.chips)
     chips = crop_faces(portrait.photo.pixels, portrait.faces, identify.frame)
     identities = identify.embed(chips)
@@ -159,11 +158,6 @@ def _indexed_faces(engine: Engine, portrait: Portrait) -> tuple[IndexedFace, ...
         )
         for row, face in enumerate(portrait.faces)
     )
-
-
-@cache
-def _identity_embedder() -> Embedder:
-    return load_embedder(IDENTITY)
 
 
 def write_photos(photos: Iterable[IndexedPhoto], index: Index, report: IndexingReport) -> None:

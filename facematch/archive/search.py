@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from facematch.archive.index import (
-    FACE_COLUMNS,
-    OVERSAMPLING,
-    Index,
-    matrix,
-    photos_where,
-    subject_of,
-)
+from facematch.archive.index import OVERSAMPLING, Index
+from facematch.archive.tables import FACE_COLUMNS, matrix, photos_where, subject_of
 from facematch.photos.dates import Span
 from facematch.photos.reading import photo_digest
 from facematch.scoring.best import BestParents
