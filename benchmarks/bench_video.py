@@ -22,6 +22,7 @@ from machine import machine
 from measuring import parser, show
 
 from facematch.matcher import FaceMatcher
+from facematch.output import as_json
 from facematch.photos.reading import read_photo
 from facematch.video.clip import Clip
 from facematch.video.reader import ClipReader
@@ -67,7 +68,7 @@ def check(found: Clip) -> None:
     (girl,) = found.people
     father, mother = (verdict.cosine for verdict in girl.verdicts)
     if girl.looks < 12 or girl.last < SECONDS - 3 or not mother > father:
-        sys.exit(f"a wrong answer: {found.as_json()}")
+        sys.exit(f"a wrong answer: {as_json(found)}")
 
 
 def draw(path: Path) -> Path:

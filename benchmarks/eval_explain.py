@@ -48,8 +48,10 @@ from facematch.analyses.explain import (
 )
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.embedding.kin import KinEmbedder
-from facematch.evaluation.fiw import ARCHIVE, RELATIONS, cut_chip, open_faces
-from facematch.evaluation.protocols import Trial, read_fiw
+from facematch.evaluation.fiw import RELATIONS, read_fiw
+from facematch.evaluation.fiw_faces import ARCHIVE, cut_chip, open_faces
+from facematch.evaluation.protocols import Trial
+from facematch.pictures import draw
 from facematch.scoring.resemblance import model_for
 from facematch.weights.catalogue import models_folder, read_weights
 from facematch.weights.dlib_format import read_network, tuned_graph
@@ -243,14 +245,14 @@ def seconds(runs: int = 7) -> dict[str, str]:
     matcher = FaceMatcher()
     pair = SAMPLES / "father.png", SAMPLES / "son.png"
     found: dict[str, list[float]] = {"score": [], "explain": [], "picture": []}
-    matcher.explain(*pair).picture()
+    draw(matcher.explain(*pair))
     for _ in range(runs):
         start = time.perf_counter()
         matcher.score(*pair)
         scored = time.perf_counter()
         explained = matcher.explain(*pair)
         done = time.perf_counter()
-        explained.picture()
+        draw(explained)
         bootstrap_means = time.perf_counter()
         for name, value in zip(
             found, (scored - start, done - scored, bootstrap_means - done), strict=True

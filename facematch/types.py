@@ -121,9 +121,9 @@ class Match:
     `cosine` lies in [-1, 1] and compares the two embeddings. `score` is the mini-me score, 0 to
     100: of 100 unrelated people, how many look less like this child than this parent does.
     `likelihood_ratio` says how many times more often such a likeness is seen between parent and
-    child than between strangers; 95 % of those that other families would have taught lie in
-    `likelihood_ratio_interval`. All are None where no resemblance model fits the embedder. None of
-    them is a paternity test.
+    child than between strangers; `likelihood_ratio_interval` is its 95 % confidence
+    interval, resampling the training families. All are None where no resemblance model fits the
+    embedder. None of them is a paternity test.
     """
 
     parent: Subject
@@ -212,6 +212,14 @@ class StoredFace:
     reason: str = ""
 
 
+def mean_direction(
+    vectors: Vectors, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """The weighted sum of the rows, scaled to length 1. Shapes: (N, D), (N,) -> (D,)."""
+    total = (np.ones(len(vectors)) if weights is None else weights) @ vectors
+    return np.asarray(total / np.linalg.norm(total), np.float32)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
     """Faces ready to be compared, the largest of each photo.
@@ -284,6 +292,10 @@ class Gallery:
             photos=self.counts[np.array(rows, np.intp)],
         )
 
+    def averaged(self, name: str) -> Gallery:
+        """One entry: the mean of all photos, labelled `name`; see `by_person`."""
+        return self.by_person([name] * len(self.subjects))
+
     def by_person(self, people: Sequence[str]) -> Gallery:
         """One entry for each person: the mean of their photos, those warned of counting half.
 
@@ -296,15 +308,14 @@ class Gallery:
         for at, person in enumerate(people):
             photos.setdefault(person, []).append(at)
         weights = self.weights
-        sums = [weights[rows] @ self.vectors[rows] for rows in photos.values()]
-        means = np.array([total / np.linalg.norm(total) for total in sums], np.float32)
+        means = [mean_direction(self.vectors[rows], weights[rows]) for rows in photos.values()]
         best = [max(rows, key=lambda at: (weights[at], -at)) for rows in photos.values()]
         return Gallery(
             subjects=tuple(
                 replace(self.subjects[at], photo=person)
                 for person, at in zip(photos, best, strict=True)
             ),
-            vectors=means.reshape(-1, self.vectors.shape[1]),
+            vectors=np.array(means, np.float32).reshape(-1, self.vectors.shape[1]),
             space=self.space,
             warnings=tuple(self.phrases[at] for at in best),
             skipped=self.skipped,
@@ -325,6 +336,11 @@ class Person:
     portraits: Chips
     digests: tuple[str, ...]
     taken: tuple[date | None, ...]
+
+    @property
+    def averaged(self) -> Gallery:
+        """One row: the mean of all their photos; a photo with a warning counts half."""
+        return self.gallery.averaged(self.name)
 
     @property
     def portrait(self) -> Pixels:

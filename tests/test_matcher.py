@@ -14,7 +14,7 @@ from facematch import FaceMatcher, PhotoError, read_photo
 from facematch.detection.registry import DETECTORS, load_detector
 from facematch.embedding.registry import EMBEDDERS, load_embedder
 from facematch.errors import MissingPhotoError, NoFaceError, OptionError, UnknownBackendError
-from facematch.output.report import match_as_json
+from facematch.output import as_json
 from facematch.types import Photo
 from facematch.weights.catalogue import state
 
@@ -159,7 +159,7 @@ def test_an_unknown_back_end_lists_those_there_are() -> None:
 
 def test_json_holds_exactly_what_is_promised() -> None:
     match = matcher.score(sample("father.png"), sample("son.png"))
-    fields = json.loads(match_as_json(match))
+    fields = json.loads(as_json(match))
     assert list(fields) == [
         "parent", "child", "cosine", "score", "likelihood_ratio", "likelihood_ratio_interval",
         "engine", "warnings", "support",

@@ -217,7 +217,7 @@ def _moment(
     draws = bootstrap_means(shown, rng), np.repeat(own.vectors, RESAMPLES, axis=0)
     z = distances(model, draws, (len(rows), 1), rng)
     low, high = np.quantile(z, [0.025, 0.975])
-    mean = shown.by_person([parent.name] * len(rows))
+    mean = shown.averaged(parent.name)
     distance = people_z_scores(model, mean, own).ravel()
     return Moment(
         parent=parent.name,

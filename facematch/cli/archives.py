@@ -23,8 +23,9 @@ from facematch.cli.options import (
 from facematch.errors import NoFaceError, printable
 
 if TYPE_CHECKING:
-    from facematch.archive.index import Index, IndexedPhoto
+    from facematch.archive.index import Index
     from facematch.archive.indexing import IndexingReport
+    from facematch.archive.records import IndexedPhoto
 
 
 database = typer.Typer(
@@ -93,7 +94,6 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds, and which engine made it."""
-    from facematch.archive.index import FIRST_FACE
 
     found = _opened(place)
     useless = list(found.failed())
@@ -104,7 +104,7 @@ def info(
     size = found.bytes_on_disk
     facts = {
         "faces": f"{found.count():,}",
-        "photos": f"{found.count(FIRST_FACE):,} with a face",
+        "photos": f"{found.photos_with_faces():,} with a face",
         "failed": _codes(Counter(each["code"] for each in useless)),
         "engine": ", ".join(f"{name} {value}" for name, value in found.engine.items()),
         "size": "not known of object storage" if size is None else f"{size / 1e6:,.1f} MB",

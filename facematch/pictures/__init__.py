@@ -1,1 +1,35 @@
-"""Pictures of results: functions of arrays and words, never of files."""
+"""Results as pictures: one module draws one result, `canvas.py` is what they share.
+
+`draw` finds the module of a result by its type, and imports only that module.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from facematch.types import Pixels
+
+_PICTURE_MODULES = {
+    "Card": "card",
+    "Clip": "clip",
+    "Explanation": "explanation",
+    "Family": "family",
+    "Findings": "findings",
+    "Portrait": "faces",
+    "Timeline": "timeline",
+}
+
+
+def draw(result: object, theme: str = "light", **options: Any) -> Pixels:
+    """The picture of a result in a theme of `canvas.THEMES`. Shapes: (H, W, 3).
+
+    `options` are those of the module that draws it: a card has a `style`. Raises TypeError for what
+    is no result.
+    """
+    name = type(result).__name__
+    if name not in _PICTURE_MODULES:
+        raise TypeError(f"{name} has no picture; there are: {', '.join(sorted(_PICTURE_MODULES))}")
+    module = import_module(f"facematch.pictures.{_PICTURE_MODULES[name]}")
+    picture: Pixels = module.draw(result, theme=theme, **options)
+    return picture

@@ -1,48 +1,54 @@
-"""The picture people post: a parent and a child side by side, the score, a line of meaning."""
+"""The picture that people share: a parent and a child, their score, and what it means."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.analyses.card import Card
+from facematch.detection.alignment import portrait_frame
+from facematch.errors import OptionError
 from facematch.pictures.canvas import THEMES, Sheet, resized, text_width
-from facematch.types import Pixels, Points
+from facematch.scoring.wording import card_meaning, shown_score
+from facematch.types import Person, Pixels, Points
 
-_WIDTH, _EDGE, _GAP = 1080, 60, 30  # pixels
-_WORDS = 440  # high, below the faces
-_FOOT = "No paternity test: it compares two faces, and says nothing about descent."
+CARD_STYLES = ("pair", "split", "blend", "swap", "strip")
+_CARD_WIDTH, _CARD_EDGE, _PAIR_GAP, _STRIP_STEP = 1080, 60, 15, 12  # pixels
+_WORDS_HEIGHT = 440  # pixels, below the faces
+_MOST_ON_STRIP = 6  # photos of each person
+_CARD_FOOT = "No paternity test: it compares two faces, and says nothing about descent."
 
-Named: TypeAlias = tuple[str, Pixels]
 
+def draw(card: Card, theme: str = "light", style: str = "pair") -> Pixels:
+    """Faces above names, a score and what it means. Shapes: (H, W, 3).
 
-def draw_card(
-    faces: Pixels, names: tuple[str, str], score: str, meaning: str, theme: str = "light"
-) -> Pixels:
-    """A picture of faces above names, a score and what it means. Shapes: (H, W, 3) -> (H, W, 3)."""
-    colours = THEMES[theme]
-    inner = _WIDTH - 2 * _EDGE
+    Raises OptionError for a style that is not in `CARD_STYLES`.
+    """
+    faces, colours = _faces(card, style, theme), THEMES[theme]
+    inner = _CARD_WIDTH - 2 * _CARD_EDGE
     shown = resized(faces, inner, round(inner * faces.shape[0] / faces.shape[1]))
-    sheet = Sheet(_WIDTH, shown.shape[0] + 2 * _EDGE + _WORDS, colours)
-    sheet.paste(shown, (_EDGE, _EDGE), round_corners=36)
-    middle, top = _WIDTH / 2, _EDGE + shown.shape[0]
-    quarter = inner / 4
-    sheet.write(names[0], (_EDGE + quarter, top + 50), 44, bold=True, width=inner / 2 - 30)
-    sheet.write(names[1], (_EDGE + 3 * quarter, top + 50), 44, bold=True, width=inner / 2 - 30)
+    sheet = Sheet(_CARD_WIDTH, shown.shape[0] + 2 * _CARD_EDGE + _WORDS_HEIGHT, colours)
+    sheet.paste(shown, (_CARD_EDGE, _CARD_EDGE), round_corners=36)
+    middle, top = _CARD_WIDTH / 2, _CARD_EDGE + shown.shape[0]
+    for name, quarter in ((card.parent.name, 1), (card.child.name, 3)):
+        place = (_CARD_EDGE + quarter * inner / 4, top + 50)
+        sheet.write(name, place, 44, bold=True, width=inner / 2 - 30)
+    score = shown_score(card.likeness.score)
     sheet.write(score, (middle, top + 180), 120, colour=colours.accent, bold=True)
     half = text_width(score, 120, bold=True) / 2
     sheet.write("/100", (middle + half + 12, top + 206), 40, colour=colours.quiet, anchor="lm")
     sheet.write("mini-me score", (middle, top + 276), 32, colour=colours.quiet)
+    meaning = card_meaning(card.likeness.score, card.child.name)
     sheet.write(meaning, (middle, top + 346), 38, width=inner)
-    sheet.write(_FOOT, (middle, top + 428), 22, colour=colours.quiet, width=inner)
+    sheet.write(_CARD_FOOT, (middle, top + 428), 22, colour=colours.quiet, width=inner)
     return sheet.pixels()
 
 
 def pair(parent: Pixels, child: Pixels) -> Pixels:
     """Both side by side, alike in size. Shapes: (S, S, 3) twice -> (S, 2 S + gap, 3)."""
-    gap = np.full((len(parent), _GAP // 2, 3), 255, np.uint8)
+    gap = np.full((len(parent), _PAIR_GAP, 3), 255, np.uint8)
     return np.concatenate([parent, gap, child], axis=1)
 
 
@@ -86,9 +92,9 @@ def strip(rows: Sequence[tuple[Sequence[str], NDArray[np.uint8]]], theme: str = 
     """Many photos in rows, a caption under each. Shapes: (N, S, S, 3) a row -> (H, W, 3)."""
     colours = THEMES[theme]
     most = max(3, *(len(captions) for captions, _ in rows))
-    side = (_WIDTH - 2 * _EDGE - (most - 1) * 12) // most
-    step = side + 12
-    sheet = Sheet(_WIDTH - 2 * _EDGE, len(rows) * (side + 44), colours)
+    side = (_CARD_WIDTH - 2 * _CARD_EDGE - (most - 1) * _STRIP_STEP) // most
+    step = side + _STRIP_STEP
+    sheet = Sheet(_CARD_WIDTH - 2 * _CARD_EDGE, len(rows) * (side + 44), colours)
     for row, (captions, shown) in enumerate(rows):
         for column, (caption, picture) in enumerate(zip(captions, shown, strict=True)):
             place = (column * step, row * (side + 44))
@@ -96,3 +102,31 @@ def strip(rows: Sequence[tuple[Sequence[str], NDArray[np.uint8]]], theme: str = 
             below = (place[0] + side / 2, place[1] + side + 20)
             sheet.write(caption, below, 20, colour=colours.quiet, width=side)
     return sheet.pixels()
+
+
+def _faces(card: Card, style: str, theme: str) -> Pixels:
+    """The upper part of the card, in one of `CARD_STYLES`."""
+    parent, child = card.parent.portrait, card.child.portrait
+    match style:
+        case "pair":
+            return pair(parent, child)
+        case "split":
+            return split(parent, child)
+        case "blend":
+            return blend(parent, child)
+        case "swap":
+            return swap(parent, child, portrait_frame(len(child)).template)
+        case "strip":
+            return strip([_strip_row(card.parent), _strip_row(card.child)], theme)
+    raise OptionError(f"no style {style!r}; there are: {', '.join(CARD_STYLES)}")
+
+
+def _strip_row(person: Person) -> tuple[list[str], Pixels]:
+    """Captions and portraits of some photos, evenly chosen, in the order they were taken."""
+    days = [(str(day) if day else "", row) for row, day in enumerate(person.taken)]
+    order = [row for _, row in sorted(days)]
+    count = min(len(order), _MOST_ON_STRIP)
+    picked = np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))
+    rows = [order[index] for index in picked.tolist()]
+    captions = [str(person.taken[row] or person.name) for row in rows]
+    return captions, np.asarray(person.portraits[rows])

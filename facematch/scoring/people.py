@@ -1,8 +1,8 @@
 """How alike two people are over all their photos, and how sure that is.
 
-With several photos of a person the spread of their likeness shows by drawing from them with
-replacement (bootstrap, Efron 1979). Of n photos it shows (n-1)/n; of a single one, nothing. The
-rest is drawn from a normal curve as wide as FIW's photos of the same people spread.
+The photos of a person are resampled with replacement (bootstrap, Efron 1979). With n photos this
+shows (n-1)/n of the variance from photo to photo; with one photo, nothing. Normal noise adds the
+rest, as wide as the spread of FIW's photos of the same people.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from facematch.scoring.cosine import cosine_matrix
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import Gallery, Person, Vectors
 
-Resamples = NDArray[np.float64]  # (B,) a value a draw
+Resamples = NDArray[np.float64]  # (B,) a value for each resample
 
 Interval = tuple[float, float]
 
-RESAMPLES = 400  # draws: shares of them are sure to 2 in 100
+RESAMPLES = 400  # bootstrap resamples: a share of them has a standard error of 2 in 100
 
 # In the standard deviations that distances come in, on the families the models were fitted on;
 # `benchmarks/eval_family.py` prints all three.
@@ -34,9 +34,9 @@ COUPLE_SPREAD = 0.894  # of the mean of a couple's distances, in that of one par
 class Likeness:
     """How much one person looks like another, averaged over their photos.
 
-    The intervals hold 95 % of what other photos of them would give, that of the likelihood ratio
-    also what other families to learn from would. `share` says in what share of draws this parent is
-    the one the child looks most like, None where there is no other.
+    The intervals are 95 % confidence intervals, resampling the photos; that of the likelihood ratio
+    resamples the training families too. `share` is the share of resamples in which the child looks
+    most like this parent, None where there is no other.
     """
 
     parent: str
@@ -55,7 +55,7 @@ class Likeness:
 
 
 def bootstrap_means(gallery: Gallery, rng: np.random.Generator) -> Vectors:
-    """Means of as many photos drawn with replacement, a row a draw: (B, D), unit."""
+    """The mean of the photos in each bootstrap resample: (B, D), unit rows."""
     photos = len(gallery.subjects)
     times = rng.multinomial(photos, np.full(photos, 1 / photos), RESAMPLES)
     sums = (times * gallery.weights) @ gallery.vectors.astype(np.float64)
@@ -68,30 +68,30 @@ def distances(
     photos: tuple[int, int],
     rng: np.random.Generator,
 ) -> Resamples:
-    """How alike two people are in each draw, comparable with single photos: (B,).
+    """The z-score of two people in each resample, comparable with single photos: (B,).
 
-    `sides` are what `drawn` gave for them, `photos` how many photos there are of each.
+    `sides` are their `bootstrap_means`, `photos` how many photos there are of each.
     """
     inverse = np.full(RESAMPLES, (1 / photos[0] + 1 / photos[1]) / 2)
     z = model.correct_for_averaging(model.pair_z_scores(*sides), inverse)
-    unsaid = PHOTO_SPREAD * np.sqrt((1 / photos[0] ** 2 + 1 / photos[1] ** 2) / 2)
-    return np.asarray(z + rng.normal(0, unsaid, RESAMPLES))
+    noise = PHOTO_SPREAD * np.sqrt((1 / photos[0] ** 2 + 1 / photos[1] ** 2) / 2)
+    return np.asarray(z + rng.normal(0, noise, RESAMPLES))
 
 
 def between_parents(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much more a child looks like each parent than like all of them on average, a draw each.
+    """Difference of each parent's z-score from the parents' mean, in each bootstrap resample.
 
-    Most parents lie close together, so what was seen is drawn towards no difference, the more the
-    less the photos say (a normal prior, `PARENTS_APART` wide). Shapes: (P, B) -> (P, B).
+    Most parents lie close together, so the difference is shrunk towards zero, more where the photos
+    are few (a normal prior with the variance `PARENTS_APART`). Shapes: (P, B) -> (P, B).
     """
     apart = z - z.mean(axis=0)
-    seen = apart.mean(axis=1, keepdims=True)
+    mean = apart.mean(axis=1, keepdims=True)
     kept = reliability(z)
-    return np.asarray(kept * seen + np.sqrt(kept) * (apart - seen))
+    return np.asarray(kept * mean + np.sqrt(kept) * (apart - mean))
 
 
 def reliability(z: NDArray[np.float64]) -> float:
-    """What share of the difference between parents that was seen is no chance, 0 to 1."""
+    """The share of the measured difference between parents that is not noise, 0 to 1."""
     parents = len(z)
     apart = z - z.mean(axis=0)
     noise = 2 * float(apart.var(axis=1).mean()) * parents / (parents - 1)
@@ -99,7 +99,7 @@ def reliability(z: NDArray[np.float64]) -> float:
 
 
 def score_interval(model: ResemblanceModel, z: Resamples) -> tuple[float, float]:
-    """Where 95 % of the draws' mini-me scores lie."""
+    """95 % confidence interval of the mini-me score, from its z-scores in each resample."""
     low, high = np.quantile(model.calibrate(z)[0], [0.025, 0.975]).tolist()
     return low, high
 
@@ -107,7 +107,10 @@ def score_interval(model: ResemblanceModel, z: Resamples) -> tuple[float, float]
 def ratio_interval(
     model: ResemblanceModel, z: Resamples, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Where 95 % of the likelihood ratios lie, of these draws and of other families' teaching."""
+    """95 % confidence interval of the likelihood ratio.
+
+    It resamples the photos, as `z` (B,) does, and the training families.
+    """
     slopes, intercepts = rng.choice(model.log_ratio_draws.astype(np.float64), len(z)).T
     logs = np.clip(slopes * z + intercepts, *model.log_ratio[2:].astype(np.float64))
     low, high = np.exp(np.quantile(logs, [0.025, 0.975])).tolist()
@@ -115,7 +118,7 @@ def ratio_interval(
 
 
 def of_couple(model: ResemblanceModel, z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distances of both parents, (2, ...), as one that is spread among strangers as one parent's.
+    """One z-score for both parents, scaled so that strangers spread as with one parent.
 
     Shapes: (2, ...) -> (...).
     """
@@ -132,11 +135,11 @@ def likeness(
     *,
     turned: bool = False,
 ) -> Likeness:
-    """How alike a parent and a child are, `away` (B,) being their distances as drawn.
+    """How alike a parent and a child are; `z` (B,) are their z-scores in each resample.
 
-    `turned`: neither is a parent, and the mean of both ways to see them is taken.
+    `turned` says that neither is a parent: then the mean of both directions counts.
     """
-    one, other = (averaged(person) for person in people)
+    one, other = (person.averaged for person in people)
     point = people_z_scores(model, one, other).ravel()
     if turned:
         both = (point + people_z_scores(model, other, one).ravel()) / 2
@@ -152,11 +155,6 @@ def likeness(
         likelihood_ratio_interval=ratio_interval(model, z, rng),
         share=None if share is None or np.isnan(share) else float(share),
     )
-
-
-def averaged(person: Person) -> Gallery:
-    """One row: the mean of all their photos."""
-    return person.gallery.by_person([person.name] * len(person.portraits))
 
 
 def people_z_scores(model: ResemblanceModel, one: Gallery, other: Gallery) -> NDArray[np.float64]:

@@ -42,8 +42,11 @@ from facematch.analyses.explain import (
 )
 from facematch.detection.alignment import dlib_frame
 from facematch.embedding.kin import KinEmbedder
+from facematch.output import as_json, rows
+from facematch.output.explanation import note
+from facematch.pictures import draw
 from facematch.pictures.canvas import DARK, LIGHT
-from facematch.pictures.heat import heat_over
+from facematch.pictures.explanation import heat_over
 from facematch.scoring.resemblance import model_for
 from facematch.types import Chips, EngineNames, Frame, Match, Subject, Vectors
 from facematch.weights.catalogue import read_weights
@@ -242,11 +245,11 @@ def test_regions_come_with_the_greatest_drop_first() -> None:
 
 def test_an_explanation_becomes_json_and_rows() -> None:
     found = an_explanation()
-    written = json.loads(found.as_json())
+    written = json.loads(as_json(found))
     assert list(written) == ["match", "unit", "whole", "regions"]
     assert (written["unit"], written["whole"]) == ("cosine", 2.0)
     assert written["match"]["warnings"] == ["blurred"]
-    assert written["regions"] == list(found.rows())
+    assert written["regions"] == list(rows(found))
     assert written["regions"][0] == {
         "region": "nose", "drop": 0.6, "noise": 0.0991, "verdict": CARRIES,
         "parent_drop": 0.6, "child_drop": 0.6, "score_without": None,
@@ -258,17 +261,17 @@ def test_without_a_resemblance_model_the_cosine_is_explained_and_that_is_said() 
     found = matcher.explain(SAMPLES / "father.png", SAMPLES / "son.png")
     assert found.unit == "cosine"
     assert found.whole == pytest.approx(found.match.cosine)
-    assert "no resemblance model" in found.words()
+    assert "no resemblance model" in note(found)
     assert any("no resemblance model fits" in warning for warning in found.warnings)
     assert all(each.score_without is None for each in found.regions)
 
 
 def test_little_likeness_is_said_to_be_little() -> None:
     found = replace(an_explanation(), unit="standard deviations", whole=0.4)
-    assert "little likeness" in found.words()
-    assert "0.40 standard deviations more alike" in found.words()
-    assert "less alike" in replace(found, whole=-0.4).words()
-    assert "little likeness" not in replace(found, whole=2.4).words()
+    assert "little likeness" in note(found)
+    assert "0.40 standard deviations more alike" in note(found)
+    assert "less alike" in note(replace(found, whole=-0.4))
+    assert "little likeness" not in note(replace(found, whole=2.4))
 
 
 def test_a_number_is_shown_with_its_sign() -> None:
@@ -279,7 +282,7 @@ def test_a_number_is_shown_with_its_sign() -> None:
 
 def test_the_picture_shows_both_faces_and_all_bars() -> None:
     found = an_explanation()
-    light, dark = found.picture(), found.picture("dark")
+    light, dark = draw(found), draw(found, "dark")
     assert light.shape == dark.shape == (light.shape[0], 1080, 3)
     assert light[0, 0].tolist() == list(LIGHT.ground)
     assert dark[0, 0].tolist() == list(DARK.ground)
@@ -328,6 +331,7 @@ def related() -> list[tuple[Chips, Drops]]:
     return found
 
 
+@pytest.mark.slow
 def test_shuffled_weights_destroy_the_map(related: list[tuple[Chips, Drops]]) -> None:
     shuffled, model = Shuffled(), model_for("kin-1")
     others = [measure_drops(chips, shuffled, model).regions for chips, _ in related]
@@ -342,6 +346,7 @@ def test_shuffled_weights_destroy_the_map(related: list[tuple[Chips, Drops]]) ->
     assert np.abs(others).mean() < 0.2 * np.abs(maps).mean()
 
 
+@pytest.mark.slow
 def test_the_top_region_costs_more_than_a_random_one_of_its_size(
     related: list[tuple[Chips, Drops]],
 ) -> None:

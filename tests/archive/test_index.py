@@ -21,8 +21,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
-from facematch.archive.index import Index, IndexedPhoto
-from facematch.archive.indexing import forget
+from facematch.archive.changes import IndexingOptions, forget_photos
+from facematch.archive.index import Index
+from facematch.archive.indexing import engine_identity
+from facematch.archive.records import IndexedPhoto
 from facematch.cli import app
 from facematch.errors import ArchiveError, MissingExtraError
 from facematch.photos.listing import list_photos
@@ -36,7 +38,7 @@ TWO = ((10, 10, 60, 60), (5, 5, 30, 30))  # boxes
 
 @pytest.fixture(autouse=True)
 def _identities_are_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facematch.archive.indexing.load_embedder", lambda name: ColourEmbedder())
+    monkeypatch.setattr("facematch.engine.load_embedder", lambda name: ColourEmbedder())
 
 
 @pytest.fixture
@@ -57,16 +59,18 @@ def counting(**options: float) -> FaceMatcher:
 def indexed(box: Path, **options: bool) -> tuple[FaceMatcher, Index, object]:
     """A run of a program of its own over the folder, and what it told."""
     matcher = counting()
-    index = matcher.new_index(box.parent / "db")
+    index = matcher.open_index(box.parent / "db", make=True)
     return (
         matcher,
         index,
-        matcher.index(sorted(map(str, box.iterdir())), index, within=[str(box)], **options),
+        matcher.index_photos(
+            sorted(map(str, box.iterdir())), index, options=IndexingOptions((str(box),), **options)
+        ),
     )
 
 
 def looks(matcher: FaceMatcher) -> int:
-    return matcher.detector.calls  # type: ignore[attr-defined, no-any-return]
+    return matcher.engine.detector.calls  # type: ignore[attr-defined, no-any-return]
 
 
 def photos_in(index: Index) -> list[str]:
@@ -92,7 +96,7 @@ def rows_of(index: Index) -> list[tuple[object, ...]]:
 
 def test_every_face_becomes_a_row_and_every_failure_too(box: Path) -> None:
     matcher, index, told = indexed(box)
-    assert (told.looked_at, told.faces, told.failed) == (4, 6, {"not-an-image": 1})
+    assert (told.searched, told.faces, told.failed) == (4, 6, {"not-an-image": 1})
     assert photos_in(index) == ["0.png", "1.png", "2.png", "text.jpg"]
     [batch] = index.rows(["photo", "face", "faces_found", "box", "vector", "identity"])
     first = batch.to_pylist()[0]
@@ -109,16 +113,16 @@ def test_a_second_run_touches_nothing(box: Path) -> None:
     _, index, _ = indexed(box)
     before = rows_of(index)
     matcher, again, told = indexed(box)
-    assert (looks(matcher), told.unchanged, told.looked_at) == (0, 4, 0)
+    assert (looks(matcher), told.unchanged, told.searched) == (0, 4, 0)
     assert rows_of(again) == before
 
 
-def test_only_what_is_new_or_changed_is_looked_at(box: Path) -> None:
+def test_only_what_is_new_or_changed_is_searched(box: Path) -> None:
     indexed(box)
     Image.fromarray(noise(90, 90, 7)).save(box / "0.png")
     Image.fromarray(noise(90, 90, 8)).save(box / "new.png")
     matcher, index, told = indexed(box)
-    assert (looks(matcher), told.looked_at, told.unchanged, told.gone) == (2, 2, 3, 0)
+    assert (looks(matcher), told.searched, told.unchanged, told.gone) == (2, 2, 3, 0)
     assert Counter(photos_in(index)) == Counter(["0.png", "1.png", "2.png", "new.png", "text.jpg"])
     fresh, _, _ = indexed_anew(box)
     assert rows_of(index) == rows_of(fresh)
@@ -126,8 +130,8 @@ def test_only_what_is_new_or_changed_is_looked_at(box: Path) -> None:
 
 def indexed_anew(box: Path) -> tuple[Index, FaceMatcher, object]:
     matcher = counting()
-    index = matcher.new_index(box.parent / "anew")
-    return index, matcher, matcher.index(list_photos(box), index)
+    index = matcher.open_index(box.parent / "anew", make=True)
+    return index, matcher, matcher.index_photos(list_photos(box), index)
 
 
 def test_renamed_copied_and_touched_photos_are_not_embedded_again(box: Path) -> None:
@@ -136,7 +140,7 @@ def test_renamed_copied_and_touched_photos_are_not_embedded_again(box: Path) -> 
     shutil.copy(box / "1.png", box / "copy.png")
     os.utime(box / "2.png", (0, 0))
     matcher, index, told = indexed(box)
-    assert (looks(matcher), told.looked_at, told.moved, told.gone) == (0, 0, 3, 1)
+    assert (looks(matcher), told.searched, told.moved, told.gone) == (0, 0, 3, 1)
     assert rows_of(index) == rows_of(indexed_anew(box)[0])
     assert looks(indexed(box)[0]) == 0
 
@@ -159,7 +163,7 @@ def test_removed_photos_go_and_those_elsewhere_stay(box: Path, tmp_path: Path) -
     elsewhere.mkdir()
     Image.fromarray(noise(90, 90, 9)).save(elsewhere / "other.png")
     matcher, index, _ = indexed(box)
-    matcher.index(list_photos(elsewhere), index, within=[str(elsewhere)])
+    matcher.index_photos(list_photos(elsewhere), index, options=IndexingOptions((str(elsewhere),)))
     (box / "1.png").unlink()
     (elsewhere / "other.png").unlink()
     _, index, told = indexed(box)
@@ -182,9 +186,9 @@ def test_a_photo_that_is_broken_and_mended_is_in_one_table(box: Path) -> None:
 
 def test_failed_photos_are_tried_again_only_when_asked(box: Path) -> None:
     indexed(box)
-    assert indexed(box)[2].looked_at == 0
+    assert indexed(box)[2].searched == 0
     matcher, index, told = indexed(box, retry=True)
-    assert (told.looked_at, looks(matcher), told.failed) == (1, 0, {"not-an-image": 1})
+    assert (told.searched, looks(matcher), told.failed) == (1, 0, {"not-an-image": 1})
     assert photos_in(index) == ["0.png", "1.png", "2.png", "text.jpg"]
 
 
@@ -195,20 +199,20 @@ def test_content_is_compared_when_asked(box: Path) -> None:
     content[-1] ^= 1  # of the last checksum: another file of the same size
     (box / "0.png").write_bytes(content)
     os.utime(box / "0.png", ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert indexed(box)[2].looked_at == 0
-    assert indexed(box, verify=True)[2].looked_at == 1
+    assert indexed(box)[2].searched == 0
+    assert indexed(box, verify=True)[2].searched == 1
 
 
 def test_two_engines_never_share_an_index(box: Path) -> None:
     indexed(box)
     with pytest.raises(ArchiveError, match=r"made with min-face 5 %, this is min-face 40: name"):
-        counting(min_face=40).new_index(box.parent / "db")
+        counting(min_face=40).open_index(box.parent / "db", make=True)
 
 
 def test_photos_without_a_file_or_a_name_that_can_be_written_are_told_of(box: Path) -> None:
     matcher = counting()
-    index = matcher.new_index(box.parent / "db")
-    told = matcher.index([str(box / "none.png")], index)
+    index = matcher.open_index(box.parent / "db", make=True)
+    told = matcher.index_photos([str(box / "none.png")], index)
     assert [(Path(each.photo).name, each.code) for each in told.skipped] == [
         ("none.png", "missing")
     ]
@@ -255,31 +259,31 @@ def test_the_last_photos_of_a_folder_go_too(box: Path) -> None:
 
 
 def test_an_index_follows_its_resemblance_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = FaceMatcher().made_with
+    before = engine_identity(FaceMatcher().engine)
     other = replace(RESEMBLANCE["kin-1-resemblance"], sha256="0" * 64)
     monkeypatch.setitem(RESEMBLANCE, "kin-1-resemblance", other)
-    assert FaceMatcher().made_with != before
+    assert engine_identity(FaceMatcher().engine) != before
     monkeypatch.undo()
     monkeypatch.setitem(KNOWN, "yunet", replace(KNOWN["yunet"], sha256="0" * 64))
-    assert FaceMatcher().made_with == before
+    assert engine_identity(FaceMatcher().engine) == before
 
 
 def test_who_stops_a_run_keeps_what_is_done(box: Path) -> None:
     matcher = counting()
-    index = matcher.new_index(box.parent / "db")
+    index = matcher.open_index(box.parent / "db", make=True)
 
     def stopped(seen: Iterable[IndexedPhoto], _: int) -> Iterator[IndexedPhoto]:
         yield from islice(seen, 2)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        matcher.index(list_photos(box), index, watch=stopped)
+        matcher.index_photos(list_photos(box), index, on_progress=stopped)
     assert photos_in(index) == ["0.png", "1.png"]
 
 
 def test_a_folder_of_other_things_is_left_alone(box: Path) -> None:
     with pytest.raises(ArchiveError, match=r"holds other files \(0\.png\): name a new folder"):
-        counting().new_index(box)
+        counting().open_index(box, make=True)
     with pytest.raises(ArchiveError, match="is a file: name a folder"):
         Index(box / "0.png")
     with pytest.raises(ArchiveError, match="there is no such index"):
@@ -311,7 +315,7 @@ def test_without_lancedb_it_is_said_what_to_install(
     with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch\["):
         Index(box)
     with pytest.raises(MissingExtraError):
-        counting().new_index(box.parent / "db")
+        counting().open_index(box.parent / "db", make=True)
     assert not (box.parent / "db").exists()
 
 
@@ -320,16 +324,17 @@ import sys
 sys.path.insert(0, "tests")
 from helpers.fakes import ColourEmbedder, CountingDetector
 from facematch import FaceMatcher
+from facematch import engine
 from facematch.archive import indexing
 from facematch.photos.listing import list_photos
 
-indexing.load_embedder = lambda name: ColourEmbedder()
-indexing._BATCH = 2
+engine.load_embedder = lambda name: ColourEmbedder()
+indexing.PHOTOS_PER_COMMIT = 2
 matcher = FaceMatcher(detector=CountingDetector((10, 10, 60, 60)), embedder=ColourEmbedder())
-index = matcher.new_index(sys.argv[2])
+index = matcher.open_index(sys.argv[2], make=True)
 add = index.add
 index.__class__.add = lambda self, batch: (print("adding", flush=True), add(batch))
-matcher.index(list_photos(sys.argv[1]), index)
+matcher.index_photos(list_photos(sys.argv[1]), index)
 print("done", flush=True)
 """
 
@@ -348,11 +353,11 @@ def test_killed_at_any_moment_it_goes_on_with_every_photo_once(tmp_path: Path) -
             time.sleep(rng.uniform(0, 0.02))
             run.kill()
     matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=ColourEmbedder())
-    index = matcher.new_index(tmp_path / "db")
+    index = matcher.open_index(tmp_path / "db", make=True)
     before = len(photos_in(index))
-    told = matcher.index(list_photos(box), index)
+    told = matcher.index_photos(list_photos(box), index)
     assert 0 < before < 40
-    assert told.looked_at == 40 - before
+    assert told.searched == 40 - before
     assert sorted(photos_in(index)) == sorted(path.name for path in box.iterdir())
     assert index.count() == 40
     assert rows_of(index) == rows_of(indexed_of_one(box, tmp_path / "other"))
@@ -360,8 +365,8 @@ def test_killed_at_any_moment_it_goes_on_with_every_photo_once(tmp_path: Path) -
 
 def indexed_of_one(box: Path, where: Path) -> Index:
     matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=ColourEmbedder())
-    index = matcher.new_index(where)
-    matcher.index(list_photos(box), index)
+    index = matcher.open_index(where, make=True)
+    matcher.index_photos(list_photos(box), index)
     return index
 
 
@@ -393,8 +398,8 @@ def secret(tmp_path: Path) -> tuple[Path, Index]:
         Image.fromarray(noise(90, 90, number)).save(box / f"{number}.png")
     Image.new("RGB", (90, 90)).save(box / "secret.png")
     matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=Telling())
-    index = matcher.new_index(tmp_path / "db")
-    matcher.index(list_photos(box), index)
+    index = matcher.open_index(tmp_path / "db", make=True)
+    matcher.index_photos(list_photos(box), index)
     assert secret_in(tmp_path / "db")
     return box / "secret.png", index
 
@@ -418,11 +423,11 @@ def test_what_is_forgotten_is_on_disk_no_more(
 def test_many_commits_become_few_files_and_an_index_grows_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facematch.archive.indexing._BATCH", 1)
-    monkeypatch.setattr("facematch.archive.indexing._SETTLED_EVERY", 10)
-    monkeypatch.setattr("facematch.archive.index._PARTS", 9)
+    monkeypatch.setattr("facematch.archive.indexing.PHOTOS_PER_COMMIT", 1)
+    monkeypatch.setattr("facematch.archive.indexing._COMMITS_PER_OPTIMIZE", 10)
+    monkeypatch.setattr("facematch.archive.index._SMALL_FILES", 9)
     monkeypatch.setattr("facematch.archive.index.LARGE", 10)
-    monkeypatch.setattr("facematch.archive.index._PARTITION", 10)
+    monkeypatch.setattr("facematch.archive.index._FACES_PER_PARTITION", 10)
     for number in range(45):
         Image.fromarray(noise(80, 80, number)).save(tmp_path / f"{number}.png")
     index = indexed_of_one(tmp_path, tmp_path / "db")
@@ -441,10 +446,10 @@ def test_photos_whose_files_are_gone_are_forgotten_by_name(secret: tuple[Path, I
     photo.unlink()
     for number in range(3):
         photo.with_name(f"{number}.png").unlink()
-    forget(index, [photo])
+    forget_photos(index, [photo])
     assert secret_in(Path(index.where)) == []
     assert index.count() == 30
-    forget(index, [photo.parent])
+    forget_photos(index, [photo.parent])
     assert list(index.known()) == []
     result = CliRunner().invoke(app, ["db", "forget", index.where, str(photo)])
     assert result.exit_code == 1
@@ -455,7 +460,12 @@ def test_compacting_destroys_what_a_run_took_out(secret: tuple[Path, Index]) -> 
     photo, index = secret
     photo.unlink()
     matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=Telling())
-    assert matcher.index(list_photos(photo.parent), index, within=[str(photo.parent)]).gone == 1
+    assert (
+        matcher.index_photos(
+            list_photos(photo.parent), index, options=IndexingOptions((str(photo.parent),))
+        ).gone
+        == 1
+    )
     assert secret_in(Path(index.where))
     assert "MB now" in CliRunner().invoke(app, ["db", "compact", index.where]).output
     assert secret_in(Path(index.where)) == []

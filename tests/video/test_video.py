@@ -28,8 +28,11 @@ from facematch.errors import (
     TruncatedPhotoError,
     UnreadablePhotoError,
 )
+from facematch.output import as_json, rows, table
+from facematch.output.clip import CLIP_COLUMNS
+from facematch.pictures import draw
 from facematch.types import EngineNames, Gallery, Photo, Pixels, Skipped, Subject
-from facematch.video.clip import ROW, Clip, ClipPerson, ParentScore, clip_people
+from facematch.video.clip import Clip, ClipPerson, ParentScore, clip_people
 from facematch.video.reader import ClipLimits, ClipReader, clock
 from facematch.video.tracking import (
     MOST_KEYFRAMES,
@@ -433,7 +436,7 @@ def test_the_best_sightings_are_kept_and_not_two_of_one_moment() -> None:
 def test_faces_seen_badly_are_followed_by_place_and_not_by_their_looks() -> None:
     tracker = Tracker("kin-1", apart=0.1)
     vector = np.eye(1, 8, dtype=np.float32)
-    profile = "the face is turned away: one seen from the front says more"
+    profile = "the face is turned to the side: a frontal photo gives a surer score"
     for look, left in enumerate((0, 20, 900)):
         bad = Detection(shot(look, left, profile), np.zeros((1, 1, 3), np.uint8), 0.1)
         tracker.add([bad], vector)
@@ -456,8 +459,8 @@ def test_stopping_gives_what_is_known_so_far() -> None:
     assert shares == pytest.approx([0, 1 / 12, 2 / 12, 3 / 12, 4 / 12])
     nothing = matcher.video(CLIP, PARENTS, watch=lambda _: False)
     assert nothing.people == ()
-    assert list(nothing.rows()) == []
-    assert nothing.picture().shape[1] == 1080
+    assert list(rows(nothing)) == []
+    assert draw(nothing).shape[1] == 1080
 
 
 def test_control_c_prints_what_is_known_so_far() -> None:
@@ -490,7 +493,10 @@ def a_clip() -> Clip:
         ParentScore("dad", 2, 0.51234567, 78.25, (60.1234, 85.5), 2.25, (2.0, 2.5)),
         ParentScore("[mum]", 1, 0.25),
     )
-    shots = (shot(0.04, 10), shot(2.0, 12, "the face is blurred: a sharper photo says more"))
+    shots = (
+        shot(0.04, 10),
+        shot(2.0, 12, "the face is blurred: a sharper photo gives a surer score"),
+    )
     person = ClipPerson("person 1", 5, 0.04, 9.96, shots, 1.46, verdicts)
     return Clip("film.mp4", 10.04, 12, (person,), EngineNames("mmod", "kin", "kin-1-resemblance"))
 
@@ -502,12 +508,12 @@ def test_the_json_of_a_clip_is_as_it_was() -> None:
         "likelihood_ratio_interval": [2.0, 2.5], "support": "slight support for kinship",
     }  # fmt: skip
     unknown = dict.fromkeys(verdict) | {"parent": "[mum]", "photos": 1, "cosine": 0.25}
-    blurred = "the face is blurred: a sharper photo says more"
+    blurred = "the face is blurred: a sharper photo gives a surer score"
     frames = [
         {"seconds": 0.04, "box": [10, 0, 110, 100], "confidence": 1.0, "warnings": []},
         {"seconds": 2.0, "box": [12, 0, 112, 100], "confidence": 1.0, "warnings": [blurred]},
     ]
-    assert json.loads(a_clip().as_json()) == {
+    assert json.loads(as_json(a_clip())) == {
         "clip": "film.mp4", "seconds": 10.0, "frames_searched": 12, "complete": True,
         "people": [
             {
@@ -521,8 +527,8 @@ def test_the_json_of_a_clip_is_as_it_was() -> None:
 
 
 def test_a_row_is_one_person_against_one_parent() -> None:
-    first, second = a_clip().rows()
-    assert tuple(first) == tuple(second) == ROW
+    first, second = rows(a_clip())
+    assert tuple(first) == tuple(second) == CLIP_COLUMNS
     assert (first["parent"], first["score_low"], first["score_high"]) == ("dad", 60.123, 85.5)
     assert (second["parent"], second["score"], second["support"]) == ("[mum]", None, None)
 
@@ -532,7 +538,7 @@ def test_the_table_says_how_sure_it_is() -> None:
 
     console = Console(width=140, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with console.file:
-        console.print(a_clip().table())
+        console.print(table(a_clip()))
     text = console.export_text()
     for words in ("78 of 100 (60 to 86)", "2.2 (2 to 2.5): slight support", "[mum]", "0:10.0"):
         assert words in text
@@ -541,13 +547,13 @@ def test_the_table_says_how_sure_it_is() -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_picture_shows_a_strip_for_each_person(theme: str) -> None:
     one = a_clip()
-    picture = one.picture(theme)  # type: ignore[arg-type]
+    picture = draw(one, theme)
     assert picture.shape[1:] == (1080, 3)
     assert picture.dtype == np.uint8
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
     assert (picture == 90).all(axis=2).sum() > 2 * 200 * 200  # both portraits
     assert (picture[0, 0].mean() > 128) == (theme == "light")
-    many = replace(one, people=one.people * 20).picture(theme)  # type: ignore[arg-type]
+    many = draw(replace(one, people=one.people * 20), theme)
     assert len(many) < 9000
     assert len(many) > 8 * len(picture)
 
@@ -614,7 +620,7 @@ def test_a_clip_is_scored_for_a_program(kind: str) -> None:
         verdicts = json.loads(result.stdout)["people"][0]["verdicts"]
         assert [verdict["parent"] for verdict in verdicts] == ["father", "mother"]
     else:
-        assert lines[0] == ",".join(ROW)
+        assert lines[0] == ",".join(CLIP_COLUMNS)
         assert len(lines) == 3
 
 

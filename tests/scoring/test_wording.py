@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from facematch.output.report import posterior, support
+from facematch.scoring.wording import posterior, support
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""A Family as a matrix of scores, as rows and as JSON, with a verdict for each child."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from facematch.analyses.family import Family, Verdict
+from facematch.output.json_text import json_object
+from facematch.output.likeness import likeness_fields, likeness_row
+from facematch.scoring.wording import score_words, shown_score
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict in a line: "son: more like dad in 92 of 100 resamples"."""
+    times = f"{verdict.ahead} in {verdict.times_of_100} of 100 resamples"
+    if verdict.most_like is None:
+        return f"{verdict.child}: too close to call ({times})"
+    return f"{verdict.child}: more like {times}"
+
+
+def rows(family: Family) -> Iterator[dict[str, Any]]:
+    """A row for each parent and child."""
+    for likeness in family.likenesses:
+        yield likeness_row(likeness)
+
+
+def as_json(family: Family) -> str:
+    """One JSON object."""
+    return json_object({
+        "parents": [{"name": name, "photos": family.photos[name]} for name in family.parents],
+        "children": [{"name": name, "photos": family.photos[name]} for name in family.children],
+        "pairs": [likeness_fields(likeness) for likeness in family.likenesses],
+        "verdicts": [_verdict_fields(family, verdict) for verdict in family.verdicts],
+        "siblings": [likeness_fields(likeness, ("one", "other")) for likeness in family.siblings],
+        "engine": family.engine,
+        "warnings": family.warnings,
+        "skipped": family.skipped,
+    })  # fmt: skip
+
+
+def table(family: Family) -> RenderableType:
+    """Parents down, children across, then a line for each child and for each two siblings."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    matrix = Table(box=None, padding=(0, 2, 0, 0))
+    matrix.add_column("mini-me score", style="cyan")
+    for child in family.children:
+        matrix.add_column(escape(child))
+    for parent in family.parents:
+        cells = (family.of(parent, child) for child in family.children)
+        words = (score_words(cell.score, cell.score_interval) for cell in cells)
+        matrix.add_row(escape(parent), *(f"[bold]{cell}[/]" for cell in words))
+    lines = [escape(_verdict_line(verdict)) for verdict in family.verdicts]
+    if family.siblings:
+        lines += ["", "siblings, by a model of parents and children:"]
+        lines += [
+            escape(
+                f"{pair.parent} and {pair.child}: {score_words(pair.score, pair.score_interval)}"
+            )
+            for pair in family.siblings
+        ]
+    return Group(matrix, "", *lines)
+
+
+def _verdict_fields(family: Family, verdict: Verdict) -> dict[str, Any]:
+    shares = {name: round(family.of(name, verdict.child).share or 0, 3) for name in family.parents}
+    return {
+        "child": verdict.child,
+        "most_like": verdict.most_like,
+        "shares": shares,
+        "both_parents_score": None if verdict.both is None else round(verdict.both, 3),
+        "words": verdict_words(verdict),
+    }
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    both = "" if verdict.both is None else f"; both parents together: {shown_score(verdict.both)}"
+    return verdict_words(verdict) + both

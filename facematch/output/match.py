@@ -1,0 +1,124 @@
+"""A Match as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, astuple
+from typing import TYPE_CHECKING, Any
+
+from facematch.output.faces import left_top_width_height, rounded_box
+from facematch.output.json_text import json_object
+from facematch.scoring.wording import (
+    engine_words,
+    posterior,
+    ratio_words,
+    score_meaning,
+    shown_score,
+    support,
+)
+from facematch.types import DIGITS, Match, Subject
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def match_fields(match: Match, prior: float | None = None) -> dict[str, Any]:
+    """Fields for JSON; what is not known is None. With a prior, the posterior is in it."""
+    fields = asdict(match)
+    for role in ("parent", "child"):
+        fields[role] = _subject_fields(getattr(match, role))
+    for name, digits in DIGITS.items():
+        fields[name] = None if fields[name] is None else round(fields[name], digits)
+    ratio, interval = match.likelihood_ratio, match.likelihood_ratio_interval
+    digits = DIGITS["likelihood_ratio"]
+    fields["likelihood_ratio_interval"] = interval and [round(end, digits) for end in interval]
+    fields["support"] = None if ratio is None else support(ratio)
+    if prior is not None:
+        chance = None if ratio is None else round(posterior(ratio, prior), digits)
+        fields |= {"prior": prior, "posterior": chance}
+    return fields
+
+
+def as_json(match: Match, prior: float | None = None) -> str:
+    """One JSON object; what is not known is null. With a prior, the posterior is in it."""
+    return json_object(match_fields(match, prior))
+
+
+def rows(match: Match) -> Iterator[dict[str, Any]]:
+    """One row."""
+    fields = match_fields(match)
+    low, high = fields["likelihood_ratio_interval"] or (None, None)
+    yield {
+        "parent": match.parent.photo,
+        "child": match.child.photo,
+        "cosine": fields["cosine"],
+        "score": fields["score"],
+        "likelihood_ratio": fields["likelihood_ratio"],
+        "likelihood_ratio_low": low,
+        "likelihood_ratio_high": high,
+        "support": fields["support"],
+        "warnings": "; ".join(match.warnings) or None,
+    }
+
+
+def table(match: Match, prior: float | None = None) -> Table:
+    """Both faces, the score, the likelihood ratio and the cosine, each with a line of help."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value, help_line in (
+        ("parent", escape(match.parent.photo), _face_words(match.parent)),
+        ("child", escape(match.child.photo), _face_words(match.child)),
+        ("mini-me score", *_score_lines(match.score)),
+        ("likelihood ratio", *_ratio_lines(match)),
+        *_posterior_lines(match, prior),
+        ("cosine", f"{match.cosine:.3f}", "of the two embeddings, from -1 to 1"),
+        ("engine", engine_words(astuple(match.engine)), ""),
+    ):
+        grid.add_row(name, f"[bold]{value}[/]" + (f"\n{help_line}" if help_line else ""))
+    return grid
+
+
+def _face_words(subject: Subject) -> str:
+    left, top, width, height = left_top_width_height(subject.box)
+    return (
+        f"face {subject.face} of {subject.faces_found}, {width:.0f}x{height:.0f} pixels "
+        f"at {left:.0f}, {top:.0f}, confidence {subject.confidence:.2f}"
+    )
+
+
+def _score_lines(score: float | None) -> tuple[str, str]:
+    if score is None:
+        return "not known", ""
+    return f"{shown_score(score)} of 100", score_meaning(score)
+
+
+def _ratio_lines(match: Match) -> tuple[str, str]:
+    ratio, interval = match.likelihood_ratio, match.likelihood_ratio_interval
+    if ratio is None or interval is None:
+        return "not known", ""
+    if ratio >= 1:
+        often = f"{ratio:.1f} times as common in parent and child as in strangers"
+    else:
+        often = f"{1 / ratio:.1f} times as common in strangers as in parent and child"
+    words = f"a likeness like this is {often}: {support(ratio)}"
+    return ratio_words(ratio, interval), words
+
+
+def _posterior_lines(match: Match, prior: float | None) -> list[tuple[str, str, str]]:
+    if prior is None or match.likelihood_ratio is None:
+        return []
+    chance = posterior(match.likelihood_ratio, prior)
+    return [("chance of kinship", f"{chance:.1%}", f"if it was {prior:.1%} before the photos")]
+
+
+def _subject_fields(subject: Subject) -> dict[str, Any]:
+    return {
+        "photo": subject.photo,
+        "box": rounded_box(subject.box),
+        "confidence": round(subject.confidence, 4),
+        "faces_found": subject.faces_found,
+    }

@@ -1,0 +1,151 @@
+"""Likeness over time as a chart, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.analyses.timeline import FEWEST_FOR_CURVE, Curve, Timeline, time_axis
+from facematch.pictures.canvas import THEMES, Colour, Theme
+from facematch.scoring.wording import NO_PATERNITY_TEST
+from facematch.types import Pixels
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+_CHART_INCHES, _CHART_DPI = (10.0, 7.0), 110
+_MOST_PORTRAITS = 9  # below the chart
+_CHART_MARKERS = "osD^v"
+
+
+def draw(timeline: Timeline, theme: str = "light") -> Pixels:
+    """A point for each photo and parent, and portraits of the child below the axis.
+
+    A vertical line through a point is its 95 % confidence interval. Where photos are many, each
+    parent has a curve with its band. Shapes: (H, W, 3).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    colours = THEMES[theme]
+    figure = Figure(figsize=_CHART_INCHES, dpi=_CHART_DPI, facecolor=_share(colours.ground))
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.09, 0.30, 0.88, 0.60))
+    inks = [colours.accent, colours.second, colours.quiet, colours.ink]
+    handles = [
+        _draw_curve(
+            axes,
+            (_points(timeline, curve.parent), curve),
+            _share(inks[index % len(inks)]),
+            _CHART_MARKERS[index % len(_CHART_MARKERS)],
+        )
+        for index, curve in enumerate(timeline.curves)
+    ]
+    places = [time_axis(day, timeline.born) for day in timeline.taken]
+    if np.ptp(places) == 0:  # All of one day: matplotlib would show centuries.
+        axes.set_xlim(places[0] - 0.5, places[0] + 0.5)
+    _dress_axes(axes, colours, timeline)
+    title = f"How much {timeline.child} looks like {' and '.join(timeline.parents)}"
+    axes.set_title(_literal(title), color=_share(colours.ink), fontsize=17, fontweight="bold",
+                   loc="left", pad=12)  # fmt: skip
+    names = [_literal(name) for name in timeline.parents]  # a leading underscore would hide it
+    legend = axes.legend(handles, names, frameon=False, fontsize=13, loc="best")
+    for words in legend.get_texts():
+        words.set_color(_share(colours.ink))
+    below = figure.add_axes((0.09, 0.07, 0.88, 0.13))
+    _draw_portraits(below, axes.get_xlim(), places, timeline.portraits)
+    figure.text(0.5, 0.02, NO_PATERNITY_TEST, color=_share(colours.quiet), ha="center", fontsize=9)
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types here
+    drawn = canvas.buffer_rgba()  # type: ignore[no-untyped-call]  # nor here
+    return np.asarray(drawn, np.uint8)[..., :3].copy()
+
+
+def _points(timeline: Timeline, parent: str) -> NDArray[np.float64]:
+    """Of each photo against a parent: place, distance, and its lower and upper end. (N, 4)."""
+    return np.array([
+        [time_axis(moment.taken, timeline.born), moment.distance, *moment.distance_interval]
+        for moment in timeline.moments
+        if moment.parent == parent
+    ])  # fmt: skip
+
+
+def _draw_curve(
+    axes: Axes,
+    series: tuple[NDArray[np.float64], Curve],
+    ink: tuple[float, float, float],
+    marker: str,
+) -> Artist:
+    """Draw points (N, 4), and the curve where there are enough; gives the legend's handle."""
+    points, curve = series
+    if len(points) >= FEWEST_FOR_CURVE:
+        axes.fill_between(curve.x, *curve.band, color=ink, alpha=0.18, linewidth=0)
+        axes.plot(curve.x, curve.distance, color=ink, linewidth=2.5)
+    places, distances, low, high = points.T
+    axes.vlines(places, low, high, color=ink, alpha=0.35, linewidth=1.5)
+    (handle,) = axes.plot(places, distances, marker, color=ink, markersize=8, alpha=0.75)
+    return handle
+
+
+def _dress_axes(axes: Axes, colours: Theme, timeline: Timeline) -> None:
+    """Axes in the theme's colours; heights are labelled with the scores that lie there."""
+    axes.set_facecolor(_share(colours.ground))
+    low, high = axes.get_ylim()
+    places = [place for _, place in timeline.ticks]
+    axes.set_yticks(places, [f"{score:.0f}" for score, _ in timeline.ticks])
+    axes.set_ylim(min(low, places[1] - 0.2), max(high, places[-1] + 0.3))
+    axes.grid(axis="y", color=_share(colours.quiet), alpha=0.25)
+    axes.tick_params(colors=_share(colours.quiet), labelsize=12)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    label = "date" if timeline.born is None else f"age of {timeline.child} in years"
+    axes.set_xlabel(_literal(label), color=_share(colours.quiet), fontsize=13)
+    axes.set_ylabel("mini-me score", color=_share(colours.quiet), fontsize=13)
+    axes.margins(x=0.05)
+    for name, line in axes.spines.items():
+        line.set_visible(name in ("left", "bottom"))
+        line.set_color(_share(colours.quiet))
+
+
+def _draw_portraits(
+    axes: Axes, limits: tuple[float, float], places: Sequence[float], shown: NDArray[np.uint8]
+) -> None:
+    """Some faces, evenly over the photos, each below its point as far as there is room."""
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    box = axes.get_window_extent()
+    width = box.height / box.width
+    picked = np.unique(np.linspace(0, len(places) - 1, min(len(places), _MOST_PORTRAITS)).round())
+    span = limits[1] - limits[0]
+    lefts = [(places[int(index)] - limits[0]) / span - width / 2 for index in picked]
+    for index, left in zip(
+        picked.astype(int).tolist(), _spread_out(lefts, width * 1.08), strict=True
+    ):
+        axes.imshow(shown[index], extent=(left, left + width, 0, 1), aspect="auto")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+
+
+def _spread_out(lefts: Sequence[float], step: float) -> list[float]:
+    """Places in the same order, none nearer than a step to the next, within 0 and 1 if possible."""
+    placed: list[float] = []
+    for left in lefts:
+        placed.append(max(left, placed[-1] + step if placed else 0.0))
+    last = 1 - step
+    for index in range(len(placed) - 1, -1, -1):
+        placed[index] = min(placed[index], last)
+        last = placed[index] - step
+    return placed
+
+
+def _literal(words: str) -> str:
+    """Words as they are: matplotlib takes dollars for mathematics."""
+    return words.replace("$", r"\$")
+
+
+def _share(colour: Colour) -> tuple[float, float, float]:
+    red, green, blue = colour
+    return red / 255, green / 255, blue / 255
