@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from facematch.embedding.registry import load_embedder
-from facematch.evaluation.fiw import read_fiw
+from facematch.evaluation.fiw import embed_families
 from facematch.evaluation.kin import Kin
 from facematch.evaluation.metrics import auc, auc_interval, ks_from_uniform
 from facematch.scoring.cosine import unit_rows
@@ -49,9 +49,9 @@ def main() -> None:
     if model is None:
         sys.exit("no resemblance model fits kin: nothing to measure")
     show({"machine": machine()}, options.json)
-    learnt, _ = read_fiw(options.data, embedder, held_back(), lambda _: None)
+    learnt, _ = embed_families(options.data, embedder, held_back(), lambda _: None)
     show(constants(learnt, model), options.json)
-    kin, _ = read_fiw(options.data, embedder, fitted(options.data), lambda _: None)
+    kin, _ = embed_families(options.data, embedder, fitted(options.data), lambda _: None)
     for photos in PHOTOS:
         show(verdicts(kin, model, photos), options.json)
     show(couples(kin, model), options.json)

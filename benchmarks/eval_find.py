@@ -17,7 +17,7 @@ from measuring import fitted, kin_parser
 
 from facematch.analyses.find import SAME_PERSON
 from facematch.embedding.registry import load_embedder
-from facematch.evaluation.fiw import read_fiw
+from facematch.evaluation.fiw import embed_families
 
 DRAWS = 4  # of photos, for each two people
 BOUNDS = (0.4, SAME_PERSON, 0.5, 0.6)
@@ -26,7 +26,7 @@ BOUNDS = (0.4, SAME_PERSON, 0.5, 0.6)
 def main() -> None:
     options = kin_parser(__doc__).parse_args()
     families = fitted(options.data)
-    kin, _ = read_fiw(options.data, load_embedder("dlib-resnet"), families, lambda _: None)
+    kin, _ = embed_families(options.data, load_embedder("dlib-resnet"), families, lambda _: None)
     photos, rng = photos_of(kin), np.random.default_rng(0)
     of_one = [
         rng.permutation(some)[:2] for some in photos.values() if len(some) > 1 for _ in range(DRAWS)

@@ -18,8 +18,8 @@ from machine import machine
 from measuring import fitted, kin_parser
 
 from facematch.embedding.registry import load_embedder
-from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
-from facematch.evaluation.kin import averaged, draw_pairs
+from facematch.evaluation.fiw import PARENT_CHILD, embed_families
+from facematch.evaluation.kin import averaged, sample_pairs
 from facematch.evaluation.metrics import auc, auc_interval, cllr, ks_from_uniform, least_cllr
 from facematch.scoring.resemblance import model_for
 
@@ -35,12 +35,12 @@ def main() -> None:
     model = model_for(embedder.space)
     if model is None:
         sys.exit(f"no resemblance model fits {options.embedder}: nothing to measure")
-    kin, names = read_fiw(options.data, embedder, fitted(options.data), lambda _: None)
+    kin, names = embed_families(options.data, embedder, fitted(options.data), lambda _: None)
     kin = kin.of_relations(PARENT_CHILD)
     print(json.dumps({"machine": machine()}) if options.json else machine())
     for count in COUNTS:
         rng = np.random.default_rng(0)
-        pairs = draw_pairs(kin, DRAWS, rng)
+        pairs = sample_pairs(kin, DRAWS, rng)
         parents, fewer = averaged(kin, pairs.parents, count, rng)
         children, few = averaged(kin, pairs.children, count, rng)
         z = model.pair_z_scores(parents, children)

@@ -17,10 +17,10 @@ import numpy as np
 from machine import machine
 from measuring import kin_parser
 
-from facematch.evaluation.fiw import ARCHIVE, PARENT_CHILD, RELATIONS
-from facematch.evaluation.measure import enrol
+from facematch.evaluation.enrolled import enrol
+from facematch.evaluation.fiw import PARENT_CHILD, RELATIONS, read_fiw
+from facematch.evaluation.fiw_faces import ARCHIVE
 from facematch.evaluation.metrics import auc
-from facematch.evaluation.protocols import read_fiw
 from facematch.matcher import FaceMatcher
 from facematch.scoring.cosine import top_k
 from facematch.scoring.resemblance import model_for

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from facematch.evaluation.fiw import ARCHIVE, family_of, list_faces
+from facematch.evaluation.fiw_faces import ARCHIVE, family_of, list_faces
 from facematch.weights.catalogue import models_folder
 
 RUNS = 5

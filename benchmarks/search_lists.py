@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from measuring import held_back, kin_parser
 
-from facematch.evaluation.fiw import ARCHIVE, RELATIONS, family_of, read_relations
+from facematch.evaluation.fiw import RELATIONS, read_relations
+from facematch.evaluation.fiw_faces import ARCHIVE, family_of
 
 
 def main() -> None:

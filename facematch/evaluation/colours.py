@@ -22,7 +22,7 @@ def colours(pixels: Pixels) -> NDArray[np.float64]:
     return np.concatenate([channels.mean(axis=0), channels.std(axis=0)])
 
 
-def around(pixels: Pixels, box: Box) -> Pixels:
+def crop_around(pixels: Pixels, box: Box) -> Pixels:
     """The part of a photo that a face's chip shows; at least one pixel of it."""
     height, width = pixels.shape[:2]
     x_min, y_min, x_max, y_max = box

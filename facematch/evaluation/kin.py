@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.scoring.cosine import unit_rows_in_full
-from facematch.types import Vectors
+from facematch.types import Vectors, mean_direction
 
 Indices = NDArray[np.intp]  # (N,)
 
@@ -90,7 +90,7 @@ def folds(
         yield np.concatenate([*parts[:at], *parts[at + 1 :]]), part
 
 
-def draw_pairs(kin: Kin, per_relation: int, rng: np.random.Generator) -> Pairs:
+def sample_pairs(kin: Kin, per_relation: int, rng: np.random.Generator) -> Pairs:
     """Photos of parents with their children, and as many with children of other families.
 
     A stranger is a child of the same sex, taken from a relation of the same kind: neither sex nor
@@ -127,9 +127,9 @@ def averaged(
     for photo in photos.tolist():
         others = of[int(kin.person[photo])]
         drawn = rng.permutation(others[others != photo])[: count - 1]
-        means.append(kin.vectors[[photo, *drawn]].mean(axis=0))
+        means.append(mean_direction(kin.vectors[[photo, *drawn]]))
         inverse.append(1 / (1 + len(drawn)))
-    return unit_rows_in_full(np.array(means)).astype(np.float32), np.array(inverse)
+    return np.array(means), np.array(inverse)
 
 
 def _photos_of(kin: Kin) -> dict[int, Indices]:

@@ -10,8 +10,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.runtime.extras import require
-
 Floats: TypeAlias = NDArray[np.float64]
 Labels: TypeAlias = NDArray[np.bool_]
 
@@ -19,9 +17,9 @@ RESAMPLES = 1000
 FARS = (0.1, 0.01, 0.001)  # false accept rates at which true accepts are counted
 
 
-def require_sklearn(extra: str = "evaluate") -> None:
-    """Raise MissingExtraError, which names the extra, where scikit-learn is not installed."""
-    require("sklearn", "scikit-learn", extra, "this")
+def known(value: float) -> float | None:
+    """The value, None for NaN."""
+    return None if np.isnan(value) else value
 
 
 def auc(values: Floats, kin: Labels) -> float:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from facematch.embedding.registry import load_embedder
-from facematch.evaluation.fiw import ARCHIVE, RELATIONS
-from facematch.evaluation.measure import Evaluation, Figures, WithinGroup, evaluate
-from facematch.evaluation.protocols import read_fiw
-from facematch.matcher import FaceMatcher
+from facematch.engine import open_engine
+from facematch.evaluation.figures import Evaluation, Figures, WithinGroup
+from facematch.evaluation.fiw import RELATIONS, read_fiw
+from facematch.evaluation.fiw_faces import ARCHIVE
+from facematch.evaluation.measure import evaluate
 from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes
 from facematch.types import Embedder
 
@@ -41,8 +42,8 @@ def write_model(
     content = model_as_bytes(model)
     (out / f"{model.space}.npz").write_bytes(content)
     protocol = read_fiw(data / ARCHIVE, data / RELATIONS, held_back)
-    matcher = FaceMatcher(detector="whole", embedder=embedder)
-    found = evaluate(protocol, matcher, load_embedder("dlib-resnet"), model=model)
+    engine = open_engine(detector="whole", embedder=embedder)
+    found = evaluate(protocol, engine, load_embedder("dlib-resnet"), model=model)
     card = card_of(model, found, len(protocol.families), hashlib.sha256(content).hexdigest(), seed)
     (out / f"{model.space}.md").write_text(card, encoding="utf-8")
     return found

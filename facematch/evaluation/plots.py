@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.errors import ProtocolError
-from facematch.evaluation.measure import Curves, Evaluation
+from facematch.evaluation.figures import Curves, Evaluation
 
 _BINS = 10
 _LEAST = 20  # pairs of a bin that is drawn

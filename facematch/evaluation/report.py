@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from facematch.evaluation.measure import Evaluation, Figures
+from facematch.evaluation.figures import Evaluation, Figures
 from facematch.evaluation.retrieval import RANKS, Retrieval, SearchFigures
-from facematch.output.report import engine_words
+from facematch.scoring.wording import engine_words
 
 if TYPE_CHECKING:
     from rich.table import Table

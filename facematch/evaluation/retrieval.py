@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.engine import Engine
 from facematch.errors import ProtocolError
-from facematch.evaluation.fiw import photograph_of
-from facematch.evaluation.measure import Enrolled, Watched, engine_names, enrol
+from facematch.evaluation.enrolled import Enrolled, OnPhotos, engine_names, enrol
+from facematch.evaluation.fiw_faces import photograph_of
 from facematch.evaluation.metrics import average_precision, chance_precision, mean_interval
 from facematch.evaluation.protocols import Listed, Search, refuse_fitted
-from facematch.matcher import FaceMatcher
-from facematch.scoring.cosine import cosine_matrix, unit_rows
-from facematch.scoring.resemblance import ResemblanceModel, model_for
-from facematch.types import Embedder, Vectors
+from facematch.scoring.cosine import cosine_matrix
+from facematch.scoring.resemblance import ResemblanceModel
+from facematch.types import Embedder, Vectors, mean_direction
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -64,26 +63,23 @@ class Retrieval:
 
 def evaluate_search(
     search: Search,
-    matcher: FaceMatcher,
+    engine: Engine,
     untuned: Embedder,
     *,
-    model: ResemblanceModel | None = None,
-    seed: int = 0,
-    cache: Path | None = None,
-    watched: Watched | None = None,
+    on_progress: OnPhotos | None = None,
     on: str | None = None,
 ) -> Retrieval:
-    """The figures of a search for an engine; a probe's photos are averaged.
+    """The figures of a search for an engine; the photos of a probe are averaged.
 
-    A probe's own faces in the gallery are not looked at. A probe without a face, or without a
-    relative in the gallery, is left out and counted. The rest is as `measure.evaluate`'s.
+    A probe's own faces in the gallery do not count. A probe without a face, or without a relative
+    in the gallery, is left out and counted. The other parameters are those of `measure.evaluate`.
 
-    Raises ProtocolError where the engine was fitted on people of the search, or nobody is left.
+    Raises ProtocolError where the engine was fitted on people of the search, or no probe is left.
     """
-    model = model_for(matcher.embedder.space) if model is None else model
+    model = engine.resemblance
     if model is not None:
         refuse_fitted(search, model.families)
-    enrolled = enrol(search, matcher, untuned, cache=cache, watched=watched, on=on)
+    enrolled = enrol(search, engine, untuned, on_progress=on_progress, on=on)
     probes = [each for each in search.probes if any(photo in enrolled.row for photo in each.photos)]
     gallery = [each for each in search.gallery if each.photos[0] in enrolled.row]
     kin, own, shared = _relations(probes, gallery)
@@ -95,7 +91,7 @@ def evaluate_search(
     families = np.array([each.family for each in probes])
 
     def figures(values: Floats, left_out: Mask) -> SearchFigures:
-        return _figures(values, kin, left_out, families, np.random.default_rng(seed))
+        return _figures(values, kin, left_out, families, np.random.default_rng(0))
 
     alike = _alike(enrolled, probes, gallery, model)
     found = {name: figures(values, own) for name, values in alike.items()}
@@ -104,7 +100,7 @@ def evaluate_search(
     photos = len(search.photos())
     return Retrieval(
         protocol=search.name,
-        engine=engine_names(matcher, model),
+        engine=engine_names(engine, model),
         photos=photos,
         failure_to_enrol=1 - len(enrolled.row) / photos,
         gallery=len(gallery),
@@ -157,7 +153,7 @@ def _by_vectors(
     of: Sequence[Sequence[int]],
     model: ResemblanceModel | None,
 ) -> Floats:
-    means = unit_rows(np.array([vectors[some].mean(axis=0) for some in of]))
+    means = np.array([mean_direction(vectors[some]) for some in of])
     if model is None:
         return cosine_matrix(vectors[rows], means).astype(np.float64)
     return model.z_scores(vectors[rows], means)

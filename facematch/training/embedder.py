@@ -23,14 +23,8 @@ from numpy.typing import NDArray
 
 from facematch.detection.alignment import crop_faces, dlib_frame
 from facematch.detection.landmarks import LandmarkLocator
-from facematch.evaluation.fiw import (
-    ARCHIVE,
-    PARENT_CHILD,
-    located,
-    open_faces,
-    photograph_of,
-    read_families,
-)
+from facematch.evaluation.fiw import PARENT_CHILD, read_families
+from facematch.evaluation.fiw_faces import ARCHIVE, locate_face, open_faces, photograph_of
 from facematch.evaluation.kin import Indices, Kin, folds
 from facematch.runtime.extras import require
 from facematch.scoring.cosine import unit_rows
@@ -174,7 +168,7 @@ def _trunk(
 
 def _versions(pixels: Pixels, locator: LandmarkLocator, rng: np.random.Generator) -> Chips:
     """The chip of an aligned face, its mirror image, and copies altered each in another way."""
-    face = located(pixels, locator)
+    face = locate_face(pixels, locator)
 
     def chip(picture: Pixels, shown: Face) -> Pixels:
         return np.asarray(crop_faces(picture, [shown], dlib_frame())[0])

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from facematch.embedding.fused import FusedEmbedder, beside
 from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
-from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
+from facematch.evaluation.fiw import PARENT_CHILD, embed_families
 from facematch.evaluation.kin import Indices, Kin
-from facematch.evaluation.metrics import require_sklearn
 from facematch.runtime.extras import require
 from facematch.scoring.cosine import unit_rows_in_full
 from facematch.scoring.resemblance import ResemblanceModel
@@ -121,13 +120,12 @@ def train_fusion(
     cannot be read, or where it is not kin and others that are fused; MissingExtraError without
     torch.
     """
-    require_sklearn("train")
     require("torch", "PyTorch", "train", "tuning").manual_seed(seed)
     first, *others = embedder.parts
     if not isinstance(first, KinEmbedder) or any(isinstance(each, KinEmbedder) for each in others):
         raise FacematchError(f"{embedder.name}: name kin first, and then the others, once each")
     rng = np.random.default_rng(seed)
-    everyone, families = read_fiw(data, embedder, held_back, report)
+    everyone, families = embed_families(data, embedder, held_back, report)
     everyone = everyone.of_relations(PARENT_CHILD)
     sizes = [
         each.embed(np.empty((0, *each.frame.shape), np.uint8)).shape[1] for each in embedder.parts

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
-from facematch.evaluation.fiw import PARENT_CHILD, read_fiw
-from facematch.evaluation.kin import Indices, Kin, Pairs, averaged, draw_pairs, folds
-from facematch.evaluation.metrics import auc, require_sklearn
+from facematch.evaluation.fiw import PARENT_CHILD, embed_families
+from facematch.evaluation.kin import Indices, Kin, Pairs, averaged, folds, sample_pairs
+from facematch.evaluation.metrics import auc
 from facematch.scoring.cosine import unit_rows_in_full
 from facematch.scoring.resemblance import ResemblanceModel, comparable
 from facematch.training.groups import crowds, find_groups
@@ -103,7 +103,7 @@ def left_out(
     unseen = kin.of_families(families)
     parts = []
     for count in COUNTS:
-        pairs = draw_pairs(unseen, PAIRS, rng)
+        pairs = sample_pairs(unseen, PAIRS, rng)
         parents, fewer = averaged(unseen, pairs.parents, count, rng)
         children, few = averaged(unseen, pairs.children, count, rng)
         counts = np.full(len(parents), count)
@@ -142,8 +142,7 @@ def train_resemblance(
     Raises FacematchError where the data cannot be read or is too little, MissingExtraError without
     scikit-learn.
     """
-    require_sklearn("train")
-    kin, families = read_fiw(data, embedder, held_back, report)
+    kin, families = embed_families(data, embedder, held_back, report)
     names = families[np.unique(kin.family[kin.person])]
     rng = np.random.default_rng(seed)
     if isinstance(embedder, KinEmbedder):
@@ -166,7 +165,6 @@ def fit_resemblance(
     Its map is fitted too, with the shrinkage that cross-validation chooses. Raises FacematchError
     for fewer than 20 families, MissingExtraError without scikit-learn.
     """
-    require_sklearn("train")
     kin = kin.of_relations(PARENT_CHILD)
     families = len(np.unique(kin.family[kin.person]))
     if families < _FEWEST:
@@ -190,7 +188,6 @@ def fit_calibration(
     Its vectors are comparable as they are, or by a mean and a map. `found` is what `judged` gave
     for embedders tuned on some of them.
     """
-    require_sklearn("train")
     evidence, share = found
     model = _sharing(cohort_model(kin.of_relations(PARENT_CHILD), space, comparison), share)
     return _calibrated(model, names, evidence, rng)
@@ -353,7 +350,7 @@ def _within(rows: Floats, group: Indices) -> Floats:
 def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:
     families = np.unique(kin.family[kin.person])
     splits = list(folds(families, _FOLDS, rng))
-    drawn = [draw_pairs(kin.of_families(part), PAIRS, rng) for _, part in splits]
+    drawn = [sample_pairs(kin.of_families(part), PAIRS, rng) for _, part in splits]
 
     def score(shrinkage: float) -> float:
         aucs = []

@@ -227,7 +227,7 @@ def test_the_fused_model_is_calibrated_by_tails_that_saw_other_families(
         for rest, part in kin_folds(np.arange(40), 2, rng):
             yield replace(seen, vectors=blurred), rest, part
 
-    monkeypatch.setattr(fusion, "read_fiw", lambda *_: (seen, families))
+    monkeypatch.setattr(fusion, "embed_families", lambda *_: (seen, families))
     monkeypatch.setattr(fusion, "read_faces", lambda *_: None)
     monkeypatch.setattr(fusion, "tuned_on_the_rest", folds)
     lines: list[str] = []

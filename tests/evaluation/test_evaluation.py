@@ -14,15 +14,21 @@ from helpers.made_up import families_of_four
 from helpers.places import shared_file
 from PIL import Image
 
-from facematch.errors import FacematchError, MissingExtraError, ProtocolError
-from facematch.evaluation import measure, protocols
+from facematch.engine import open_engine
+from facematch.errors import FacematchError, ProtocolError
+from facematch.evaluation.figures import Evaluation
+from facematch.evaluation.fiw import read_fiw
+from facematch.evaluation.kinfacew import FOLDERS, read_kinfacew
+from facematch.evaluation.labelled_pairs import read_labelled_pairs
+from facematch.evaluation.lfw import read_lfw
+from facematch.evaluation.measure import evaluate
 from facematch.evaluation.plots import draw
+from facematch.evaluation.protocols import Protocol, refuse_fitted
 from facematch.evaluation.report import evaluation_as_json, evaluation_table
-from facematch.matcher import FaceMatcher
+from facematch.evaluation.rfiw import read_rfiw
+from facematch.evaluation.tskinface import read_tskinface
 from facematch.scoring.resemblance import model_for
 from facematch.training.resemblance import cohort_model
-
-pytest.importorskip("sklearn", reason="scikit-learn is of the extra [evaluate]")
 
 
 def kinfacew(root: Path, each: int = 40) -> Path:
@@ -30,7 +36,7 @@ def kinfacew(root: Path, each: int = 40) -> Path:
     from scipy.io import savemat
 
     rng = np.random.default_rng(0)
-    for relation, folder in protocols._KINFACEW.items():
+    for relation, folder in FOLDERS.items():
         names = [[f"{relation}_{at:03}_{who}.jpg" for who in (1, 2)] for at in range(each)]
         for parent, child in names:
             colour = tuple(rng.uniform(40, 215, 3))
@@ -49,9 +55,9 @@ def kinfacew(root: Path, each: int = 40) -> Path:
     return root
 
 
-def measured(protocol: protocols.Protocol, detector: str = "whole-tight") -> measure.Evaluation:
-    matcher = FaceMatcher(detector=detector, embedder=ColourEmbedder())
-    return measure.evaluate(protocol, matcher, ColourEmbedder())
+def measured(protocol: Protocol, detector: str = "whole-tight") -> Evaluation:
+    engine = open_engine(detector=detector, embedder=ColourEmbedder())
+    return evaluate(protocol, engine, ColourEmbedder())
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +66,7 @@ def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kinfacew_is_read_with_its_folds_and_measured(tmp_path: Path) -> None:
-    protocol = protocols.read_kinfacew(kinfacew(tmp_path))
+    protocol = read_kinfacew(kinfacew(tmp_path))
     assert len(protocol.trials) == 320
     assert {trial.fold for trial in protocol.trials} == {1, 2, 3, 4, 5}
     found = measured(protocol)
@@ -73,7 +79,7 @@ def test_kinfacew_is_read_with_its_folds_and_measured(tmp_path: Path) -> None:
 
 
 def test_random_labels_are_found_to_be_random(tmp_path: Path) -> None:
-    protocol = protocols.read_kinfacew(kinfacew(tmp_path))
+    protocol = read_kinfacew(kinfacew(tmp_path))
     rng = np.random.default_rng(0)
     trials = [replace(trial, kin=bool(rng.random() < 0.5)) for trial in protocol.trials]
     found = measured(replace(protocol, trials=tuple(trials)))
@@ -87,24 +93,22 @@ def test_a_photo_in_two_folds_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "pairs.csv"
     table.write_text("parent,child,kin,fold\na.jpg,b.jpg,1,0\na.jpg,c.jpg,0,1\n")
     with pytest.raises(ProtocolError, match=r"a\.jpg is in two folds"):
-        protocols.read_labelled_pairs(table)
+        read_labelled_pairs(table)
 
 
 def test_families_that_fitted_the_engine_are_refused(tmp_path: Path) -> None:
-    protocol = protocols.read_fiw(fiw(tmp_path), tmp_path / "relations.csv", None)
+    protocol = read_fiw(fiw(tmp_path), tmp_path / "relations.csv", None)
     with pytest.raises(ProtocolError, match="2 of 30 families, F0003 among them, fitted"):
-        protocols.refuse_fitted(protocol, ["F0003", "F0004", "F9999"])
+        refuse_fitted(protocol, ["F0003", "F0004", "F9999"])
     model = model_for("dlib-resnet")
     assert model is not None
     shared = replace(protocol, families=frozenset(model.families.tolist()[:1]))
     with pytest.raises(ProtocolError, match="its figures would mean nothing"):
-        measure.evaluate(
-            shared, FaceMatcher(detector="whole", embedder="dlib-resnet"), ColourEmbedder()
-        )
+        evaluate(shared, open_engine(detector="whole", embedder="dlib-resnet"), ColourEmbedder())
 
 
 def test_fiw_is_measured_with_and_without_pairs_from_one_photograph(tmp_path: Path) -> None:
-    protocol = protocols.read_fiw(fiw(tmp_path), tmp_path / "relations.csv", None)
+    protocol = read_fiw(fiw(tmp_path), tmp_path / "relations.csv", None)
     kinds = {trial.relation for trial in protocol.trials}
     assert kinds == {"fd", "md", "sibs"}
     shared = [trial for trial in protocol.trials if trial.shares_photograph]
@@ -127,13 +131,13 @@ def test_fiw_is_read_from_its_archive_and_for_some_families_only(tmp_path: Path)
             archive.write(path, path.relative_to(folder).as_posix())
     (tmp_path / "some.txt").write_text("\n".join(f"F{at:04}" for at in range(1, 16)))
     some = (folder / "relations.csv", tmp_path / "some.txt")
-    one, other = (protocols.read_fiw(root, *some) for root in (folder, tmp_path / "fiw.zip"))
+    one, other = (read_fiw(root, *some) for root in (folder, tmp_path / "fiw.zip"))
     assert one.trials == other.trials
     assert one.families == {f"F{at:04}" for at in range(1, 16)}
     assert measured(one, "whole").figures.auc == measured(other, "whole").figures.auc
     (tmp_path / "some.txt").write_text("F0999")
     with pytest.raises(ProtocolError, match="none of these families has photos"):
-        protocols.read_fiw(folder, *some)
+        read_fiw(folder, *some)
 
 
 def test_lists_of_pairs_and_triples_are_read(tmp_path: Path) -> None:
@@ -142,17 +146,17 @@ def test_lists_of_pairs_and_triples_are_read(tmp_path: Path) -> None:
         f"0 {photo('0001', 1)} {photo('0001', 2)} fd 1\n"
         f"1 {photo('0001', 1)} {photo('0002', 2)} fd 0\n"
     )
-    protocol = protocols.read_rfiw(tmp_path, tmp_path / "pairs")
+    protocol = read_rfiw(tmp_path, tmp_path / "pairs")
     assert [trial.kin for trial in protocol.trials] == [True, False]
     assert [trial.shares_photograph for trial in protocol.trials] == [True, False]
     assert protocol.families == {"F0001", "F0002"}
     (tmp_path / "triples").write_text(
         f"0 {photo('0001', 1)} {photo('0001', 2)} {photo('0001', 3)} fmd 1\n"
     )
-    (trial,) = protocols.read_rfiw(tmp_path, tmp_path / "triples", parents=2).trials
+    (trial,) = read_rfiw(tmp_path, tmp_path / "triples", parents=2).trials
     assert trial.parents == (photo("0001", 1), photo("0001", 2))
     with pytest.raises(ProtocolError, match="a line must have 6 fields"):
-        protocols.read_rfiw(tmp_path, tmp_path / "pairs", parents=2)
+        read_rfiw(tmp_path, tmp_path / "pairs", parents=2)
 
 
 def test_both_parents_are_judged_together(tmp_path: Path) -> None:
@@ -162,31 +166,31 @@ def test_both_parents_are_judged_together(tmp_path: Path) -> None:
         child = (father + mother) / 2 + rng.normal(0, 20, 3)
         for role, colour in (("F", father), ("M", mother), ("S" if family % 2 else "D", child)):
             paint(tmp_path / f"{family:04}-{role}.jpg", tuple(colour), rng)
-    protocol = protocols.read_tskinface(tmp_path)
+    protocol = read_tskinface(tmp_path)
     assert len(protocol.trials) == 80
     assert all(len(trial.parents) == 2 for trial in protocol.trials)
     found = measured(protocol)
     assert (found.figures.auc or 0) > 0.6
     assert set(found.per_relation) == {"fms", "fmd"}
     with pytest.raises(ProtocolError, match="holds no family"):
-        protocols.read_tskinface(tmp_path / "nothing")
+        read_tskinface(tmp_path / "nothing")
 
 
 def test_lfw_is_read_with_its_ten_folds(tmp_path: Path) -> None:
     rows = ["2\t2", "Ann\t1\t2", "Bob\t1\t3", "Ann\t1\tBob\t2", "Bob\t1\tCid\t1"]
     rows += ["Cid\t1\t2", "Dan\t1\t2", "Cid\t1\tDan\t2", "Dan\t1\tEve\t1"]
     (tmp_path / "pairs.txt").write_text("\n".join(rows))
-    trials = protocols.read_lfw(tmp_path, tmp_path / "pairs.txt").trials
+    trials = read_lfw(tmp_path, tmp_path / "pairs.txt").trials
     assert [trial.kin for trial in trials] == [True, True, False, False] * 2
     assert [trial.fold for trial in trials] == [0] * 4 + [1] * 4
     assert trials[2].child == "Bob/Bob_0002.jpg"
     (tmp_path / "pairs.txt").write_text("\n".join(rows[:-1]))
     with pytest.raises(ProtocolError, match="7 pairs; its first line says 8"):
-        protocols.read_lfw(tmp_path, tmp_path / "pairs.txt")
+        read_lfw(tmp_path, tmp_path / "pairs.txt")
 
 
 def test_photos_without_a_face_are_counted_and_left_out(tmp_path: Path) -> None:
-    protocol = protocols.read_kinfacew(kinfacew(tmp_path, each=10))
+    protocol = read_kinfacew(kinfacew(tmp_path, each=10))
     (tmp_path / protocol.trials[0].child).write_bytes(b"no picture")
     found = measured(protocol)
     assert found.failure_to_enrol == pytest.approx(1 / 80)
@@ -195,14 +199,14 @@ def test_photos_without_a_face_are_counted_and_left_out(tmp_path: Path) -> None:
 
 def test_strangers_are_told_by_the_groups_both_are_nearest_to(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    protocol, matcher = (
-        protocols.read_kinfacew(kinfacew(tmp_path, each=10)),
-        FaceMatcher(detector="whole-tight", embedder=ColourEmbedder()),
+    protocol, engine = (
+        read_kinfacew(kinfacew(tmp_path, each=10)),
+        open_engine(detector="whole-tight", embedder=ColourEmbedder()),
     )
     colours = rng.uniform(40, 215, (240, 1, 6)) * [1, 1, 1, 0, 0, 0] + [0, 0, 0, 12, 12, 12]
     people = colours + rng.normal(0, 9, (240, 4, 6))
     model = cohort_model(families_of_four(people.reshape(-1, 6)), "colour")
-    found = measure.evaluate(protocol, matcher, ColourEmbedder(), model=model)
+    found = evaluate(protocol, engine, ColourEmbedder(), model=model)
     assert [each.group for each in found.per_group] == [1, 2, 3]
     assert 0 < sum(each.kin for each in found.per_group) < found.figures.kin
     for each in found.per_group:
@@ -217,7 +221,7 @@ def test_strangers_are_told_by_the_groups_both_are_nearest_to(tmp_path: Path) ->
 
 
 def test_charts_and_json_are_made(tmp_path: Path) -> None:
-    found = measured(protocols.read_kinfacew(kinfacew(tmp_path, each=10)))
+    found = measured(read_kinfacew(kinfacew(tmp_path, each=10)))
     scores = np.linspace(0, 100, len(found.curves.kin))
     curves = replace(found.curves, scores=scores, log_ratios=(scores - 50) / 20)
     drawn = draw(replace(found, curves=curves), tmp_path / "charts")
@@ -265,21 +269,13 @@ def test_what_is_missing_is_named(arguments: list[str], message: str) -> None:
 
 def test_kinfacew_beside_the_project_is_read() -> None:
     root = shared_file("kinship", "KinFaceW-I")
-    protocol = protocols.read_kinfacew(root)
+    protocol = read_kinfacew(root)
     assert len(protocol.trials) == 1066
     assert sum(trial.kin for trial in protocol.trials) == 533
     assert all((root / photo).is_file() for photo in protocol.photos())
 
 
 def test_a_list_that_is_missing_is_named(tmp_path: Path) -> None:
-    for read in (protocols.read_lfw, protocols.read_rfiw):
+    for read in (read_lfw, read_rfiw):
         with pytest.raises(FacematchError, match=r"nothing\.txt cannot be read"):
             read(tmp_path, tmp_path / "nothing.txt")
-
-
-def test_without_scikit_learn_the_extra_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'facematch\[evaluate\]'"):
-        protocols.read_kinfacew(tmp_path)

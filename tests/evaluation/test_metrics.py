@@ -5,10 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.errors import MissingExtraError
 from facematch.evaluation import metrics
-
-pytest.importorskip("sklearn", reason="scikit-learn is of the extra [evaluate]")
 
 RNG = np.random.default_rng(0)
 PAIRS = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=1, max_size=40)
@@ -99,9 +96,3 @@ def test_even_scores_are_flat_and_others_are_not() -> None:
     even = np.linspace(0, 100, 1001)
     assert metrics.ks_from_uniform(even) < 0.002
     assert metrics.ks_from_uniform(even / 2) == pytest.approx(0.5, abs=0.01)
-
-
-def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'facematch\[evaluate\]'"):
-        metrics.require_sklearn()

@@ -11,12 +11,13 @@ from helpers.data_sets import fiw
 from helpers.fakes import ColourEmbedder
 from PIL import Image
 
+from facematch.engine import open_engine
 from facematch.errors import ProtocolError
 from facematch.evaluation.metrics import average_precision, chance_precision, mean_interval
-from facematch.evaluation.protocols import Listed, Search, read_search
+from facematch.evaluation.protocols import Listed, Search
 from facematch.evaluation.report import retrieval_as_json, retrieval_table
 from facematch.evaluation.retrieval import Retrieval, evaluate_search
-from facematch.matcher import FaceMatcher
+from facematch.evaluation.rfiw import read_search
 from facematch.scoring.resemblance import model_for
 
 
@@ -47,8 +48,8 @@ def shades(root: Path, first: str = "F0001", second: str = "F0002") -> tuple[Pat
 
 
 def searched(search: Search, detector: str = "whole") -> Retrieval:
-    matcher = FaceMatcher(detector=detector, embedder=ColourEmbedder())
-    return evaluate_search(search, matcher, ColourEmbedder())
+    engine = open_engine(detector=detector, embedder=ColourEmbedder())
+    return evaluate_search(search, engine, ColourEmbedder())
 
 
 def families(root: Path) -> Search:
@@ -117,9 +118,9 @@ def test_people_who_fitted_the_engine_are_refused(tmp_path: Path) -> None:
     model = model_for("dlib-resnet")
     assert model is not None
     fitted = replace(search, families=frozenset(model.families.tolist()[:1]))
-    matcher = FaceMatcher(detector="whole", embedder="dlib-resnet")
+    engine = open_engine(detector="whole", embedder="dlib-resnet")
     with pytest.raises(ProtocolError, match="its figures would mean nothing"):
-        evaluate_search(fitted, matcher, ColourEmbedder())
+        evaluate_search(fitted, engine, ColourEmbedder())
 
 
 def test_chance_is_what_shuffled_orders_give() -> None:

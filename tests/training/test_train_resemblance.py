@@ -7,11 +7,9 @@ import pytest
 from helpers.made_up import SIZE, made_up_families
 
 from facematch.errors import FacematchError
-from facematch.evaluation.kin import Kin, draw_pairs
+from facematch.evaluation.kin import Kin, sample_pairs
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.training import groups, resemblance
-
-pytest.importorskip("sklearn", reason="scikit-learn is of the extra [train]")
 
 NAMES = np.array(["F0001"])
 
@@ -24,7 +22,7 @@ def auc_among_strangers(weights: bool, monkeypatch: pytest.MonkeyPatch) -> float
             patch.setattr(resemblance, "_agreement", lambda kin, people, seen: np.eye(SIZE))
         model = resemblance.fit_resemblance(made_up_families(100), "made-up", NAMES, rng)
     unseen = made_up_families(100, seed=1)
-    pairs = draw_pairs(unseen, 4, np.random.default_rng(1))
+    pairs = sample_pairs(unseen, 4, np.random.default_rng(1))
     return resemblance.auc(resemblance.distances(model, unseen, pairs), pairs.kin)
 
 
@@ -41,7 +39,7 @@ def test_scores_of_strangers_are_flat_for_families_not_fitted() -> None:
     rng = np.random.default_rng(0)
     model = resemblance.fit_resemblance(made_up_families(100), "made-up", NAMES, rng)
     unseen = made_up_families(100, seed=1)
-    pairs = draw_pairs(unseen, 8, rng)
+    pairs = sample_pairs(unseen, 8, rng)
     scores, ratios = model.compare_pairs(
         unseen.vectors[pairs.parents], unseen.vectors[pairs.children]
     )
@@ -79,7 +77,7 @@ def two_populations(often: int, rarely: int, seed: int = 0) -> Kin:
 def strangers_mean(model: ResemblanceModel, often: int, rarely: int, share: float) -> list[float]:
     """Of distances of strangers within either population, the rarer last; among others than 0."""
     unseen = two_populations(often, rarely, seed=1)
-    pairs = draw_pairs(unseen, 8, np.random.default_rng(0))
+    pairs = sample_pairs(unseen, 8, np.random.default_rng(0))
     rare = unseen.family[unseen.person] >= often
     shared = replace(model, group_share=np.array([share], np.float32))
     z = resemblance.distances(shared, unseen, pairs)

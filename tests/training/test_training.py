@@ -11,15 +11,14 @@ from helpers.command import run
 from helpers.data_sets import archive
 from helpers.made_up import families_of_four
 
-from facematch.errors import FacematchError, MissingExtraError
+from facematch.errors import FacematchError
 from facematch.evaluation import fiw
-from facematch.evaluation.colours import around, colours
-from facematch.evaluation.kin import Kin, averaged, draw_pairs, folds, split_families
+from facematch.evaluation.colours import colours, crop_around
+from facematch.evaluation.fiw_faces import ARCHIVE, list_faces
+from facematch.evaluation.kin import Kin, averaged, folds, sample_pairs, split_families
 from facematch.evaluation.metrics import ks_from_uniform
 from facematch.scoring.resemblance import open_model
 from facematch.training import resemblance
-
-pytest.importorskip("sklearn", reason="scikit-learn is of the extra [train]")
 
 SIZE = 24  # dimensions of the made-up embeddings
 NOISE = 0.6  # of a photo, in units of what varies between people
@@ -54,7 +53,7 @@ def test_no_family_is_in_two_parts() -> None:
 
 def test_pairs_are_kin_or_strangers_of_the_same_sexes() -> None:
     kin = made_up_families(30)
-    pairs = draw_pairs(kin, 3, np.random.default_rng(0))
+    pairs = sample_pairs(kin, 3, np.random.default_rng(0))
     family = kin.family[kin.person]
     same = family[pairs.parents] == family[pairs.children]
     np.testing.assert_array_equal(same, pairs.kin)
@@ -69,7 +68,7 @@ def test_people_without_photos_are_left_out() -> None:
     fewer = Kin(
         kin.vectors[shown], kin.person[shown], kin.family, kin.parents, kin.children, kin.relations
     )
-    pairs = draw_pairs(fewer, 1, np.random.default_rng(0))
+    pairs = sample_pairs(fewer, 1, np.random.default_rng(0))
     assert pairs.kin.sum() == 38
     assert not np.isin(fewer.person[pairs.children], [2]).any()
 
@@ -81,7 +80,7 @@ def test_a_model_finds_kin_among_people_it_never_saw() -> None:
     model = resemblance.fit_resemblance(made_up_families(120), "made-up", names, rng)
     assert model.families.tolist() == names.tolist()
     unseen = made_up_families(80, seed=1)
-    pairs = draw_pairs(unseen, 8, rng)
+    pairs = sample_pairs(unseen, 8, rng)
     z = resemblance.distances(model, unseen, pairs)
     scores = np.interp(z, model.distances, model.scores)
     plain = unseen.vectors / np.linalg.norm(unseen.vectors, axis=1, keepdims=True)
@@ -125,16 +124,16 @@ def test_a_model_and_its_card_are_made_from_an_archive(tmp_path: Path) -> None:
 def test_an_archive_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
     path = tmp_path / "fiw-train.zip"
     with pytest.raises(FacematchError, match=r"fiw-train\.zip cannot be read"):
-        fiw.list_faces(path)
+        list_faces(path)
     with zipfile.ZipFile(path, "w") as entries:
         entries.writestr("README", "not a face")
     with pytest.raises(FacematchError, match="holds no face named FAMILY/MEMBER"):
-        fiw.list_faces(path)
+        list_faces(path)
 
 
 def test_relations_are_those_of_people_with_photos(tmp_path: Path) -> None:
     names, kin, families = fiw.read_relations(
-        archive(tmp_path, families=3) / fiw.ARCHIVE, tmp_path / fiw.RELATIONS
+        archive(tmp_path, families=3) / ARCHIVE, tmp_path / fiw.RELATIONS
     )
     assert len(names) == 18
     assert families.tolist() == ["F0001", "F0002", "F0003"]
@@ -156,7 +155,7 @@ def test_an_embedder_tuned_on_families_is_calibrated_by_evidence_from_others() -
     np.testing.assert_array_equal(model.transform, np.eye(SIZE))
     assert model.log_ratio_draws.shape == (200, 2)
     strangers = made_up_families(80, seed=1)
-    pairs = draw_pairs(strangers, 8, rng)
+    pairs = sample_pairs(strangers, 8, rng)
     z = resemblance.distances(model, strangers, pairs)
     assert ks_from_uniform(model.calibrate(z)[0][~pairs.kin].astype(float)) < 0.06
     width = np.diff(model.ratio_interval(np.array([1.0]))).item()
@@ -180,7 +179,7 @@ def test_strangers_are_as_flat_with_several_photos_as_with_one() -> None:
     names = np.array(["F0001"])
     model = resemblance.fit_resemblance(made_up_families(150), "made-up", names, rng)
     unseen = made_up_families(100, seed=1)
-    pairs = draw_pairs(unseen, 8, rng)
+    pairs = sample_pairs(unseen, 8, rng)
     for count in (1, 4):
         parents, fewer = averaged(unseen, pairs.parents, count, rng)
         children, few = averaged(unseen, pairs.children, count, rng)
@@ -201,7 +200,7 @@ def test_relations_that_are_missing_are_named(tmp_path: Path) -> None:
     folder = archive(tmp_path, families=1)
     (folder / "fiw-train-relations.csv").unlink()
     with pytest.raises(FacematchError, match=r"relations\.csv cannot be read"):
-        fiw.read_relations(folder / fiw.ARCHIVE, folder / fiw.RELATIONS)
+        fiw.read_relations(folder / ARCHIVE, folder / fiw.RELATIONS)
 
 
 def test_colours_are_means_and_spreads_of_three_channels() -> None:
@@ -213,16 +212,6 @@ def test_colours_are_means_and_spreads_of_three_channels() -> None:
 
 def test_colours_are_taken_around_the_face_and_never_of_nothing() -> None:
     pixels = np.arange(100 * 200 * 3, dtype=np.uint8).reshape(100, 200, 3)
-    assert around(pixels, (50, 20, 90, 60)).shape == (60, 60, 3)
+    assert crop_around(pixels, (50, 20, 90, 60)).shape == (60, 60, 3)
     for box in ((-50, -50, 500, 500), (190, 90, 300, 300), (300, 300, 400, 400), (-9, -9, -8, -8)):
-        assert around(pixels, box).size > 0
-
-
-def test_without_scikit_learn_training_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'facematch\[train\]'"):
-        resemblance.fit_resemblance(
-            made_up_families(5), "made-up", np.array(["F0001"]), np.random.default_rng(0)
-        )
+        assert crop_around(pixels, box).size > 0
