@@ -18,7 +18,6 @@ from facematch.enrolment.people import (
 )
 from facematch.scoring.people import (
     Likeness,
-    averaged,
     between_parents,
     bootstrap_means,
     distances,
@@ -132,7 +131,7 @@ def compare_family(
         return np.asarray(z + point(one, other) - z.mean())
 
     def point(one: Person, other: Person) -> float:
-        return float(people_z_scores(model, averaged(one), averaged(other))[0, 0])
+        return float(people_z_scores(model, one.averaged, other.averaged)[0, 0])
 
     pairs = np.array([[z(parent, child) for child in children] for parent in parents])
     shares = _shares(pairs)
@@ -184,7 +183,7 @@ def _verdicts(
         share, name = float(shares[ahead, column]), parents[ahead].name
         both = None
         if len(parents) == 2:
-            z = [people_z_scores(model, averaged(each), averaged(child)) for each in parents]
+            z = [people_z_scores(model, each.averaged, child.averaged) for each in parents]
             both = float(model.calibrate(of_couple(model, np.array(z)))[0].ravel()[0])
         yield Verdict(child.name, name if share >= SURE else None, name, share, both)
 

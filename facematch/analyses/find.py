@@ -28,7 +28,6 @@ from facematch.photos.dates import Span, date_of
 from facematch.scoring.cosine import unit_rows
 from facematch.scoring.people import (
     Likeness,
-    averaged,
     bootstrap_means,
     likeness,
     person_warnings,
@@ -287,7 +286,7 @@ def z_scores_of_faces(
     model: ResemblanceModel, vectors: Vectors, child: Person
 ) -> NDArray[np.float64]:
     """The z-score of each face against the child's mean, as of single photos, (N,)."""
-    mean = averaged(child)
+    mean = child.averaged
     z = model.z_scores(vectors, mean.vectors)[:, 0]
     return model.correct_for_averaging(z, np.full(len(z), (1 + 1 / mean.counts[0]) / 2))
 

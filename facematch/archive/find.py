@@ -34,7 +34,6 @@ from facematch.enrolment.people import PORTRAIT_SIDE, NamedPhotos
 from facematch.errors import NoFaceError, PhotoError
 from facematch.photos.dates import Span
 from facematch.scoring.cosine import unit_rows
-from facematch.scoring.people import averaged
 from facematch.types import Face, Pixels, Skipped, Subject
 
 _GREY_PORTRAIT = np.full((PORTRAIT_SIDE, PORTRAIT_SIDE, 3), 200, np.uint8)
@@ -86,7 +85,7 @@ def _batches(
     if not index.is_large:
         yield from index.rows(FACE_COLUMNS, condition)
         return
-    mean = averaged(wanted.person).vectors
+    mean = wanted.person.averaged.vectors
     query = searched_vectors(engine.require_resemblance(), mean)[0]
     nearest = index.nearest(query, OVERSAMPLING * candidates.most, FACE_COLUMNS, condition)
     candidates.compared = nearest.num_rows

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from facematch.archive.index import OVERSAMPLING, Index
+from facematch.archive.index import OVERSAMPLING, Index, searched_vectors
 from facematch.archive.tables import FACE_COLUMNS, matrix, photos_where, subject_of
+from facematch.engine import Engine
 from facematch.photos.dates import Span
 from facematch.photos.reading import photo_digest
 from facematch.scoring.best import BestParents
 from facematch.scoring.cosine import unit_rows
-from facematch.scoring.resemblance import ResemblanceModel, comparable, model_for
-from facematch.types import Comparison, Gallery, Vectors
-
-if TYPE_CHECKING:
-    from facematch.engine import Engine
+from facematch.scoring.resemblance import model_for
+from facematch.types import Comparison, Gallery
 
 # Rows of the index, and their comparison with some children in the same order.
 _Found: TypeAlias = tuple[list[dict[str, Any]], Comparison]
@@ -40,7 +38,7 @@ def match_index(
         parts = [_best_faces(best, index.rows(FACE_COLUMNS, where))]
     else:
         parts = []
-        for i, query in enumerate(_searched_vectors(model, children.vectors)):
+        for i, query in enumerate(searched_vectors(model, children.vectors)):
             best = BestParents(model, children.vectors[[i]], children.counts[[i]], top)
             near = index.nearest(query, OVERSAMPLING * top, FACE_COLUMNS, where)
             parts.append(_best_faces(best, [near], child=i))
@@ -63,13 +61,6 @@ def _best_faces(best: BestParents, batches: Iterable[Any], child: int = 0) -> _F
         rows |= zip(new.tolist(), batch.take(new - first).to_pylist(), strict=True)
     compared = best.comparison(child)
     return [rows[number] for number in compared.parents.tolist()], compared
-
-
-def _searched_vectors(model: ResemblanceModel | None, vectors: Vectors) -> Vectors:
-    """Children's vectors as the index keeps faces for its approximate search, (N, K) unit rows."""
-    if model is None:
-        return unit_rows(vectors)
-    return np.asarray(comparable(vectors, model.mean, model.transform), np.float32)
 
 
 def _as_compared(parts: Sequence[_Found], space: str) -> tuple[Gallery, Comparison]:

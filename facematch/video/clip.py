@@ -16,7 +16,6 @@ from facematch.video.tracking import (
     Track,
     Tracker,
     keyframe_gallery,
-    mean_vector,
     photos_worth,
 )
 
@@ -116,7 +115,7 @@ def _parent_scores(
     track: Track, worth: float, parents: Gallery, rng: np.random.Generator
 ) -> tuple[ParentScore, ...]:
     frames = keyframe_gallery(track.keyframes, track.vectors)
-    mean = mean_vector(frames)
+    mean = frames.averaged("").vectors
     cosines = cosine_matrix(parents.vectors, mean)[:, 0].tolist()
     known = list(zip(parents.labels, parents.counts.tolist(), cosines, strict=True))
     model = model_for(parents.space)

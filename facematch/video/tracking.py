@@ -236,7 +236,7 @@ class _OpenTrack:
         """The unit mean of the detections kept, (D,)."""
         keyframes = [detection.keyframe for detection, _ in self._kept]
         vectors = np.stack([vector for _, vector in self._kept])
-        return np.asarray(mean_vector(keyframe_gallery(keyframes, vectors))[0])
+        return np.asarray(keyframe_gallery(keyframes, vectors).averaged("").vectors[0])
 
     def is_clear(self) -> bool:
         """Whether at least one detection kept is sharp, frontal and large."""
@@ -274,11 +274,6 @@ def keyframe_gallery(keyframes: Sequence[Keyframe], vectors: Vectors) -> Gallery
         for keyframe in keyframes
     )
     return Gallery(subjects, vectors, "", tuple(keyframe.warnings for keyframe in keyframes))
-
-
-def mean_vector(person: Gallery) -> Vectors:
-    """The unit mean of one person's vectors; frames with a warning count half. (N, D) -> (1, D)."""
-    return person.by_person(["one"] * len(person.subjects)).vectors
 
 
 def photos_worth(vectors: Vectors, space: str) -> float:
