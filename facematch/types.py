@@ -1,4 +1,4 @@
-"""The nouns: what flows from a photo to a score, and what a back-end must offer."""
+"""The nouns: what flows from a photo to a score, and the Protocols of back-ends and stores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Photo:
 
     @property
     def day(self) -> date | None:
-        """The day on which it was taken, None where nothing in the file says so."""
+        """The day it was taken, None where the file does not say."""
         return None if self.taken is None else self.taken.date()
 
 
@@ -48,7 +48,7 @@ PhotoLike: TypeAlias = str | os.PathLike[str] | Photo  # a path, or one already 
 
 
 def several(photos: PhotoLike | Iterable[PhotoLike]) -> Iterable[PhotoLike]:
-    """Photos; one alone as a list of one, not letter by letter."""
+    """Photos as an iterable; a single photo becomes a list of one."""
     return [photos] if isinstance(photos, str | os.PathLike | Photo) else photos
 
 
@@ -56,9 +56,9 @@ def several(photos: PhotoLike | Iterable[PhotoLike]) -> Iterable[PhotoLike]:
 class Face:
     """A face in a photo; `box` and `landmarks` are in pixels of that photo.
 
-    `confidence` is the detector's own number and means nothing across detectors.
-    `landmarks` are five points, as the viewer sees them: the outer and inner corner of the right
-    eye, the outer and inner corner of the left eye, the base of the nose. None until located.
+    `confidence` is the detector's own number; numbers of two detectors cannot be compared.
+    `landmarks` are five points, as the viewer sees them: outer and inner corner of the right eye,
+    outer and inner corner of the left eye, base of the nose. None until they are located.
     """
 
     box: Box
@@ -67,21 +67,21 @@ class Face:
 
     @property
     def area(self) -> float:
-        """Of the box, in square pixels."""
+        """The area of the box, in square pixels."""
         x_min, y_min, x_max, y_max = self.box
         return (x_max - x_min) * (y_max - y_min)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """How an embedder wants its chips: `size` pixels square, landmarks at `template` (5, 2)."""
+    """How an embedder's chips are cut: `size` pixels square, landmarks at `template` (5, 2)."""
 
     size: int
     template: Points
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one chip."""
+        """The shape of one chip."""
         return self.size, self.size, 3
 
     def check(self, chips: Chips) -> None:
@@ -93,9 +93,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who was scored: one face of one photo, its box in pixels of the photo's file.
+    """One face of one photo that is scored; its box is in pixels of the photo's file.
 
-    `face` counts from 1, the largest face first; `faces_found` says how many there were.
+    `face` counts from 1, the largest face first; `faces_found` is the number of faces in the photo.
     """
 
     photo: str
@@ -138,7 +138,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A photo that could not be used: `code` is the stable word of its PhotoError."""
+    """A photo that could not be used; `code` is the stable code of its PhotoError."""
 
     photo: str
     code: str
@@ -146,24 +146,24 @@ class Skipped:
 
     @classmethod
     def because(cls, error: PhotoError) -> Skipped:
-        """The photo that an error names."""
+        """Skip the photo that an error names."""
         return cls(error.photo, error.code, error.reason)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Portrait:
-    """A photo, the faces found in it, largest first and with landmarks, and one chip a face."""
+    """A photo and the faces found in it: largest first, with landmarks, one chip for each."""
 
     photo: Photo
     faces: tuple[Face, ...]
     chips: Chips
 
     def subjects(self) -> list[Subject]:
-        """Each face as something to score, largest first."""
+        """The Subject of each face, largest first."""
         return [self.subject(index) for index in range(len(self.faces))]
 
     def subject(self, index: int) -> Subject:
-        """One face as something to score."""
+        """The Subject of one face."""
         face = self.faces[index]
         x_min, y_min, x_max, y_max = (side / self.photo.scale for side in face.box)
         return Subject(
@@ -175,7 +175,7 @@ class Portrait:
         )
 
     def face_index(self, number: int | None) -> int:
-        """Where face `number` is in `faces`; None stands for the largest.
+        """The index in `faces` of face `number`, which counts from 1; None stands for the largest.
 
         Raises NoFaceError where there are not that many.
         """
@@ -224,10 +224,10 @@ def mean_direction(
 class Gallery:
     """Faces ready to be compared, the largest of each photo.
 
-    `vectors` (N, D) are unit rows of one embedder's `space`; `warnings[n]` is what makes scores of
-    `subjects[n]` less sure. `skipped` are the photos without a usable face. `photos` (N,) says how
-    many photos each row is the mean of, one where left out. Raises EmbeddingError on construction
-    where the rows are not as many as the subjects, or not unit.
+    `vectors` (N, D) are unit rows of one embedder's `space`. `warnings[n]` tells what makes scores
+    of `subjects[n]` less sure. `skipped` are the photos without a usable face. `photos` (N,) is the
+    number of photos that each row is the mean of, one where left out. Raises EmbeddingError where
+    the numbers of rows and subjects differ, or a row has not length 1.
     """
 
     subjects: tuple[Subject, ...]
@@ -247,7 +247,7 @@ class Gallery:
 
     @classmethod
     def joined(cls, galleries: Sequence[Gallery]) -> Gallery:
-        """One gallery of several, one or more, in their order.
+        """One gallery made of several, in their order; there must be at least one.
 
         Raises EmbeddingError where their spaces differ.
         """
@@ -264,26 +264,26 @@ class Gallery:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """How many photos each row is the mean of, (N,)."""
+        """The number of photos that each row is the mean of, (N,)."""
         return np.ones(len(self.subjects), np.int64) if self.photos is None else self.photos
 
     @property
     def phrases(self) -> tuple[tuple[str, ...], ...]:
-        """What is warned of, a tuple a row, empty ones where `warnings` was left out."""
+        """The warnings of each row, empty tuples where `warnings` was left out."""
         return self.warnings or ((),) * len(self.subjects)
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """How much each photo counts in a mean, (N,): half where something is warned of."""
+        """The weight of each photo in a mean, (N,): 0.5 with a warning, 1 without."""
         return np.array([0.5 if warned else 1.0 for warned in self.phrases])
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The photos, in the order of the rows."""
+        """The labels of the photos, in the order of the rows."""
         return tuple(subject.photo for subject in self.subjects)
 
     def of_rows(self, rows: Sequence[int]) -> Gallery:
-        """Some of the rows, in that order, which may name a row twice."""
+        """Some of the rows, in that order; a row may be repeated."""
         return replace(
             self,
             subjects=tuple(self.subjects[at] for at in rows),
@@ -297,10 +297,11 @@ class Gallery:
         return self.by_person([name] * len(self.subjects))
 
     def by_person(self, people: Sequence[str]) -> Gallery:
-        """One entry for each person: the mean of their photos, those warned of counting half.
+        """One row for each person: the weighted mean of their photos, see `weights`.
 
-        `people[n]` names who `subjects[n]` shows; the entry is labelled so, and has the box and the
-        warnings of the photo that counts most. Raises EmbeddingError unless each photo has a name.
+        `people[n]` names the person on `subjects[n]`. The row is labelled with the name, and has
+        box and warnings of the photo with the largest weight. Raises EmbeddingError unless each
+        photo has a name.
         """
         if len(people) != len(self.subjects):
             raise EmbeddingError(f"{len(people)} names for {len(self.subjects)} photos")
@@ -325,10 +326,11 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """Somebody, by one face of each of some photos, N in all.
+    """A person with one face on each of N photos.
 
-    Rows of `gallery` and of `portraits` (N, S, S, 3), which show the faces upright, are in the same
-    order as `digests`, the photos' sha256 ("" where not known), and `taken`, when they were taken.
+    `gallery`, `portraits` (N, S, S, 3), `digests` and `taken` have the same order. `portraits` show
+    the faces upright, `digests` are the photos' sha256 ("" where not known), `taken` says when the
+    photos were taken.
     """
 
     name: str
@@ -344,12 +346,12 @@ class Person:
 
     @property
     def portrait(self) -> Pixels:
-        """The one of the first photo that nothing is warned of, of the first where all are."""
+        """The portrait of the first photo without a warning, of the first photo if all have one."""
         return np.asarray(self.portraits[self._best])
 
     @property
     def shown(self) -> str:
-        """The photo that `portrait` is of."""
+        """The label of the photo that `portrait` shows."""
         return self.gallery.labels[self._best]
 
     @property
@@ -360,7 +362,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Some pairs of two galleries, (N,) each: who, and how alike.
+    """Pairs of rows of two galleries, and how alike they are, (N,) each.
 
     `scores` and `likelihood_ratios` are NaN where no resemblance model fits the embedder.
     """
@@ -377,22 +379,22 @@ DIGITS = {"cosine": 6, "score": 3, "likelihood_ratio": 4}
 
 
 class Detector(Protocol):
-    """Finds faces. A detector is built without reading weights; the first `detect` reads them."""
+    """Finds faces. To build one reads no weights; the first `detect` reads them."""
 
     @property
     def name(self) -> str:
         """The name it is registered under."""
 
     def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
-        """Faces, most confident first, [] if there are none.
+        """The faces, most confident first; [] if there are none.
 
-        `min_face` is the side in pixels of the smallest face worth finding; None stands for 5 % of
-        the photo's long side.
+        `min_face` is the side in pixels of the smallest face to find; None stands for 5 % of the
+        photo's long side.
         """
 
 
 class Embedder(Protocol):
-    """Turns chips into vectors. Vectors of one `space` may be compared, others may not."""
+    """Turns chips into vectors. Only vectors of one `space` can be compared."""
 
     @property
     def name(self) -> str:
@@ -404,10 +406,10 @@ class Embedder(Protocol):
 
     @property
     def frame(self) -> Frame:
-        """How the chips must be cut."""
+        """How its chips must be cut."""
 
     def embed(self, chips: Chips) -> Vectors:
-        """One vector a chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0."""
+        """One vector for each chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0."""
 
 
 class FaceStore(Protocol):
