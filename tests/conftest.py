@@ -3,10 +3,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.detections import Detections
+
+if TYPE_CHECKING:
+    from facematch.types import Gallery
 
 _HERE = ("127.0.0.1", "::1", "localhost")
 _DETECTIONS = Detections()
@@ -33,8 +36,10 @@ def _photos_searched_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _weights_converted_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests fill a cache of their own, or the one FACEMATCH_TEST_CACHE names, never the user's."""
-    folder = os.environ.get("FACEMATCH_TEST_CACHE") or str(tmp_path_factory.mktemp("cache"))
-    os.environ["FACEMATCH_CACHE"] = folder
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which the workers share
+    os.environ["FACEMATCH_CACHE"] = os.environ.get("FACEMATCH_TEST_CACHE") or str(folder / "cache")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,3 +61,11 @@ def _no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", local_only)
         patch.setattr(socket, "getaddrinfo", known_only)
         yield
+
+
+@pytest.fixture(scope="session")
+def family() -> Gallery:
+    """The four drawn faces of samples/, enrolled."""
+    from helpers.matchers import FAMILY, matcher
+
+    return matcher.gallery(FAMILY)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from helpers.make_dat import convolution, integers, reals, small_detector, small_forest
@@ -14,8 +15,9 @@ from run_corpus import Outcome, decoded
 from weight_files import read_network_as_graphs, real_files
 
 from facematch.errors import FacematchError, WeightsError
-from facematch.weights.catalogue import read_weights
-from facematch.weights.dlib_format import read_forest, read_network
+from facematch.weights.dlib_format import read_network
+from facematch.weights.files import read_weights
+from facematch.weights.shape_predictor import read_forest
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is watched through /proc")
 
@@ -23,6 +25,14 @@ try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
+
+
+def cpu_seconds(call: Callable[[], object]) -> float:
+    """What a call takes of a processor's time, whether it raises or not."""
+    start = time.process_time()
+    with suppress(FacematchError):
+        call()
+    return time.process_time() - start
 
 
 def outcomes(files: list[tuple[str, bytes]]) -> list[Outcome]:
@@ -68,7 +78,7 @@ def test_a_thousand_mutations_are_read_or_refused() -> None:
 def test_damaged_weight_files_are_refused_in_no_time(
     read: Callable[[bytes], object], content: bytes
 ) -> None:
-    read(content)
+    whole = max(cpu_seconds(lambda: read(content)) for _ in range(3))
     refused = []
     before, start = most_memory(), time.process_time()
     for number in range(400):
@@ -78,7 +88,7 @@ def test_damaged_weight_files_are_refused_in_no_time(
             refused.append(str(error))
     assert len(refused) > 100
     assert "\n" not in "".join(refused)
-    assert time.process_time() - start < 10, "40 a second, at least"
+    assert time.process_time() - start < 400 * 20 * max(whole, 1e-3)
     assert most_memory() - before < 300
 
 
@@ -91,12 +101,10 @@ def test_the_real_files_damaged_are_refused_in_no_time(
     name: str, read: Callable[[bytes], object], count: int
 ) -> None:
     content = read_weights(name)
-    before = most_memory()
+    before, whole = most_memory(), cpu_seconds(lambda: read(content))
     for number in range(count):
-        start = time.process_time()
-        with suppress(WeightsError):
-            read(damaged(content, random.Random(number)))
-        assert time.process_time() - start < 5
+        hurt = damaged(content, random.Random(number))
+        assert cpu_seconds(partial(read, hurt)) < 3 * whole
     assert most_memory() - before < 1000
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
-from facematch.detection.mmod import MmodDetector
-from facematch.types import Face, Pixels
+if TYPE_CHECKING:
+    from facematch.detection.mmod import MmodDetector
+    from facematch.types import Face, Pixels
 
-Key = tuple[bytes, tuple[int, ...], float | None]
+Key = tuple[bytes, tuple[int, ...], float | None]  # sha256, shape, smallest face
 
 
 class Detections:
@@ -24,6 +26,8 @@ class Detections:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """While `used`, MmodDetector searches no photo twice with the same options."""
+        from facematch.detection.mmod import MmodDetector
+
         search, known = MmodDetector.detect, self._known
 
         def detect(

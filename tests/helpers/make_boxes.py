@@ -18,7 +18,8 @@ import dlib
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from facematch.photos.reading import read_photo
-from facematch.weights.catalogue import weight_file, weights_path
+from facematch.weights.catalogue import weight_file
+from facematch.weights.files import weights_path
 from helpers.places import SHARED
 
 PHOTOS = {".jpg", ".jpeg", ".png"}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch.weights.catalogue import fetch, state
+from facematch.weights.download import fetch
+from facematch.weights.files import state
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SAMPLES = REPOSITORY / "samples"

@@ -24,9 +24,9 @@ os.environ["FACEMATCH_THREADS"] = "1"
 
 import numpy as np
 
-from facematch.archive.index import IndexedPhoto
+from facematch.archive.records import IndexedPhoto
 from facematch.detection.whole import tight
-from facematch.evaluation.measure import Enrolled, enrol
+from facematch.evaluation.enrolled import Enrolled, enrol
 from facematch.evaluation.protocols import Listed, Search
 from facematch.matcher import FaceMatcher
 from facematch.photos.listing import list_photos
@@ -94,14 +94,16 @@ def main() -> None:
     remove = partial(cluster.remove_node, second, allow_graceful=False)
     watch = partial(losing, notes, second.node_id, remove, lost)
     place = f"ray:{cluster.address}"
-    told = matcher.index(photos, matcher.new_index(folder / "spread"), watch=watch, on=place)
+    told = matcher.index_photos(
+        photos, matcher.open_index(folder / "spread", make=True), on_progress=watch, on=place
+    )
     looks = len(noted(notes))
-    again = matcher.index(photos, matcher.new_index(folder / "spread"), on=place)
-    alone = matcher.index(photos, matcher.new_index(folder / "alone"))
+    again = matcher.index_photos(photos, matcher.open_index(folder / "spread", make=True), on=place)
+    alone = matcher.index_photos(photos, matcher.open_index(folder / "alone", make=True))
     listed = tuple(Listed("F0001", (photo,)) for photo in photos[:40])
     search = Search("search", Path(), (), listed, frozenset())
     enrolled = [enrol(search, matcher, ColourEmbedder(), on=on) for on in (None, place)]
-    counts = {"looks": looks, "faces": told.faces, "again": again.looked_at, "alone": alone.faces}
+    counts = {"looks": looks, "faces": told.faces, "again": again.searched, "alone": alone.faces}
     (folder / "told.json").write_text(json.dumps({**counts, "lost": lost, "same": same(*enrolled)}))
 
 

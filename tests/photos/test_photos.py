@@ -6,7 +6,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -464,17 +463,16 @@ def test_a_tiff_with_a_broken_exif_directory_is_read(tmp_path):
 # --- limits ---
 
 
-def test_a_png_of_400_megapixels_is_refused_at_once(tmp_path):
+def test_a_png_of_400_megapixels_is_refused_undecoded(tmp_path, monkeypatch):
     path = tmp_path / "bomb.png"
     path.write_bytes(black_png(20_000, 20_000))
     assert path.stat().st_size < 60_000
-    start = time.process_time()
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
     with pytest.raises(
         PhotoTooLargeError,
         match=r"bomb\.png: has 400,000,000 pixels \(20000x20000\), over the limit of 200,000,000: ",
     ):
         read_photo(path)
-    assert time.process_time() - start < 0.5  # decoding takes longer than this
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak is read from /proc, which Linux has")
