@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
+import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
@@ -116,6 +118,22 @@ def test_every_option_that_a_command_is_shown_with_is_there() -> None:
         for line in re.findall(r"facematch [a-z][^\n`]*", text):
             for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line):
                 assert option in known, line
+
+
+def test_the_page_of_commands_is_what_their_help_says() -> None:
+    made = runpy.run_path(str(REPOSITORY / "docs" / "make_cli.py"))["cli_page"]()
+    assert made == DOCS["cli.md"], "run `python docs/make_cli.py`"
+
+
+@pytest.mark.slow
+def test_every_example_of_the_library_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(REPOSITORY / "samples", tmp_path / "samples")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", DOCS["python.md"], re.DOTALL):
+        # Only larger faces are searched for, which is faster.
+        block = block.replace("FaceMatcher()", "FaceMatcher(min_face=100)")
+        exec(compile(block, "docs/python.md", "exec"), names)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
