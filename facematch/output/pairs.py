@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,33 +10,20 @@ import numpy as np
 
 from facematch.errors import TableError
 from facematch.output.comparison import RESULTS, ROLES, Row, failed_row, result_row, row_warnings
+from facematch.runtime.tables import read_columns_and_rows
 from facematch.types import Comparison, Gallery, Skipped
 
 
-def read_pairs(path: Path) -> tuple[list[str], list[Row]]:
+def read_pairs(path: Path) -> tuple[list[str], Sequence[Row]]:
     """The columns and rows of a CSV that names a parent and a child photo in each row.
 
     Raises TableError where it cannot be read, lacks one of these columns, or has one that a result
     would overwrite.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or [])
-            rows = list(reader)
-    except OSError as error:
-        raise TableError(f"{path} cannot be read ({error.strerror})") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is no CSV in UTF-8 ({error})") from error
-    for needed in ROLES:
-        if needed not in columns:
-            raise TableError(f"{path} has no column {needed!r}: its first line must name it")
+    columns, rows = read_columns_and_rows(path, ROLES)
     for name in columns:
         if columns.count(name) > 1 or name in RESULTS:
             raise TableError(f"{path}: the column {name!r} is there twice or is a result's: rename")
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise TableError(f"{path}: row {number} has more or fewer fields than the first line")
     return columns, rows
 
 

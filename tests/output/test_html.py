@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from helpers.made_up import photos
+from helpers.matchers import matcher
 from helpers.places import SAMPLES
 
-from facematch import FaceMatcher
 from facematch.photos.listing import list_photos
 
-matcher = FaceMatcher(min_face=60)
 EVIL = "<script>alert(1)</script>"
 
 
