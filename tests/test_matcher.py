@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.fakes import ColourEmbedder, CountingDetector
 from helpers.made_up import noise
+from helpers.matchers import matcher
 from helpers.places import SAMPLES
 from PIL import Image
 
@@ -16,9 +17,7 @@ from facematch.embedding.registry import EMBEDDERS, load_embedder
 from facematch.errors import MissingPhotoError, NoFaceError, OptionError, UnknownBackendError
 from facematch.output import as_json
 from facematch.types import Photo
-from facematch.weights.catalogue import state
-
-matcher = FaceMatcher(min_face=60)  # several times faster than the default
+from facematch.weights.files import state
 
 
 def sample(name: str) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.made_up import photos
+from helpers.matchers import matcher
 from helpers.places import SAMPLES
 from PIL import Image
 
-from facematch import FaceMatcher
 from facematch.analyses.card import Card
 from facematch.errors import OptionError, UnreadablePhotoError
 from facematch.output import as_json
@@ -17,8 +17,6 @@ from facematch.photos.listing import list_photos
 from facematch.pictures import draw
 from facematch.pictures.canvas import save_picture, text_width
 from facematch.pictures.card import CARD_STYLES, split, swap
-
-matcher = FaceMatcher(min_face=60)
 
 
 @pytest.fixture(scope="module")

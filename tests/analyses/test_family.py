@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.fakes import ColourEmbedder
-from helpers.made_up import ENGINE, MODEL, crowd, noise, photos, somebody
+from helpers.made_up import MODEL, crowd, noise, photos, somebody
+from helpers.matchers import matcher
 from helpers.places import SAMPLES
 from PIL import Image
 
 from facematch import FaceMatcher
-from facematch.analyses.family import Family, Verdict, family_of
+from facematch.analyses.family import Family, Verdict, compare_family
 from facematch.errors import NoFaceError, OptionError, ResemblanceError
 from facematch.output import as_json
 from facematch.output.family import verdict_words
@@ -27,8 +28,6 @@ from facematch.scoring.people import (
     of_couple,
     reliability,
 )
-
-matcher = FaceMatcher(min_face=60)
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +105,8 @@ def test_verdicts_need_a_resemblance_model() -> None:
 
 
 def test_one_photograph_of_all_is_warned_of() -> None:
-    portrait = matcher.find_faces(SAMPLES / "group.jpg")
-    people = [matcher.person(str(at), [(portrait, at)]) for at in range(4)]
-    found = matcher.family_of([people[0], people[2]], [people[1], people[3]])
+    parents, children = {"0": 1, "2": 3}, {"1": 2, "3": 4}
+    found = matcher.family_in_photo(SAMPLES / "group.jpg", parents, children)
     assert found.warnings[0] == (
         "one photograph shows 0 and 2 and 1 and 3: its light and colours make them alike"
     )
@@ -120,7 +118,7 @@ def test_parents_alike_are_too_close_to_call() -> None:
     assert MODEL is not None
     one, child = crowd(2)
     twins = [somebody("mum", one[np.newaxis]), somebody("dad", one[np.newaxis])]
-    found = family_of(twins, [somebody("kid", child[np.newaxis])], MODEL, ENGINE)
+    found = compare_family(matcher.engine, twins, [somebody("kid", child[np.newaxis])])
     assert found.verdicts[0].most_like is None
     assert "too close to call" in verdict_words(found.verdicts[0])
     assert 0.4 < found.verdicts[0].share < 0.6
@@ -137,7 +135,7 @@ def test_more_photos_make_a_verdict_surer() -> None:
             somebody(name, vector + rng.normal(0, 0.01, (count, vector.size)))
             for name, vector in (("mum", mum), ("dad", dad), ("kid", kid))
         ]
-        found = family_of(people[:2], people[2:], MODEL, ENGINE)
+        found = compare_family(matcher.engine, people[:2], people[2:])
         shares.append(found.of("mum", "kid").share or 0)
     assert 0.5 < shares[0] < shares[1]
 
@@ -147,7 +145,7 @@ def test_no_verdict_claims_every_draw() -> None:
     assert verdict_words(verdict) == "kid: more like mum in 99 of 100 resamples"
 
 
-def test_single_photos_leave_as_much_unsaid_as_photos_differ() -> None:
+def test_the_noise_of_single_photos_is_as_wide_as_photos_differ() -> None:
     assert MODEL is not None
     rng = np.random.default_rng(0)
     one, other = (somebody(name, crowd(1, seed)).gallery for seed, name in enumerate("ab"))

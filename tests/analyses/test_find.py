@@ -10,6 +10,7 @@ from typing import TypeGuard
 import numpy as np
 import pytest
 from helpers.made_up import photos
+from helpers.matchers import matcher
 from helpers.places import SAMPLES
 from rich.console import Console
 from typer.testing import CliRunner
@@ -25,8 +26,6 @@ from facematch.photos.listing import list_photos
 from facematch.pictures import draw
 from facematch.scoring.cosine import unit_rows
 from facematch.types import Face, Gallery, Pixels, Portrait, Skipped, Subject
-
-matcher = FaceMatcher(min_face=60)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.made_up import ENGINE, MODEL, crowd, photos, somebody
+from helpers.made_up import MODEL, crowd, photos, somebody
+from helpers.matchers import matcher
 from helpers.places import SAMPLES
 
-from facematch import FaceMatcher
-from facematch.analyses.timeline import Timeline, _line, timeline_of
+from facematch.analyses.timeline import Days, Timeline, _line, compare_over_time
 from facematch.errors import OptionError, TableError
 from facematch.output import as_json
 from facematch.output.timeline import trend_lines
@@ -25,7 +25,6 @@ from facematch.photos.dates import (
 from facematch.photos.listing import list_photos
 from facematch.pictures import draw
 
-matcher = FaceMatcher(min_face=60)
 BORN = date(2006, 6, 1)
 
 
@@ -128,7 +127,7 @@ def test_a_parents_photo_at_the_same_age_is_taken() -> None:
     }  # fmt: skip
     born = {"dad": date(1985, 1, 1), "kid": date(2015, 1, 1)}
     assert MODEL is not None
-    first, second = timeline_of([dad], kid, MODEL, ENGINE, known=known, born=born).moments
+    first, second = compare_over_time(matcher.engine, [dad], kid, Days(known, born)).moments
     assert first.parent_photo == "dad-1.jpg"
     assert first.parent_age == pytest.approx(1 / 3, abs=0.02)
     assert second.parent_photo is None  # at fifteen there is none within years
@@ -143,7 +142,7 @@ def test_likeness_that_rises_is_said_to_rise_and_chance_is_not() -> None:
     steady = somebody("kid", other + rng.normal(0, 0.02, (10, other.size)))
     known = {f"kid-{at}.jpg": date(2010 + at, 1, 1) for at in range(10)}
     found = [
-        timeline_of([somebody("dad", dad[np.newaxis])], kid, MODEL, ENGINE, known=known, born={})
+        compare_over_time(matcher.engine, [somebody("dad", dad[np.newaxis])], kid, Days(known))
         for kid in (growing, steady)
     ]
     assert "the likeness rises" in trend_lines(found[0])[0]

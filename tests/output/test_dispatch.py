@@ -4,13 +4,12 @@ import json
 
 import pytest
 from helpers.made_up import photos
+from helpers.matchers import matcher
 
-from facematch import FaceMatcher, output, pictures
+from facematch import output, pictures
 from facematch.output import likeness
 from facematch.pictures import canvas
 from facematch.scoring.wording import card_meaning, score_meaning
-
-matcher = FaceMatcher(min_face=60)
 
 
 def test_the_faces_of_a_photo_are_rows_json_and_a_picture() -> None:

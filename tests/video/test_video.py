@@ -16,6 +16,7 @@ import pytest
 from helpers.command import PATERNITY, run
 from helpers.fakes import ColourEmbedder, CountingDetector
 from helpers.made_up import noise
+from helpers.matchers import matcher
 from helpers.places import REPOSITORY, SAMPLES
 
 from facematch import FaceMatcher, read_photo
@@ -45,7 +46,6 @@ from facematch.video.tracking import (
 
 CLIP = SAMPLES / "clip.mp4"
 PARENTS = {name: [SAMPLES / f"{name}.png"] for name in ("father", "mother")}
-matcher = FaceMatcher(min_face=60)
 
 
 @pytest.fixture(scope="module")
