@@ -4,13 +4,15 @@ Work is cut into tiles that stay in a core's cache from the matrix product to th
 tiles run on threads whose BLAS has one thread each: numpy's own passes over a result use one core,
 however many threads the product used.
 
-What is promised. A float32 cosine lies within `TIE` of the float64 definition, on every CPU and for
-every size of blocks. Its last bits are not promised: they depend on the shape of the product, so
-two identical rows may differ by them. Two cosines that lie within 2 * `TIE` of each other are
-therefore a tie: `top_k` may give either first, and `count_above` and `cosine_histogram` may count a
-cosine within `TIE` of a limit on either side. Equal float32 values are ordered by index.
-`cosine_matrix_in_full` rounds a float64 product once, so that its values do not depend on blocks or
-CPUs, except where the float64 product lies within 1e-15 of the middle of two float32 numbers.
+What is promised, on every CPU and for every size of blocks:
+
+- A float32 cosine lies within `TIE` of the float64 definition. Its last bits depend on the shape of
+  the product, so that two identical rows may differ by them. Two cosines that lie within 2 * `TIE`
+  of each other are a tie: `top_k` may give either first. `count_above` and `cosine_histogram` may
+  count a cosine that lies within `TIE` of a limit on either side of it.
+- `cosine_matrix_in_full` lies within 1e-15 of the definition before it is rounded to float32, once.
+  Its bits are the same for all sizes of blocks, except where that 1e-15 decides the rounding.
+- Values that are equal as float32 are ordered by index.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ Indices: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Real = TypeVar("Real", np.float32, np.float64)
 
-# Two float32 cosines of the same rows may lie this far from the float64 cosine.
+# How far a float32 cosine may lie from the float64 cosine. The largest difference measured is 6e-7,
+# of rows of 192 numbers with themselves.
 TIE = 1e-6
 _MOST_BAD_ROWS = 5  # bad rows that a message names
 _NORM_ROWS = 512  # rows whose norms are taken at a time, in float64: 4096 leave the cache
@@ -85,8 +88,8 @@ def cosine_matrix(parents: Floats, children: Floats) -> Scores:
 def cosine_matrix_in_full(parents: Floats, children: Floats) -> Scores:
     """As `cosine_matrix`, computed in float64 and rounded once.
 
-    So the same two rows give the same bits whatever else is compared and by how many threads, which
-    a product in float32 does not promise. It takes twice the time and memory.
+    The same two rows give the same bits, whatever else is compared and by however many threads; a
+    product in float32 does not promise that. It takes twice the time and memory.
     """
     rows, columns = _comparable(parents, children)
     wide = (unit_rows_in_full(rows) @ unit_rows_in_full(columns).T).clip(-1, 1)

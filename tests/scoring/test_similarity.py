@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facematch.errors import EmbeddingError
 from facematch.scoring import cosine as similarity
 from facematch.scoring.cosine import (
+    TIE,
     cosine_blocks,
     cosine_histogram,
     cosine_matrix,
@@ -126,7 +127,7 @@ def test_cosines_are_those_of_the_definition(dimensions: int) -> None:
     parents, children = rng.normal(size=(700, dimensions)), rng.normal(size=(4001, dimensions))
     children[:700] = parents * 3
     scores = cosine_matrix(parents, children)
-    assert np.abs(scores - exact(parents, children)).max() < 1e-6
+    assert np.abs(scores - exact(parents, children)).max() < TIE
     assert scores.max() <= 1
     np.testing.assert_allclose(np.diag(scores), 1, atol=1e-6)
 
@@ -136,14 +137,14 @@ def test_the_size_of_tiles_changes_nothing() -> None:
     rng = np.random.default_rng(0)
     parents, children = rng.normal(size=(60, 32)), rng.normal(size=(90, 32))
     small = cosine_matrix(parents, children)
-    np.testing.assert_allclose(small, exact(parents, children), atol=2e-7)
+    np.testing.assert_allclose(small, exact(parents, children), atol=TIE)
 
 
 def test_pairs_are_the_diagonal() -> None:
     rng = np.random.default_rng(0)
     parents, children = rng.normal(size=(50, 16)), rng.normal(size=(50, 16))
     diagonal = np.diag(cosine_matrix(parents, children))
-    np.testing.assert_allclose(cosine_pairs(parents, children), diagonal, atol=2e-7)
+    np.testing.assert_allclose(cosine_pairs(parents, children), diagonal, atol=TIE)
     assert cosine_pairs(parents[:0], children[:0]).shape == (0,)
     with pytest.raises(EmbeddingError, match="50 parents and 49 children are no pairs"):
         cosine_pairs(parents, children[:49])
@@ -156,7 +157,7 @@ def test_blocks_make_up_the_matrix_within_their_memory(memory: int) -> None:
     assert all(block.nbytes <= max(memory, 4 * 31) for _, block in blocks)
     assert [row for rows, _ in blocks for row in range(23)[rows]] == list(range(23))
     np.testing.assert_allclose(
-        np.concatenate([block for _, block in blocks]), cosine_matrix(parents, children), atol=2e-7
+        np.concatenate([block for _, block in blocks]), cosine_matrix(parents, children), atol=TIE
     )
 
 
@@ -178,7 +179,21 @@ def test_the_best_are_those_of_a_stable_sort(
 
 
 @small_tiles
-def test_ties_go_to_the_first() -> None:
+@pytest.mark.parametrize("dimensions", [8, 192])
+def test_identical_rows_are_ties_in_any_block(dimensions: int) -> None:
+    rng = np.random.default_rng(0)
+    parents, children = rng.normal(size=(45, dimensions)), rng.normal(size=(60, dimensions))
+    children[30:] = children[:30]  # in other tiles, where their cosines may have other last bits
+    indices, best = top_k(parents, children, 5)
+    cosines = exact(parents, children)
+    expected = -np.sort(-cosines, axis=1)[:, :5]
+    np.testing.assert_allclose(best, expected, atol=TIE)
+    np.testing.assert_allclose(np.take_along_axis(cosines, indices, 1), expected, atol=2 * TIE)
+    assert all(len(set(row)) == 5 for row in indices.tolist())
+
+
+@small_tiles
+def test_equal_cosines_go_to_the_first() -> None:
     same = np.ones((70, 4))
     indices, _ = top_k(same[:9], same, 5)
     np.testing.assert_array_equal(indices, np.tile(np.arange(5), (9, 1)))
