@@ -30,7 +30,7 @@ from facematch.scoring.cosine import unit_rows
 from facematch.scoring.people import (
     between_parents,
     bootstrap_means,
-    distances,
+    bootstrap_z_scores,
     of_couple,
     reliability,
 )
@@ -143,7 +143,9 @@ def judged(
     ]
     father, mother, child = (bootstrap_means(gallery, rng) for gallery in galleries)
     counts = len(photos[0]), len(photos[2])
-    z = np.array([distances(model, (side, child), counts, rng) for side in (father, mother)])
+    z = np.array(
+        [bootstrap_z_scores(model, (side, child), counts, rng) for side in (father, mother)]
+    )
     ahead = between_parents(z)
     return float((ahead[0] > ahead[1]).mean()), reliability(z)
 

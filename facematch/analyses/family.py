@@ -20,7 +20,7 @@ from facematch.scoring.people import (
     Likeness,
     between_parents,
     bootstrap_means,
-    distances,
+    bootstrap_z_scores,
     likeness,
     of_couple,
     people_z_scores,
@@ -126,7 +126,7 @@ def compare_family(
 
     def z(one: Person, other: Person) -> NDArray[np.float64]:
         photos = len(one.portraits), len(other.portraits)
-        z = distances(model, (draws[one.name], draws[other.name]), photos, rng)
+        z = bootstrap_z_scores(model, (draws[one.name], draws[other.name]), photos, rng)
         # Draws hold fewer different photos than there are, which makes people seem less alike.
         return np.asarray(z + point(one, other) - z.mean())
 
@@ -141,7 +141,7 @@ def compare_family(
         for column, child in enumerate(children)
     ]
     siblings = [
-        likeness(model, (one, other), z(one, other), rng, turned=True)
+        likeness(model, (one, other), z(one, other), rng, both_ways=True)
         for one, other in combinations(children, 2)
     ]
     return Family(

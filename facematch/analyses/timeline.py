@@ -16,7 +16,7 @@ from facematch.photos.dates import DAYS_A_YEAR, date_of, years_between
 from facematch.scoring.people import (
     RESAMPLES,
     bootstrap_means,
-    distances,
+    bootstrap_z_scores,
     people_z_scores,
     person_warnings,
     score_interval,
@@ -215,7 +215,7 @@ def _moment(
     rows = list(range(len(parent.portraits))) if near is None else [near]
     shown, own = parent.gallery.of_rows(rows), child.gallery.of_rows([at])
     draws = bootstrap_means(shown, rng), np.repeat(own.vectors, RESAMPLES, axis=0)
-    z = distances(model, draws, (len(rows), 1), rng)
+    z = bootstrap_z_scores(model, draws, (len(rows), 1), rng)
     low, high = np.quantile(z, [0.025, 0.975])
     mean = shown.averaged(parent.name)
     distance = people_z_scores(model, mean, own).ravel()

@@ -13,7 +13,7 @@ from facematch.scoring.resemblance import Counts, ResemblanceModel, model_for
 from facematch.types import Comparison, Gallery, Scores, Vectors
 
 _PAIRS_AT_A_TIME = 2_000_000  # of a full matrix, or of the best of some children: 60 MB
-_CHILDREN_AT_A_TIME = 8192  # of a search: parents are prepared anew for each so many
+_CHILDREN_AT_A_TIME = 8192  # of a search, which prepares the parents once for each so many
 # A search saves nothing where it keeps more than this share of the parents.
 _SEARCHED_SHARE = 0.25
 
@@ -27,19 +27,24 @@ def match(parents: Gallery, children: Gallery, *, top: int | None = None) -> Ite
     """
     model = _model_of_both(parents, children)
     people = max(len(parents.subjects), 1)
-    searched = top is not None and 0 < top <= _SEARCHED_SHARE * people
+    if top is not None and 0 < top <= _SEARCHED_SHARE * people:
+        yield from _searched(model, parents, children, top)
+        return
     step = max(_PAIRS_AT_A_TIME // people, 1)
-    if searched and top is not None:
-        step = max(min(_PAIRS_AT_A_TIME // top, _CHILDREN_AT_A_TIME), 1)
     for start in range(0, len(children.subjects), step):
-        rows = slice(start, start + step)
-        some = children.vectors[rows], children.counts[rows]
-        if searched and top is not None:
-            best = BestParents(model, *some, top)
-            best.add(parents.vectors, parents.counts)
-            yield best.comparison(start)
-        else:
-            yield _full_comparison(model, parents, some, start, top)
+        some = children.vectors[start : start + step], children.counts[start : start + step]
+        yield _full_comparison(model, parents, some, start, top)
+
+
+def _searched(
+    model: ResemblanceModel | None, parents: Gallery, children: Gallery, top: int
+) -> Iterator[Comparison]:
+    step = max(min(_PAIRS_AT_A_TIME // top, _CHILDREN_AT_A_TIME), 1)
+    for start in range(0, len(children.subjects), step):
+        some = slice(start, start + step)
+        best = BestParents(model, children.vectors[some], children.counts[some], top)
+        best.add(parents.vectors, parents.counts)
+        yield best.comparison(start)
 
 
 def match_pairs(parents: Gallery, children: Gallery) -> Comparison:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.scoring.cosine import cosine_matrix
-from facematch.scoring.resemblance import ResemblanceModel
+from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
 from facematch.types import Gallery, Person, Vectors
 
 Resamples = NDArray[np.float64]  # (B,) a value for each resample
@@ -23,11 +23,10 @@ Interval = tuple[float, float]
 
 RESAMPLES = 400  # bootstrap resamples: a share of them has a standard error of 2 in 100
 
-# In the standard deviations that distances come in, on the families the models were fitted on;
-# `benchmarks/eval_family.py` prints all three.
-PHOTO_SPREAD = 0.694  # of two people's distance, from photo to photo
-PARENTS_APART = 0.357  # the variance of how much more alike one parent is than the other
-COUPLE_SPREAD = 0.894  # of the mean of a couple's distances, in that of one parent's
+# Of z-scores, on the families the models were fitted on; `benchmarks/eval_family.py` prints them.
+PHOTO_SPREAD = 0.694  # standard deviation of two people's z-score from photo to photo
+PARENTS_APART = 0.357  # variance of the difference between the z-scores of two parents
+COUPLE_SPREAD = 0.894  # standard deviation of a couple's mean z-score, in that of one parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Likeness:
 
     @property
     def order(self) -> tuple[float, float]:
-        """To sort by: scores end at 99.9; beyond, the cosine tells who is more alike."""
+        """The key to sort by: score, then cosine, since scores end at 99.9."""
         return self.score, self.cosine
 
 
@@ -62,7 +61,7 @@ def bootstrap_means(gallery: Gallery, rng: np.random.Generator) -> Vectors:
     return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)
 
 
-def distances(
+def bootstrap_z_scores(
     model: ResemblanceModel,
     sides: tuple[Vectors, Vectors],
     photos: tuple[int, int],
@@ -72,7 +71,7 @@ def distances(
 
     `sides` are their `bootstrap_means`, `photos` how many photos there are of each.
     """
-    inverse = np.full(RESAMPLES, (1 / photos[0] + 1 / photos[1]) / 2)
+    inverse = np.full(RESAMPLES, mean_inverse(*photos))
     z = model.correct_for_averaging(model.pair_z_scores(*sides), inverse)
     noise = PHOTO_SPREAD * np.sqrt((1 / photos[0] ** 2 + 1 / photos[1] ** 2) / 2)
     return np.asarray(z + rng.normal(0, noise, RESAMPLES))
@@ -133,15 +132,16 @@ def likeness(
     rng: np.random.Generator,
     share: float | None = None,
     *,
-    turned: bool = False,
+    both_ways: bool = False,
 ) -> Likeness:
     """How alike a parent and a child are; `z` (B,) are their z-scores in each resample.
 
-    `turned` says that neither is a parent: then the mean of both directions counts.
+    `both_ways` is for two people of whom neither is a parent: each takes the parent's role in turn,
+    and the mean of both z-scores counts. `share` is that of `Likeness`.
     """
     one, other = (person.averaged for person in people)
     point = people_z_scores(model, one, other).ravel()
-    if turned:
+    if both_ways:
         both = (point + people_z_scores(model, other, one).ravel()) / 2
         z, point = z + both - point, both
     scores, ratios = model.calibrate(point)
@@ -158,14 +158,14 @@ def likeness(
 
 
 def people_z_scores(model: ResemblanceModel, one: Gallery, other: Gallery) -> NDArray[np.float64]:
-    """Of two people averaged over their photos, comparable with single photos, (1, 1)."""
+    """The z-score of two averaged people, comparable with single photos. Shape (1, 1)."""
     z = model.z_scores(one.vectors, other.vectors)
-    inverse = (1 / one.counts[:, np.newaxis] + 1 / other.counts) / 2
+    inverse = mean_inverse(one.counts[:, np.newaxis], other.counts)
     return model.correct_for_averaging(z, inverse)
 
 
 def person_warnings(person: Person, *, chosen: bool = False) -> Iterator[str]:
-    """What makes their scores less sure, photo by photo; `chosen`: somebody chose the faces."""
+    """The warnings about their photos; `chosen` says that somebody chose the faces."""
     gallery = person.gallery
     for subject, phrases in zip(gallery.subjects, gallery.phrases, strict=True):
         if subject.faces_found > 1 and subject.face == 1 and not chosen:

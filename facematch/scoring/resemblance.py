@@ -25,7 +25,8 @@ from facematch.errors import ResemblanceError
 from facematch.scoring.cosine import unit_rows_in_full
 from facematch.types import Scores, Vectors
 from facematch.weights.arrays import read_arrays
-from facematch.weights.catalogue import RESEMBLANCE, read_weights
+from facematch.weights.catalogue import RESEMBLANCE
+from facematch.weights.files import read_weights
 
 KIND = "whitened-cosine-3"  # a model of another kind needs other code than this
 
@@ -252,7 +253,7 @@ def pair_z_scores(parents: Side, children: Side) -> NDArray[np.float64]:
     return _standardised(cosines, parents, children)
 
 
-def mean_inverse(parents: Counts, children: Counts) -> NDArray[np.float64]:
+def mean_inverse(parents: Counts | int, children: Counts | int) -> NDArray[np.float64]:
     """The mean of one over the number of photos of both sides. Shapes broadcast."""
     return np.asarray((1 / parents + 1 / children) / 2)
 

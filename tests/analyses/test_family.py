@@ -24,7 +24,7 @@ from facematch.scoring.people import (
     RESAMPLES,
     between_parents,
     bootstrap_means,
-    distances,
+    bootstrap_z_scores,
     of_couple,
     reliability,
 )
@@ -149,7 +149,9 @@ def test_the_noise_of_single_photos_is_as_wide_as_photos_differ() -> None:
     assert MODEL is not None
     rng = np.random.default_rng(0)
     one, other = (somebody(name, crowd(1, seed)).gallery for seed, name in enumerate("ab"))
-    z = distances(MODEL, (bootstrap_means(one, rng), bootstrap_means(other, rng)), (1, 1), rng)
+    z = bootstrap_z_scores(
+        MODEL, (bootstrap_means(one, rng), bootstrap_means(other, rng)), (1, 1), rng
+    )
     assert len(z) == RESAMPLES
     assert z.std() == pytest.approx(PHOTO_SPREAD, rel=0.15)
 
