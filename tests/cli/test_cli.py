@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.command import PATERNITY, run
+from helpers.command import PATERNITY, run, run_in_a_process
 from helpers.made_up import noise
 from helpers.places import REPOSITORY, SAMPLES
 from PIL import Image
@@ -16,8 +17,11 @@ import facematch
 from facematch import read_photo
 
 
-def test_a_pair_is_scored_for_a_person() -> None:
-    result = run("score", "samples/father.png", "samples/son.png")
+@pytest.mark.parametrize("call", [run, run_in_a_process])
+def test_a_pair_is_scored_for_a_person(
+    call: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    result = call("score", "samples/father.png", "samples/son.png", "--min-face", 60)
     assert result.returncode == 0
     assert result.stderr == ""
     for word in ("samples/father.png", "mini-me score", "likelihood ratio", "cosine", PATERNITY):
@@ -91,6 +95,26 @@ def test_what_goes_wrong_is_one_line_and_an_exit_status(
     assert status == 2 or result.stderr.count("\n") == 1
 
 
+def test_a_process_ends_with_a_line_and_an_exit_status() -> None:
+    failed, misused = run_in_a_process("score", "none.png", "none.png"), run_in_a_process("score")
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert failed.stderr.startswith("facematch: none.png: there is no such file")
+    assert (misused.returncode, misused.stdout) == (2, "")
+    assert "Missing argument" in misused.stderr
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "facematch", "models", "list"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == ""
+    assert running.returncode == 1
+
+
 def test_a_photo_without_a_face_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     photo = tmp_path / "noise.png"
     Image.fromarray(noise(300, 400)).save(photo)
@@ -108,7 +132,8 @@ def test_names_in_any_script_are_read_and_printed(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("father", "son"):
         (folder / f"{name} é.png").write_bytes((SAMPLES / f"{name}.png").read_bytes())
-    result = run("score", folder / "father é.png", folder / "son é.png", "--format", "json")
+    pair = (folder / "father é.png", folder / "son é.png")
+    result = run_in_a_process("score", *pair, "--format", "json", "--min-face", 60)
     assert json.loads(result.stdout)["parent"]["photo"].endswith("家族/father é.png")
 
 
