@@ -29,11 +29,9 @@ from facematch.scoring.cosine import unit_rows
 from facematch.scoring.people import (
     Likeness,
     bootstrap_means,
+    bootstrap_z_scores,
     likeness,
     person_warnings,
-)
-from facematch.scoring.people import (
-    distances as bootstrap_z_scores,
 )
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import (
