@@ -47,8 +47,8 @@ def test_a_smaller_least_face_finds_smaller_faces() -> None:
     import cv2
 
     photo = read_photo(SAMPLES / "group.jpg").pixels
-    small = np.full_like(photo, 128)
-    small[300:500, 400:700] = cv2.resize(photo, (300, 200), interpolation=cv2.INTER_AREA)
+    small = np.full((280, 400, 3), 128, np.uint8)
+    small[40:240, 50:350] = cv2.resize(photo, (300, 200), interpolation=cv2.INTER_AREA)
     assert detector.detect(small, min_face=120) == []
     assert len(detector.detect(small, min_face=25)) == 4
 

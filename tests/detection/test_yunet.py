@@ -25,6 +25,7 @@ def middle(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
+@pytest.mark.slow
 def test_it_finds_every_face_of_the_photographs_that_mmod_finds(detector: YuNetDetector) -> None:
     shared_file("photos")
     mmod, found, missed = MmodDetector(), 0, 0
