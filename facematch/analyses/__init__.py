@@ -1,1 +1,1 @@
-"""What people ask about a family, as functions of an Engine: family, timeline, card, explain, find."""
+"""What people ask about a family, as functions of an Engine and photos."""

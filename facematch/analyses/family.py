@@ -122,18 +122,16 @@ def compare_family(
     model = engine.require_resemblance()
     rng = np.random.default_rng(seed)
     everyone = {person.name: person for person in (*parents, *children)}
-    draws = {name: bootstrap_means(person.gallery, rng) for name, person in everyone.items()}
+    means = {name: bootstrap_means(person.gallery, rng) for name, person in everyone.items()}
 
-    def z(one: Person, other: Person) -> NDArray[np.float64]:
+    def z_scores(one: Person, other: Person) -> NDArray[np.float64]:
         photos = len(one.portraits), len(other.portraits)
-        z = bootstrap_z_scores(model, (draws[one.name], draws[other.name]), photos, rng)
-        # Draws hold fewer different photos than there are, which makes people seem less alike.
-        return np.asarray(z + point(one, other) - z.mean())
+        resampled = bootstrap_z_scores(model, (means[one.name], means[other.name]), photos, rng)
+        # A resample leaves photos out, which lowers z-scores: centre them on that of all photos.
+        z = float(people_z_scores(model, one.averaged, other.averaged)[0, 0])
+        return np.asarray(resampled + z - resampled.mean())
 
-    def point(one: Person, other: Person) -> float:
-        return float(people_z_scores(model, one.averaged, other.averaged)[0, 0])
-
-    pairs = np.array([[z(parent, child) for child in children] for parent in parents])
+    pairs = np.array([[z_scores(parent, child) for child in children] for parent in parents])
     shares = _shares(pairs)
     likenesses = [
         likeness(model, (parent, child), pairs[row, column], rng, shares[row, column])
@@ -141,7 +139,7 @@ def compare_family(
         for column, child in enumerate(children)
     ]
     siblings = [
-        likeness(model, (one, other), z(one, other), rng, both_ways=True)
+        likeness(model, (one, other), z_scores(one, other), rng, both_ways=True)
         for one, other in combinations(children, 2)
     ]
     return Family(
@@ -158,7 +156,7 @@ def compare_family(
 
 
 def _shares(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In what share of resamples each parent is ahead; NaN of one alone.
+    """The share of resamples in which each parent is ahead; NaN for a single parent.
 
     Shapes: (P, C, B) -> (P, C).
     """
@@ -167,7 +165,7 @@ def _shares(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(pairs.shape[:2], np.nan)
     children = pairs.transpose(1, 0, 2)
     first = np.array([between_parents(z).argmax(axis=0) for z in children])
-    return np.array([(first == at).mean(axis=1) for at in range(count)])
+    return np.array([(first == row).mean(axis=1) for row in range(count)])
 
 
 def _verdicts(
@@ -183,13 +181,13 @@ def _verdicts(
         share, name = float(shares[ahead, column]), parents[ahead].name
         both = None
         if len(parents) == 2:
-            z = [people_z_scores(model, each.averaged, child.averaged) for each in parents]
+            z = [people_z_scores(model, parent.averaged, child.averaged) for parent in parents]
             both = float(model.calibrate(of_couple(model, np.array(z)))[0].ravel()[0])
         yield Verdict(child.name, name if share >= SURE else None, name, share, both)
 
 
 def _warnings(people: Sequence[Person], chosen: bool) -> Iterator[str]:
-    """One photograph that shows several of them, several faces in one, and what photos lack."""
+    """Warnings about photos that show two of the people, and about single photos."""
     shown: dict[str, list[str]] = {}
     for person in people:
         for digest in filter(None, person.digests):

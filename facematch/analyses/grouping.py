@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from facematch.types import Vectors
 
-# A distance of vectors of the engine's `identity_embedder`, dlib's. dlib says "one person" below 0.6, but a third of the pairs of FIW's
-# brothers, and of its sisters, lie below that. Below 0.45 lie 3 in 100 of them, and 40 in 100 pairs
-# of photos of one person: `benchmarks/eval_find.py` prints it. One person may appear twice; two
-# people are hardly ever joined.
+# The distance of dlib's vectors below which two faces count as one person. dlib says 0.6, but a
+# third of the pairs of FIW's brothers, and of its sisters, lie below that. Below 0.45 lie 3 in 100
+# of them, and 40 in 100 pairs of photos of one person: `benchmarks/eval_find.py` prints it. So one
+# person may appear twice, but two people are hardly ever joined.
 SAME_PERSON = 0.45
 _NEVER_JOINED = 1e6  # the distance of two faces in one photo: no average over it is small
 

@@ -19,7 +19,7 @@ _FEWEST_FOR_TIMELINE = 2  # dated photos of a child
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FamilyReport:
-    """A family with a card and an explanation for each child, and timelines where dates are known."""
+    """A family, with a card, an explanation and perhaps a timeline for each child."""
 
     family: Family
     cards: tuple[Card, ...] = ()

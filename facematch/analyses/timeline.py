@@ -26,10 +26,10 @@ from facematch.types import EngineNames, Person, Skipped
 
 Floats = NDArray[np.float64]
 
-FEWEST_FOR_CURVE = 8  # photos: fewer are points only
-FEWEST_FOR_TREND = 6  # days, photos of one day being averaged
-_GRID = 60  # places of a curve
-_WIDTH = 0.2  # of the photos' span: how far a curve looks to both sides
+FEWEST_FOR_CURVE = 8  # photos: fewer are shown as points only
+FEWEST_FOR_TREND = 6  # days; photos of one day are averaged
+_CURVE_POINTS = 60
+_KERNEL_WIDTH = 0.2  # standard deviation of the Gaussian kernel, of the photos' span
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,18 @@ class Days:
 class Moment:
     """One photo of the child against one parent.
 
-    `distance` is in standard deviations above strangers' mean, `score` what it means; the intervals
-    hold 95 % of what other photos of both at that time would give. `age` is the
-    child's in years, None without a birth date. `parent_photo` is the parent's photo at the nearest
-    age, None where all of the parent's photos are averaged.
+    `z` is the z-score against the cohort, `score` the mini-me score it stands for. The intervals
+    are 95 % confidence intervals, resampling the parent's photos and adding the noise of single
+    photos. `age` is the child's in years, None without a birth date. `parent_photo` is the parent's
+    photo at the nearest age, None where all of the parent's photos are averaged.
     """
 
     parent: str
     photo: str
     taken: date
     age: float | None
-    distance: float
-    distance_interval: tuple[float, float]
+    z: float
+    z_interval: tuple[float, float]
     score: float
     score_interval: tuple[float, float]
     parent_photo: str | None = None
@@ -74,7 +74,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """The likeness to one parent over time, smoothed: `distance` (G,) at `x` (G,).
+    """The likeness to one parent over time, smoothed: z-scores `z` (G,) at `x` (G,).
 
     `band` (2, G) is the 95 % confidence interval, resampling the photos. `trend` is the slope of a
     straight line, in standard deviations a year, and its 95 % confidence interval
@@ -83,7 +83,7 @@ class Curve:
 
     parent: str
     x: Floats
-    distance: Floats
+    z: Floats
     band: Floats
     trend: tuple[float, float, float] | None
 
@@ -92,8 +92,8 @@ class Curve:
 class Timeline:
     """How much a child looks like each parent, photo by photo in the order they were taken.
 
-    `portraits` show the child in the order of `taken`. `ticks` say what distance each of some
-    scores lies at. No paternity test.
+    `portraits` show the child in the order of `taken`. `ticks` pair scores with their z-scores, for
+    an axis. No paternity test.
     """
 
     child: str
@@ -145,8 +145,8 @@ def compare_over_time(
     curves: list[Curve] = []
     for parent in parents:
         ages = _ages(parent, known, born)
-        own = [_moment(parent, child, at, model, (ages, born.get(child.name)), rng)
-               for at in range(len(child.portraits))]  # fmt: skip
+        own = [_moment(parent, child, row, model, (ages, born.get(child.name)), rng)
+               for row in range(len(child.portraits))]  # fmt: skip
         moments += own
         curves.append(_curve(parent.name, own, born.get(child.name), rng))
     taken = tuple(day for day in child.taken if day is not None)
@@ -165,26 +165,27 @@ def compare_over_time(
 
 
 def dated_photos(person: Person, known: Mapping[str, date]) -> int:
-    """How many of their photos tell when they were taken."""
+    """The number of somebody's photos with a date."""
     return len(_dated(person, known)[0].taken)
 
 
 def days_of(person: Person, known: Mapping[str, date]) -> list[date | None]:
-    """When each photo of somebody was taken, None where nothing says so."""
-    return [date_of(*each, known) for each in zip(person.gallery.labels, person.taken, strict=True)]
+    """The day on which each photo of somebody was taken, None where it is not known."""
+    labels = person.gallery.labels
+    return [date_of(*photo, known) for photo in zip(labels, person.taken, strict=True)]
 
 
 def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]]:
-    """The same with dated photos only, in the order they were taken; and the other photos."""
+    """A person with their dated photos only, oldest first; and the labels of the other photos."""
     days = days_of(person, known)
-    order = sorted((day, at) for at, day in enumerate(days) if day is not None)
-    rows = [at for _, at in order]
+    order = sorted((day, row) for row, day in enumerate(days) if day is not None)
+    rows = [row for _, row in order]
     return (
         replace(
             person,
             gallery=person.gallery.of_rows(rows),
             portraits=person.portraits[rows],
-            digests=tuple(person.digests[at] for at in rows),
+            digests=tuple(person.digests[row] for row in rows),
             taken=tuple(day for day, _ in order),
         ),
         [label for label, day in zip(person.gallery.labels, days, strict=True) if day is None],
@@ -192,7 +193,7 @@ def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]
 
 
 def _ages(person: Person, known: Mapping[str, date], born: Mapping[str, date]) -> Floats:
-    """The age on each photo, NaN where not known."""
+    """The age in years on each photo, NaN where it is not known."""
     birth = born.get(person.name)
     return np.array([
         np.nan if day is None or birth is None else years_between(birth, day)
@@ -203,42 +204,42 @@ def _ages(person: Person, known: Mapping[str, date], born: Mapping[str, date]) -
 def _moment(
     parent: Person,
     child: Person,
-    at: int,
+    row: int,
     model: ResemblanceModel,
     ages: tuple[Floats, date | None],
     rng: np.random.Generator,
 ) -> Moment:
-    day = child.taken[at]
+    """One photo of the child; `ages` are the parent's on each photo, and the child's birth date."""
+    day = child.taken[row]
     assert day is not None  # noqa: S101 - `_dated` left the others out
     age = None if ages[1] is None else years_between(ages[1], day)
-    near = _nearest(ages[0], age)
-    rows = list(range(len(parent.portraits))) if near is None else [near]
-    shown, own = parent.gallery.of_rows(rows), child.gallery.of_rows([at])
-    draws = bootstrap_means(shown, rng), np.repeat(own.vectors, RESAMPLES, axis=0)
-    z = bootstrap_z_scores(model, draws, (len(rows), 1), rng)
-    low, high = np.quantile(z, [0.025, 0.975])
-    mean = shown.averaged(parent.name)
-    distance = people_z_scores(model, mean, own).ravel()
+    nearest = _nearest_photo(ages[0], age)
+    parent_rows = list(range(len(parent.portraits))) if nearest is None else [nearest]
+    parent_photos, photo = parent.gallery.of_rows(parent_rows), child.gallery.of_rows([row])
+    means = bootstrap_means(parent_photos, rng), np.repeat(photo.vectors, RESAMPLES, axis=0)
+    resampled = bootstrap_z_scores(model, means, (len(parent_rows), 1), rng)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    z = people_z_scores(model, parent_photos.averaged(parent.name), photo).ravel()
     return Moment(
         parent=parent.name,
-        photo=child.gallery.labels[at],
+        photo=child.gallery.labels[row],
         taken=day,
         age=age,
-        distance=float(distance[0]),
-        distance_interval=(float(low), float(high)),
-        score=float(model.calibrate(distance)[0][0]),
-        score_interval=score_interval(model, z),
-        parent_photo=None if near is None else parent.gallery.labels[near],
-        parent_age=None if near is None else float(ages[0][near]),
+        z=float(z[0]),
+        z_interval=(float(low), float(high)),
+        score=float(model.calibrate(z)[0][0]),
+        score_interval=score_interval(model, resampled),
+        parent_photo=None if nearest is None else parent.gallery.labels[nearest],
+        parent_age=None if nearest is None else float(ages[0][nearest]),
     )
 
 
-def _nearest(ages: Floats, age: float | None) -> int | None:
-    """The photo at the nearest age, None where none is within a year or a quarter of that age."""
+def _nearest_photo(ages: Floats, age: float | None) -> int | None:
+    """The row of the nearest age, None where none lies within a year or a quarter of that age."""
     if age is None or np.isnan(ages).all():
         return None
-    near = int(np.nanargmin(np.abs(ages - age)))
-    return near if abs(ages[near] - age) <= max(1.0, age / 4) else None
+    row = int(np.nanargmin(np.abs(ages - age)))
+    return row if abs(ages[row] - age) <= max(1.0, age / 4) else None
 
 
 def time_axis(day: date, born: date | None) -> float:
@@ -249,32 +250,35 @@ def time_axis(day: date, born: date | None) -> float:
 def _curve(
     parent: str, moments: Sequence[Moment], born: date | None, rng: np.random.Generator
 ) -> Curve:
-    x = np.array([time_axis(each.taken, born) for each in moments])
-    y = np.array([each.distance for each in moments])
-    grid = np.linspace(x.min(), x.max(), _GRID)
+    x = np.array([time_axis(moment.taken, born) for moment in moments])
+    y = np.array([moment.z for moment in moments])
+    grid = np.linspace(x.min(), x.max(), _CURVE_POINTS)
     times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), RESAMPLES).astype(np.float64)
-    drawn_curves = np.array([_smooth(x, y, each, grid) for each in times])
+    resampled = np.array([_smooth(x, y, weights, grid) for weights in times])
     return Curve(
         parent=parent,
         x=grid,
-        distance=_smooth(x, y, np.ones(len(x)), grid),
-        band=np.quantile(drawn_curves, [0.025, 0.975], axis=0),
-        trend=_line(x, y),
+        z=_smooth(x, y, np.ones(len(x)), grid),
+        band=np.quantile(resampled, [0.025, 0.975], axis=0),
+        trend=_trend(x, y),
     )
 
 
 def _smooth(x: Floats, y: Floats, times: Floats, grid: Floats) -> Floats:
-    """The mean of `y` around each place of the grid, by a Gaussian kernel. Shapes: (G,)."""
-    width = max(_WIDTH * np.ptp(x), 1e-3)
-    # Where the draw holds nothing near, the least far counts: as logarithms nothing becomes zero.
+    """The mean of `y` around each point of the grid, by a Gaussian kernel. Shapes: (G,).
+
+    `times` (N,) is how often each photo counts.
+    """
+    width = max(_KERNEL_WIDTH * np.ptp(x), 1e-3)
+    # In logarithms no weight underflows: far from all photos the nearest one counts.
     logs = -(((grid[:, np.newaxis] - x) / width) ** 2) / 2
     logs = np.where(times > 0, logs + np.log(np.maximum(times, 1)), -np.inf)
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(weights @ y / weights.sum(axis=1))
 
 
-def _line(x: Floats, y: Floats) -> tuple[float, float, float] | None:
-    """The least-squares slope over days and its 95 % interval, None of too few days."""
+def _trend(x: Floats, y: Floats) -> tuple[float, float, float] | None:
+    """The least-squares slope over days and its 95 % confidence interval; None for few days."""
     days, day = np.unique(x, return_inverse=True)
     if len(days) < FEWEST_FOR_TREND:
         return None
@@ -289,7 +293,10 @@ def _line(x: Floats, y: Floats) -> tuple[float, float, float] | None:
 
 
 def _student(freedom: int) -> float:
-    """Student's t that 95 % lie within, from 4 degrees on within 0.05 (Cornish and Fisher 1938)."""
+    """The two-sided 95 % point of Student's t, exact to 0.05 from 4 degrees of freedom on.
+
+    By Cornish and Fisher 1938.
+    """
     z = 1.959964
     first = (z**3 + z) / (4 * freedom)
     return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
@@ -304,7 +311,7 @@ def _ticks(model: ResemblanceModel) -> tuple[tuple[float, float], ...]:
 def _warnings(child: Person, undated: Sequence[str], born: date | None) -> Iterator[str]:
     yield from person_warnings(child)
     for label in undated:
-        yield f"{label}: nothing tells when it was taken, so it is left out"
+        yield f"{label}: it has no date, so it is left out"
     for label, day in zip(child.gallery.labels, child.taken, strict=True):
         if born is not None and day is not None and day < born:
             yield f"{label}: taken on {day}, before {child.name} was born on {born}"

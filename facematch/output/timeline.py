@@ -98,7 +98,7 @@ def _moment_fields(moment: Moment) -> dict[str, Any]:
         "age": None if moment.age is None else round(moment.age, 2),
         "score": round(moment.score, digits),
         "score_interval": [round(low, digits), round(high, digits)],
-        "distance": round(moment.distance, 3),
+        "z": round(moment.z, 3),
         "parent_photo": moment.parent_photo,
         "parent_age": None if moment.parent_age is None else round(moment.parent_age, 2),
     }

@@ -67,7 +67,7 @@ def draw(timeline: Timeline, theme: str = "light") -> Pixels:
 def _points(timeline: Timeline, parent: str) -> NDArray[np.float64]:
     """Of each photo against a parent: place, distance, and its lower and upper end. (N, 4)."""
     return np.array([
-        [time_axis(moment.taken, timeline.born), moment.distance, *moment.distance_interval]
+        [time_axis(moment.taken, timeline.born), moment.z, *moment.z_interval]
         for moment in timeline.moments
         if moment.parent == parent
     ])  # fmt: skip
@@ -83,7 +83,7 @@ def _draw_curve(
     points, curve = series
     if len(points) >= FEWEST_FOR_CURVE:
         axes.fill_between(curve.x, *curve.band, color=ink, alpha=0.18, linewidth=0)
-        axes.plot(curve.x, curve.distance, color=ink, linewidth=2.5)
+        axes.plot(curve.x, curve.z, color=ink, linewidth=2.5)
     places, distances, low, high = points.T
     axes.vlines(places, low, high, color=ink, alpha=0.35, linewidth=1.5)
     (handle,) = axes.plot(places, distances, marker, color=ink, markersize=8, alpha=0.75)

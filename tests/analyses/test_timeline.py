@@ -10,7 +10,7 @@ from helpers.made_up import MODEL, crowd, photos, somebody
 from helpers.matchers import matcher
 from helpers.places import SAMPLES
 
-from facematch.analyses.timeline import Days, Timeline, _line, compare_over_time
+from facematch.analyses.timeline import Days, Timeline, _trend, compare_over_time
 from facematch.errors import OptionError, TableError
 from facematch.output import as_json
 from facematch.output.timeline import trend_lines
@@ -100,7 +100,7 @@ def test_a_timeline_is_told_to_a_program(growing: Timeline) -> None:
         "child", "born", "parents", "moments", "trends", "words", "engine", "warnings", "skipped",
     ]  # fmt: skip
     assert list(told["moments"][0]) == [
-        "parent", "photo", "taken", "age", "score", "score_interval", "distance", "parent_photo",
+        "parent", "photo", "taken", "age", "score", "score_interval", "z", "parent_photo",
         "parent_age",
     ]  # fmt: skip
     assert len(told["moments"]) == 2 * 9
@@ -110,7 +110,7 @@ def test_a_timeline_is_told_to_a_program(growing: Timeline) -> None:
 
 def test_the_drawn_daughter_is_more_like_her_mother_at_every_age(growing: Timeline) -> None:
     mother, father = (
-        np.array([each.distance for each in growing.moments if each.parent == parent])
+        np.array([each.z for each in growing.moments if each.parent == parent])
         for parent in ("mother", "father")
     )
     assert (mother > father).all()
@@ -148,9 +148,9 @@ def test_likeness_that_rises_is_said_to_rise_and_chance_is_not() -> None:
     assert "the likeness rises" in trend_lines(found[0])[0]
     assert "no clear change" in trend_lines(found[1])[0]
     curve = found[0].curves[0]
-    assert curve.distance[-1] > curve.distance[0] + 0.5
-    assert (curve.band[0] <= curve.distance + 1e-9).all()
-    assert (curve.distance <= curve.band[1] + 1e-9).all()
+    assert curve.z[-1] > curve.z[0] + 0.5
+    assert (curve.band[0] <= curve.z + 1e-9).all()
+    assert (curve.z <= curve.band[1] + 1e-9).all()
 
 
 def test_undated_photos_are_left_out_and_said() -> None:
@@ -160,7 +160,7 @@ def test_undated_photos_are_left_out_and_said() -> None:
     dates = {"son-2.png": date(2020, 2, 2)}
     found = matcher.timeline({"father": photos("father")}, child, dates=dates)
     assert found.taken == (date(2020, 2, 2),)
-    assert any("son.png: nothing tells when it was taken" in each for each in found.warnings)
+    assert any("son.png: it has no date" in each for each in found.warnings)
     assert trend_lines(found) == [
         "father: too few days with photos to say whether the likeness changes"
     ]
@@ -189,8 +189,10 @@ def test_a_timeline_is_drawn_with_a_curve_where_photos_are_many(growing: Timelin
 def test_a_trend_is_rarely_seen_where_there_is_none() -> None:
     rng = np.random.default_rng(0)
     for count in (6, 20):
-        lines = [_line(np.arange(count, dtype=float), rng.normal(0, 1, count)) for _ in range(2000)]
+        lines = [
+            _trend(np.arange(count, dtype=float), rng.normal(0, 1, count)) for _ in range(2000)
+        ]
         named = [line is not None and not line[1] <= 0 <= line[2] for line in lines]
         assert 0.03 < np.mean(named) < 0.07
     a_day = np.repeat([0.0, 9.0], [9, 1])
-    assert _line(a_day, rng.normal(0, 1, 10)) is None  # nine photos of one day are one day
+    assert _trend(a_day, rng.normal(0, 1, 10)) is None  # nine photos of one day are one day
