@@ -33,7 +33,8 @@ from facematch.errors import MissingExtraError
 from facematch.matcher import FaceMatcher
 from facematch.photos.reading import read_photo
 from facematch.runtime.extras import face_recognition_api
-from facematch.weights.catalogue import KNOWN, weights_path
+from facematch.weights.catalogue import KNOWN
+from facematch.weights.files import weights_path
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SHARED = Path(os.environ.get("FACEMATCH_SHARED", "../shared"))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from machine import machine
 
-from facematch.weights.catalogue import cache_folder
+from facematch.weights.files import cache_folder
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 PAIR = [str(SAMPLES / "father.png"), str(SAMPLES / "son.png")]

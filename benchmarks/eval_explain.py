@@ -53,9 +53,10 @@ from facematch.evaluation.fiw_faces import ARCHIVE, cut_chip, open_faces
 from facematch.evaluation.protocols import Trial
 from facematch.pictures import draw
 from facematch.scoring.resemblance import model_for
-from facematch.weights.catalogue import models_folder, read_weights
-from facematch.weights.dlib_format import read_network, tuned_graph
+from facematch.weights.dlib_format import read_network
+from facematch.weights.files import models_folder, read_weights
 from facematch.weights.head import open_head
+from facematch.weights.onnx_graphs import tuned_graph
 from facematch.weights.sessions import session
 
 DISCS = 3  # for each pair and fill
@@ -64,7 +65,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 
 
 class Shuffled(KinEmbedder):
-    """The embedder with every array of its tuned tail shuffled."""
+    """The embedder with every array of its tuned head shuffled."""
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
@@ -76,9 +77,9 @@ class Shuffled(KinEmbedder):
         head, _ = open_head(read_weights("kin-1"))
         views = [
             replace(view, **{f.name: shuffled(getattr(view, f.name)) for f in fields(view)})
-            for view in head.views
+            for view in head.projections
         ]
-        head = replace(head, weights=tuple(map(shuffled, head.weights)), views=tuple(views))
+        head = replace(head, weights=tuple(map(shuffled, head.weights)), projections=tuple(views))
         return session(tuned_graph(read_network(read_weights("dlib-resnet")), head))
 
 

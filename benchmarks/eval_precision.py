@@ -24,7 +24,7 @@ from facematch.evaluation.metrics import auc
 from facematch.matcher import FaceMatcher
 from facematch.scoring.cosine import top_k
 from facematch.scoring.resemblance import model_for
-from facematch.weights.catalogue import models_folder
+from facematch.weights.files import models_folder
 
 K = 10
 

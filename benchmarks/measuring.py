@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from facematch.evaluation.fiw_faces import ARCHIVE, family_of, list_faces
-from facematch.weights.catalogue import models_folder
+from facematch.weights.files import models_folder
 
 RUNS = 5
 REST = 0.2  # seconds: a BLAS keeps its threads spinning for a while, in the way of the next

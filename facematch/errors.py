@@ -8,18 +8,18 @@ FacematchError
 │   ├── TruncatedPhotoError    "truncated"      the file ends too early
 │   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels, frames or memory
 │   ├── UnreadablePhotoError   "unreadable"     damaged, or the system refuses it
-│   ├── PhotoTimeoutError      "timeout"        decoding took longer than it may
+│   ├── PhotoTimeoutError      "timeout"        decoding took too long
 │   ├── CrashedPhotoError      "crashed"        the decoder crashed on it
 │   └── NoFaceError            "no-face"        nothing found, or not that many
-├── OptionError              an option's value makes no sense here
-├── UnknownBackendError      no back-end of that name
+├── OptionError              an option's value makes no sense
+├── UnknownBackendError      no detector, embedder or model has that name
 ├── MissingExtraError        a back-end needs a package that is not installed
 ├── WeightsError             a weight file is missing, damaged or not the one expected
 ├── TableError               a table of pairs or results cannot be read or written
 ├── CacheError               a file is no cache of faces
 ├── ArchiveError             an index of faces is missing, damaged or another engine's
 ├── ClusterError             a cluster cannot be reached, or loses work again and again
-├── ProtocolError            a data set's list cannot be read, or must not judge this engine
+├── ProtocolError            a data set's list cannot be read, or has people of the training data
 ├── EmbeddingError           vectors that cannot be compared
 └── ResemblanceError         no resemblance model fits these vectors
 """
@@ -30,7 +30,7 @@ from typing import ClassVar
 
 
 def printable(text: str) -> str:
-    """Text for a terminal, on one line; what cannot be shown, a line break say, as an escape."""
+    """Text for one line of a terminal. Unprintable characters, like a line break, are escaped."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
@@ -38,11 +38,11 @@ def printable(text: str) -> str:
 
 
 class FacematchError(Exception):
-    """Base of every error facematch raises on purpose; the message is one line for a person."""
+    """Base of every error that facematch raises on purpose. Its message is one line for people."""
 
 
 class PhotoError(FacematchError):
-    """One photo cannot be used: `photo` is its label, `code` a stable word for the reason."""
+    """One photo cannot be used. `photo` is its label; `code` is a stable word for the reason."""
 
     code: ClassVar[str] = "photo"
 
@@ -52,7 +52,7 @@ class PhotoError(FacematchError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[PhotoError], tuple[str, str]]:
-        """Pickled for processes that score for others."""
+        """How to pickle the error, so that other processes can raise it."""
         return type(self), (self.photo, self.reason)
 
 
@@ -69,7 +69,7 @@ class NotAnImageError(PhotoError):
 
 
 class NotAVideoError(PhotoError):
-    """The content is no clip that facematch plays: `photo` is its label."""
+    """The content is no clip that facematch can play. `photo` is its label."""
 
     code = "not-a-video"
 
@@ -93,13 +93,13 @@ class UnreadablePhotoError(PhotoError):
 
 
 class PhotoTimeoutError(PhotoError):
-    """Decoding the file took longer than it may, in a process of its own."""
+    """Decoding the file in a separate process took too long."""
 
     code = "timeout"
 
 
 class CrashedPhotoError(PhotoError):
-    """The decoder crashed on the file, in a process of its own."""
+    """The decoder crashed on the file, in a separate process."""
 
     code = "crashed"
 
@@ -111,11 +111,11 @@ class NoFaceError(PhotoError):
 
 
 class OptionError(FacematchError):
-    """An option has a value that makes no sense, or not for this photo."""
+    """An option has a value that makes no sense, at all or for this photo."""
 
 
 class UnknownBackendError(FacematchError):
-    """No detector, embedder or model goes by that name."""
+    """No detector, embedder or model has that name."""
 
 
 class MissingExtraError(FacematchError):

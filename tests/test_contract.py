@@ -92,7 +92,7 @@ def test_boxes_of_all_detectors_frame_the_same_faces(detector: Detector) -> None
     for name in ("father.png", "mother.png"):
         found = matcher.find_faces(SAMPLES / name)
         expected = reference.find_faces(SAMPLES / name)
-        vectors = reference.embedder.embed(np.concatenate([found.chips, expected.chips]))
+        vectors = reference.engine.embedder.embed(np.concatenate([found.chips, expected.chips]))
         one, other = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         assert one @ other > 0.98
 

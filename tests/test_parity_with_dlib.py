@@ -18,7 +18,8 @@ from facematch.detection.mmod import MmodDetector
 from facematch.embedding.dlib_resnet import DlibResNetEmbedder
 from facematch.photos.reading import read_photo
 from facematch.types import Box, Chips, Face, Pixels
-from facematch.weights.catalogue import weight_file, weights_path
+from facematch.weights.catalogue import weight_file
+from facematch.weights.files import weights_path
 
 dlib = pytest.importorskip("dlib", reason="dlib-bin, of the extra [test], has no wheel here")
 

@@ -14,16 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.types import Box, Pixels
-from facematch.weights.catalogue import converted
-from facematch.weights.dlib_format import (
-    CONVERTER_VERSION,
-    forest_archive,
-    open_forest,
-    read_forest,
-)
+from facematch.weights.dlib_format import CONVERTER_VERSION
+from facematch.weights.files import converted
+from facematch.weights.shape_predictor import forest_archive, open_forest, read_forest
 
 if TYPE_CHECKING:
-    from facematch.weights.dlib_format import Forest
+    from facematch.weights.shape_predictor import Forest
 
 Shapes = NDArray[np.float32]  # (N, 5, 2) in units of the box: top left is 0, 0; bottom right 1, 1
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facematch.detection.boxes import dlib_overlap
 from facematch.detection.face_size import check_size, smallest_face
 from facematch.types import Box, Face, Pixels
-from facematch.weights.dlib_format import mmod_graph
+from facematch.weights.onnx_graphs import mmod_graph
 from facematch.weights.sessions import dlib_session
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from facematch.detection.boxes import shares_inside
 from facematch.detection.face_size import check_size, smallest_face
 from facematch.errors import WeightsError
 from facematch.types import Box, Face, Pixels
-from facematch.weights.catalogue import read_file, read_weights
+from facematch.weights.files import read_file, read_weights
 
 if TYPE_CHECKING:
     import cv2

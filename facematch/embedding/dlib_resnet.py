@@ -9,18 +9,18 @@ import numpy as np
 
 from facematch.detection.alignment import dlib_frame
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights.dlib_format import resnet_graph
+from facematch.weights.onnx_graphs import resnet_graph
 from facematch.weights.sessions import dlib_session
 
 if TYPE_CHECKING:
     import onnxruntime
 
-_BATCH = 32  # chips a run: 200 MB
-_DIMENSIONS = 128
+_RESNET_BATCH = 32  # chips a run, which takes 200 MB
+_RESNET_DIMENSIONS = 128
 
 
 class DlibResNetEmbedder:
-    """Embeds faces as dlib's `face_recognition_model_v1` does, to 1e-5; vectors are not unit."""
+    """Embeds faces as dlib's `face_recognition_model_v1` does, within 1e-5. Rows are not unit."""
 
     name = "dlib-resnet"
     space = "dlib-resnet"
@@ -36,10 +36,10 @@ class DlibResNetEmbedder:
         Raises EmbeddingError for chips of any other shape or type.
         """
         self.frame.check(chips)
-        vectors = np.empty((len(chips), _DIMENSIONS), np.float32)
-        for start in range(0, len(chips), _BATCH):
-            batch = chips[start : start + _BATCH]
-            (vectors[start : start + _BATCH],) = self._session.run(None, {"chips": batch})
+        vectors = np.empty((len(chips), _RESNET_DIMENSIONS), np.float32)
+        for start in range(0, len(chips), _RESNET_BATCH):
+            batch = chips[start : start + _RESNET_BATCH]
+            (vectors[start : start + _RESNET_BATCH],) = self._session.run(None, {"chips": batch})
         return vectors
 
     @cached_property

@@ -13,9 +13,9 @@ from facematch.types import Chips, Frame, Vectors
 
 
 class FaceRecognitionEmbedder:
-    """Embeds chips with the network behind `face_recognition.face_encodings`.
+    """Embeds chips with the network that `face_recognition.face_encodings` uses.
 
-    The weights are those of `dlib-resnet`, so the vectors lie in the same space.
+    It has the weights of `dlib-resnet`, so its vectors lie in the same space.
     """
 
     name = "face-recognition"

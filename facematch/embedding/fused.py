@@ -1,7 +1,7 @@
-"""Several embedders as one, for those whose evidence is fused.
+"""Several embedders as one.
 
-The vector is theirs end to end. How much each of them counts is fitted, and kept in the resemblance
-model of their common space: `training/fusion.py` makes it.
+The vector is the vectors of all parts, concatenated. The resemblance model of the common space says
+how much each part counts; `training/fusion.py` fits it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from facematch.types import Chips, Embedder, Frame, Vectors
 
 
 class FusedEmbedder:
-    """Embeds each face by all its parts; vectors are unit, their cosine is the mean of the parts'.
+    """Embeds each face with all parts. Rows are unit; a cosine is the mean of the parts' cosines.
 
-    Chips are those of the first part; the others' are cut from them, so that its vectors stay what
-    they are alone.
+    Chips are those of the first part, so that its vectors stay the same as without other parts. The
+    chips of the other parts are cropped from them.
     """
 
     def __init__(self, parts: Sequence[Embedder]) -> None:
@@ -28,25 +28,27 @@ class FusedEmbedder:
 
     @property
     def space(self) -> str:
-        """The parts' spaces, in their order."""
+        """The spaces of the parts, joined by +."""
         return "+".join(part.space for part in self.parts)
 
     @property
     def frame(self) -> Frame:
-        """The first part's."""
+        """The frame of the first part."""
         return self.parts[0].frame
 
     def embed(self, chips: Chips) -> Vectors:
         """One vector a chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, sum of D) float32. N may be 0.
 
-        Raises EmbeddingError for chips of any other shape or type, and what the parts raise.
+        Raises EmbeddingError for chips of any other shape or type, and what a part raises.
         """
         self.frame.check(chips)
-        return beside([part.embed(recrop(chips, self.frame, part.frame)) for part in self.parts])
+        return concatenated(
+            [part.embed(recrop(chips, self.frame, part.frame)) for part in self.parts]
+        )
 
 
-def beside(parts: Sequence[Vectors]) -> Vectors:
-    """Unit vectors of rows end to end, each part of the same length.
+def concatenated(parts: Sequence[Vectors]) -> Vectors:
+    """The vectors of all parts side by side, as unit rows in which each part has the same length.
 
     Shapes: (N, D1), (N, D2) and so on -> (N, D1 + D2 + ...).
     """

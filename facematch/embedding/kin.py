@@ -1,7 +1,7 @@
-"""The embedder tuned for kinship: dlib's ResNet to its tenth block, then a tail trained here.
+"""The embedder tuned for kinship: dlib's ResNet up to its tenth block, then a tuned head.
 
-A chip and its mirror image are embedded together and averaged. `facematch train embedder` makes the
-tail; models/kin-1.md says from what.
+The vector of a face is the mean of the vectors of its chip and of the mirrored chip. The command
+`facematch train embedder` trains the head; models/kin-1.md describes the data.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from numpy.typing import NDArray
 from facematch.detection.alignment import dlib_frame
 from facematch.scoring.cosine import unit_rows
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights.catalogue import converted, read_weights
-from facematch.weights.dlib_format import CONVERTER_VERSION, read_network, tuned_graph
+from facematch.weights.dlib_format import CONVERTER_VERSION, read_network
+from facematch.weights.files import converted, read_weights
 from facematch.weights.head import open_head
+from facematch.weights.onnx_graphs import tuned_graph
 from facematch.weights.sessions import session
 
 if TYPE_CHECKING:
     import onnxruntime
 
-_BATCH = 16  # chips a run, each with its mirror image: 200 MB
+_KIN_BATCH = 16  # chips a run, each with its mirror image, which takes 200 MB
 
 
 class KinEmbedder:
-    """Embeds faces so that relatives lie close; vectors are unit."""
+    """Embeds faces so that relatives have similar vectors. Rows are unit."""
 
     name = "kin"
     space = "kin-1"
@@ -38,9 +39,9 @@ class KinEmbedder:
         return dlib_frame()
 
     def evidence(self) -> dict[str, NDArray[Any]]:
-        """What its cosines mean, as arrays (N,): see `Evidence` in training/resemblance.py.
+        """What cosines mean, as arrays (N,): the fields of `Evidence` in training/resemblance.py.
 
-        And "share", the groups' in the cohort that gave it.
+        And "share": the share of each group in the cohort that the evidence comes from.
         """
         return open_head(read_weights("kin-1"))[1]
 
@@ -51,19 +52,19 @@ class KinEmbedder:
         """
         self.frame.check(chips)
         vectors = np.empty((len(chips), self._session.get_outputs()[0].shape[1]), np.float32)
-        for start in range(0, len(chips), _BATCH):
-            batch = chips[start : start + _BATCH]
+        for start in range(0, len(chips), _KIN_BATCH):
+            batch = chips[start : start + _KIN_BATCH]
             both = np.concatenate([batch, batch[:, :, ::-1]])
             (found,) = self._session.run(None, {"chips": both})
             one, mirrored = np.split(unit_rows(found), 2)
-            vectors[start : start + _BATCH] = unit_rows(one + mirrored)
+            vectors[start : start + _KIN_BATCH] = unit_rows(one + mirrored)
         return vectors
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return session(converted("kin-1", _graph, version=CONVERTER_VERSION, suffix=".onnx"))
+        return session(converted("kin-1", _kin_graph, version=CONVERTER_VERSION, suffix=".onnx"))
 
 
-def _graph(archive: bytes) -> bytes:
+def _kin_graph(archive: bytes) -> bytes:
     head, _ = open_head(archive)
     return tuned_graph(read_network(read_weights("dlib-resnet")), head)

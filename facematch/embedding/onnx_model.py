@@ -1,6 +1,6 @@
 """Any face embedder in an ONNX file that takes chips aligned by five points.
 
-A TOML beside the file, of the same name, says how it wants its chips:
+A TOML file of the same name beside it describes the chips:
 
     name = "mobilefacenet"
     size = 112                        # pixels, square
@@ -11,8 +11,8 @@ A TOML beside the file, of the same name, says how it wants its chips:
     layout = "NCHW"                   # or "NHWC"; NCHW where left out
     sha256 = "b7120c…"                # of the ONNX file
 
-`template` names the landmarks of `Face.landmarks`, in that order. `licence` and `source` may be
-added for the reader.
+`template` has the points of `Face.landmarks`, in that order. `licence` and `source` may be added
+for people who read the file.
 """
 
 from __future__ import annotations
@@ -30,13 +30,8 @@ from numpy.typing import NDArray
 
 from facematch.errors import EmbeddingError, WeightsError
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights.catalogue import (
-    models_folder,
-    read_file,
-    read_weights,
-    weight_file,
-    weights_path,
-)
+from facematch.weights.catalogue import weight_file
+from facematch.weights.files import models_folder, read_file, read_weights, weights_path
 from facematch.weights.sessions import session
 
 if TYPE_CHECKING:
@@ -44,32 +39,32 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_BATCH = 32  # chips a run
-_MOST_BYTES = 2**30  # of the ONNX file
-_MOST_TOML = 2**16
-_SIDES = (16, 1024)
-_EXAMPLE = "facematch/embedding/onnx_model.py has an example"
+_ONNX_BATCH = 32  # chips a run
+_LARGEST_ONNX_FILE = 2**30  # bytes
+_LARGEST_RECIPE = 2**16  # bytes
+_CHIP_SIDES = (16, 1024)  # pixels
+_RECIPE_EXAMPLE = "facematch/embedding/onnx_model.py has an example"
 _WHICH_POINTS = (
     "must be the outer and inner corner of the right eye, of the left eye, and the base of the "
     "nose, the right eye being the one on the right of the chip"
 )
 _TWO_FILES = (
-    "an ONNX embedder is two files, PATH.onnx and PATH.toml, which says how its chips are cut; "
-    + _EXAMPLE
+    "an ONNX embedder is two files, PATH.onnx and PATH.toml, which describes its chips; "
+    + _RECIPE_EXAMPLE
 )
 
-# Where the landmarks fall in a chip of 112 pixels that ArcFace's five points (eyes, tip of the
-# nose, corners of the mouth) align: the medians over 47 faces seen from the front, among the
-# photographs beside the project, whose ArcFace points YuNet located. MobileFaceNet's TAR at FAR 1 %
-# over 1,024 pairs of Families In the Wild is then 0.81, as with chips cut at YuNet's points, 0.82,
-# or with medians over 267 of those faces, 0.82, whose outer corners are 2 to 3 pixels further out.
+# The landmarks in a chip of 112 pixels that is aligned by ArcFace's five points (eyes, tip of the
+# nose, corners of the mouth). Medians over 47 frontal faces, whose ArcFace points YuNet located.
+# MobileFaceNet's TAR at FAR 1 %, over 1,024 pairs of Families In the Wild: 0.81 with these, 0.82
+# with chips aligned by YuNet's points, 0.82 with medians over 267 faces, whose outer corners of the
+# eyes lie 2 to 3 pixels further out.
 _ARCFACE_SIZE = 112
-_ARCFACE = ((80.46, 53.21), (66.76, 53.56), (32.44, 53.36), (45.76, 53.68), (56.67, 79.99))
+_ARCFACE_TEMPLATE = ((80.46, 53.21), (66.76, 53.56), (32.44, 53.36), (45.76, 53.68), (56.67, 79.99))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
-    """What the TOML says."""
+    """The content of the TOML file."""
 
     name: str
     frame: Frame
@@ -81,46 +76,47 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Eight digits that are others where any of this is, but for the name."""
-        template, mean, std = (each.tolist() for each in (self.frame.template, self.mean, self.std))
+        """Eight digits that change whenever anything but the name changes."""
+        arrays = self.frame.template, self.mean, self.std
+        template, mean, std = (array.tolist() for array in arrays)
         flags = self.is_bgr, self.channels_first
-        said = json.dumps([self.frame.size, template, mean, std, flags, self.sha256])
-        return hashlib.sha256(said.encode()).hexdigest()[:8]
+        content = json.dumps([self.frame.size, template, mean, std, flags, self.sha256])
+        return hashlib.sha256(content.encode()).hexdigest()[:8]
 
 
 class OnnxEmbedder:
-    """Embeds chips with the network in an ONNX file. Only the TOML is read when it is built.
+    """Embeds chips with the network in an ONNX file. Only the TOML file is read at construction.
 
-    The TOML lies beside the file where `recipe` does not name it. Raises WeightsError, which names
-    the file and the key, for a TOML that is missing or wrong, or where the ONNX file is missing.
+    `recipe` is the path of the TOML file; None: beside the ONNX file. Raises WeightsError
+    where one of both files is missing or the TOML file is wrong; it names the file and the key.
     """
 
     def __init__(self, path: Path, recipe: Path | None = None) -> None:
         self._path = path
         self._recipe = read_recipe(path.with_suffix(".toml") if recipe is None else recipe)
-        if not path.is_file():  # now, rather than when the photos have been searched
-            raise WeightsError(f"{path} is not there, though {path.stem}.toml is: {_TWO_FILES}")
+        if not path.is_file():  # checked now, before photos are searched for faces
+            raise WeightsError(f"{path} is missing, but {path.stem}.toml is there: {_TWO_FILES}")
         self.name = self._recipe.name
 
     @property
     def space(self) -> str:
-        """The name and a digest: other weights or other chips, another space."""
+        """The name and a digest, so that other weights or other chips give another space."""
         return f"{self.name}-{self._recipe.digest}"
 
     @property
     def frame(self) -> Frame:
-        """As the TOML says."""
+        """The frame that the TOML file describes."""
         return self._recipe.frame
 
     def embed(self, chips: Chips) -> Vectors:
         """One vector a chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0.
 
         Raises EmbeddingError for chips of any other shape or type, or where the network takes or
-        gives another; WeightsError where the file is not the one that the TOML names.
+        gives another; WeightsError where the ONNX file is not the one that the TOML file names.
         """
         self.frame.check(chips)
         step = self._batch_size
-        batches = [self._run(chips[at : at + step]) for at in range(0, len(chips), step)]
+        batches = [self._run(chips[i : i + step]) for i in range(0, len(chips), step)]
         if not batches:
             return self._run(np.zeros((1, *self.frame.shape), np.uint8))[:0]
         return np.concatenate(batches)
@@ -128,7 +124,7 @@ class OnnxEmbedder:
     def _run(self, chips: Chips) -> Vectors:
         recipe = self._recipe
         values = chips[..., ::-1] if recipe.is_bgr else chips
-        # Planes first: along an axis of three numpy takes three steps at a time.
+        # Channels first, because numpy is slow along a last axis of three.
         inputs = np.ascontiguousarray(values.transpose(0, 3, 1, 2), np.float32)
         inputs -= 255 * recipe.mean[:, np.newaxis, np.newaxis]
         inputs /= 255 * recipe.std[:, np.newaxis, np.newaxis]
@@ -146,12 +142,12 @@ class OnnxEmbedder:
 
     @property
     def _batch_size(self) -> int:
-        """The number of chips the graph is fixed to, if it is."""
-        return 1 if self._session.get_inputs()[0].shape[:1] == [1] else _BATCH
+        """The number of chips a run: 1 for a graph that takes one chip only."""
+        return 1 if self._session.get_inputs()[0].shape[:1] == [1] else _ONNX_BATCH
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        model = read_file(self._path, _MOST_BYTES, advice=_TWO_FILES)
+        model = read_file(self._path, _LARGEST_ONNX_FILE, advice=_TWO_FILES)
         if hashlib.sha256(model).hexdigest() != self._recipe.sha256:
             raise WeightsError(
                 f"{self._path} is not the file that {self._path.with_suffix('.toml').name} names: "
@@ -160,7 +156,7 @@ class OnnxEmbedder:
         try:
             if not _has_external_data(model):
                 return session(model)
-        except WeightsError as error:  # it knows the bytes only, not whose they are
+        except WeightsError as error:  # the message lacks the name of the file
             raise WeightsError(f"{self._path}: {' '.join(str(error).split())}") from error
         raise WeightsError(
             f"{self._path} keeps weights in other files, which its sha256 does not cover: "
@@ -170,57 +166,57 @@ class OnnxEmbedder:
 
 def mobilefacenet() -> OnnxEmbedder:
     """The MobileFaceNet that `facematch models fetch` installed. Raises WeightsError without it."""
-    read_weights("mobilefacenet")  # where it is missing, this says how to install it
+    read_weights("mobilefacenet")  # raises an error that says how to install it
     path = weights_path(weight_file("mobilefacenet"))
     return OnnxEmbedder(path, models_folder() / "mobilefacenet.toml")
 
 
 def read_recipe(path: Path) -> Recipe:
-    """What a TOML says of the ONNX file beside it.
+    """Read the TOML file of an ONNX embedder.
 
-    Raises WeightsError naming the file and the key that is missing or wrong.
+    Raises WeightsError that names the file and the key that is missing or wrong.
     """
     try:
-        values = tomllib.loads(read_file(path, _MOST_TOML, advice=_TWO_FILES).decode())
+        values = tomllib.loads(read_file(path, _LARGEST_RECIPE, advice=_TWO_FILES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path} is no TOML ({error})") from error
-    size = _value(path, values, "size", int, "a number of pixels, such as 112")
-    if not _SIDES[0] <= size <= _SIDES[1]:
-        _refuse(path, "size", f"must lie from {_SIDES[0]} to {_SIDES[1]}")
-    sha256 = _value(path, values, "sha256", str, "64 hexadecimal digits").lower()
+    size = _recipe_value(path, values, "size", int, "a number of pixels, such as 112")
+    if not _CHIP_SIDES[0] <= size <= _CHIP_SIDES[1]:
+        _refuse_key(path, "size", f"must lie from {_CHIP_SIDES[0]} to {_CHIP_SIDES[1]}")
+    sha256 = _recipe_value(path, values, "sha256", str, "64 hexadecimal digits").lower()
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-        _refuse(path, "sha256", "must be 64 hexadecimal digits")
-    std = _numbers(path, values, "std", (3,))
+        _refuse_key(path, "sha256", "must be 64 hexadecimal digits")
+    std = _recipe_numbers(path, values, "std", (3,))
     if (std <= 0).any():
-        _refuse(path, "std", "must be above 0")
-    name = _value(path, values, "name", str, "text")
+        _refuse_key(path, "std", "must be above 0")
+    name = _recipe_value(path, values, "name", str, "text")
     if not name.strip():
-        _refuse(path, "name", "must be text")
+        _refuse_key(path, "name", "must be text")
     return Recipe(
         name=name,
-        frame=Frame(size, _template(path, values, size)),
-        mean=_numbers(path, values, "mean", (3,)),
+        frame=Frame(size, _recipe_template(path, values, size)),
+        mean=_recipe_numbers(path, values, "mean", (3,)),
         std=std,
-        is_bgr=_choice(path, values, "colour", ("RGB", "BGR")) == "BGR",
-        channels_first=_choice(path, {"layout": "NCHW"} | values, "layout", ("NCHW", "NHWC"))
+        is_bgr=_recipe_choice(path, values, "colour", ("RGB", "BGR")) == "BGR",
+        channels_first=_recipe_choice(path, {"layout": "NCHW"} | values, "layout", ("NCHW", "NHWC"))
         == "NCHW",
         sha256=sha256,
     )
 
 
 def _has_external_data(model: bytes) -> bool:
-    """Whether a graph refers to weights outside; onnxruntime looks for them in the folder it is in.
+    """Whether a graph refers to weights in other files, which onnxruntime would open.
 
-    Functions and graphs within nodes hold constants too, so every message is looked at.
-    Raises WeightsError where the bytes are no ONNX graph.
+    Functions and graphs inside nodes hold constants too, so every message is checked. Raises
+    WeightsError where the bytes are no ONNX graph.
     """
-    if b"location" not in model:  # the key that every such reference has
+    if b"location" not in model:  # every such reference has this key
         return False
     import onnx
 
     try:
         return _refers_outside(onnx.load_model_from_string(model))
-    except Exception as error:  # protobuf's, which onnx has no name for
+    except Exception as error:  # protobuf's errors, for which onnx has no class
         raise WeightsError(f"no ONNX graph that onnx can read ({error})") from error
 
 
@@ -228,53 +224,54 @@ def _refers_outside(message: Any) -> bool:
     if message.DESCRIPTOR.name == "TensorProto":
         return bool(message.external_data)
     values = [value for field, value in message.ListFields() if field.message_type]
-    return any(_refers_outside(part) for value in values for part in _parts(value))
+    return any(_refers_outside(part) for value in values for part in _as_messages(value))
 
 
-def _parts(value: Any) -> Any:
-    """The messages in a protobuf field, be it one or repeated."""
+def _as_messages(value: Any) -> Any:
+    """The messages in a protobuf field, which is one message or a list of them."""
     return [value] if hasattr(value, "ListFields") else value
 
 
-def _template(path: Path, values: dict[str, Any], size: int) -> NDArray[np.float32]:
+def _recipe_template(path: Path, values: dict[str, Any], size: int) -> NDArray[np.float32]:
     if "template" in values:
-        template = _numbers(path, values, "template", (5, 2))
+        template = _recipe_numbers(path, values, "template", (5, 2))
         if (template < 0).any() or (template > size).any():
-            _refuse(path, "template", f"must lie inside the chip, from 0 to {size}")
+            _refuse_key(path, "template", f"must lie inside the chip, from 0 to {size}")
         right_outer, right_inner, left_outer, left_inner, _ = template[:, 0]
-        if not left_outer < left_inner < right_inner < right_outer:  # ArcFace's own five, often
-            _refuse(path, "template", _WHICH_POINTS)
+        # Often these are ArcFace's own five points.
+        if not left_outer < left_inner < right_inner < right_outer:
+            _refuse_key(path, "template", _WHICH_POINTS)
         return template
-    _choice(path, values, "frame", ("arcface",))
-    return np.array(_ARCFACE, np.float32) * np.float32(size / _ARCFACE_SIZE)
+    _recipe_choice(path, values, "frame", ("arcface",))
+    return np.array(_ARCFACE_TEMPLATE, np.float32) * np.float32(size / _ARCFACE_SIZE)
 
 
-def _value(path: Path, values: dict[str, Any], key: str, kind: type[T], what: str) -> T:
+def _recipe_value(path: Path, values: dict[str, Any], key: str, kind: type[T], what: str) -> T:
     value = values.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):
-        _refuse(path, key, f"must be {what}")
+        _refuse_key(path, key, f"must be {what}")
     return value
 
 
-def _choice(path: Path, values: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
+def _recipe_choice(path: Path, values: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
     if values.get(key) not in choices:
-        _refuse(path, key, f"must be {' or '.join(repr(choice) for choice in choices)}")
+        _refuse_key(path, key, f"must be {' or '.join(repr(choice) for choice in choices)}")
     return str(values[key])
 
 
-def _numbers(
+def _recipe_numbers(
     path: Path, values: dict[str, Any], key: str, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
     wanted = " x ".join(str(side) for side in shape)
     try:
         numbers = np.array(values.get(key))
     except ValueError:  # rows of different lengths
-        _refuse(path, key, f"must be {wanted} numbers")
-    # numpy would make numbers of texts and of true.
+        _refuse_key(path, key, f"must be {wanted} numbers")
+    # numpy would also convert texts and true to numbers.
     if numbers.shape != shape or numbers.dtype.kind not in "if" or not np.isfinite(numbers).all():
-        _refuse(path, key, f"must be {wanted} numbers")
+        _refuse_key(path, key, f"must be {wanted} numbers")
     return numbers.astype(np.float32)
 
 
-def _refuse(path: Path, key: str, reason: str) -> NoReturn:
-    raise WeightsError(f"{path}: `{key}` {reason}; {_EXAMPLE}")
+def _refuse_key(path: Path, key: str, reason: str) -> NoReturn:
+    raise WeightsError(f"{path}: `{key}` {reason}; {_RECIPE_EXAMPLE}")

@@ -1,4 +1,4 @@
-"""From a embedder's name to an instance. A new embedder is one file and one line here."""
+"""From an embedder's name to an instance. A new embedder needs one file and one line here."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EMBEDDERS = {
 def load_embedder(name: str) -> Embedder:
     """The embedder of that name, or of that ONNX file with a TOML beside it.
 
-    Names joined by + are fused. Raises UnknownBackendError naming those there are, WeightsError for
-    a file that is unfit or not there.
+    Names joined by + give a fused embedder. Raises UnknownBackendError that names the known ones,
+    WeightsError for a file that is missing or wrong.
     """
     if name.endswith(".onnx"):
         from facematch.embedding.onnx_model import OnnxEmbedder

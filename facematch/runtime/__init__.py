@@ -1,1 +1,1 @@
-"""Threads, optional packages, and work spread over a Ray cluster."""
+"""Threads, optional packages, tables that people give, and work on a Ray cluster."""

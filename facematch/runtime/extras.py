@@ -1,4 +1,4 @@
-"""Optional packages, imported without letting them change anything for the rest."""
+"""Optional packages, imported so that they change nothing for other code."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import Any
 
 from facematch.errors import MissingExtraError
 
-# Its name as a package to install. PyPI has another project called facematch.
+# The name to install. The project called facematch on PyPI is another one.
 DISTRIBUTION = "facematch-kin"
 
 
 def installed_version() -> str:
-    """The version of facematch that is installed."""
+    """The version of the installed facematch."""
     from importlib.metadata import version
 
     return version(DISTRIBUTION)
 
 
 def require(module: str, package: str, extra: str, what: str) -> Any:
-    """The module, imported. Raises MissingExtraError: what needs it, and what to install."""
+    """Import a module. Raises MissingExtraError, which says who needs it and what to install."""
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f"{what} needs {package}: run `pip install '{DISTRIBUTION}[{extra}]'`"
-        ) from error
+        raise MissingExtraError(f"{what} needs {package}: {_how_to_install(extra)}") from error
+
+
+def _how_to_install(extra: str) -> str:
+    return f"run `pip install '{DISTRIBUTION}[{extra}]'`, or `pip install '.[{extra}]'` in a clone"
 
 
 def face_recognition_api() -> Any:
-    """The module `face_recognition.api`, whose dlib models load with it.
+    """Import `face_recognition.api`, which loads its dlib models.
 
-    Importing it makes Pillow accept truncated images, process-wide; that is undone here.
+    Its import makes Pillow accept truncated images in the whole process. That is undone here.
     Raises MissingExtraError where the package, or one it needs, is not installed.
     """
     from PIL import ImageFile
@@ -39,10 +41,10 @@ def face_recognition_api() -> Any:
     accepts = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         from face_recognition import api
-    except (ImportError, SystemExit) as error:  # it quits where its weights are missing
+    except (ImportError, SystemExit) as error:  # SystemExit: its weights are missing
+        advice = _how_to_install("face-recognition")
         raise MissingExtraError(
-            "the back-end face-recognition needs its package: "
-            f"run `pip install '{DISTRIBUTION}[face-recognition]'`"
+            f"the back-end face-recognition needs its package: {advice}"
         ) from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = accepts

@@ -37,9 +37,10 @@ from facematch.training.resemblance import (
     left_out,
 )
 from facematch.types import Chips, Face, Photo, Pixels, Vectors
-from facematch.weights.catalogue import read_weights
-from facematch.weights.dlib_format import FROZEN, read_network, tail_layers, trunk_graph
+from facematch.weights.dlib_format import read_network
+from facematch.weights.files import read_weights
 from facematch.weights.head import Head, Projection
+from facematch.weights.onnx_graphs import FROZEN_BLOCKS, head_layers, trunk_graph
 from facematch.weights.sessions import session
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _trunk(
     photos: Iterator[Photo], count: int, rng: np.random.Generator, report: Callable[[str], None]
 ) -> Maps:
     """What the frozen blocks give for every face, its mirror image and its altered copies."""
-    network = session(trunk_graph(read_network(read_weights("dlib-resnet")), FROZEN))
+    network = session(trunk_graph(read_network(read_weights("dlib-resnet")), FROZEN_BLOCKS))
     locator = LandmarkLocator()
     maps: Maps | None = None
     at = 0
@@ -276,7 +277,7 @@ class _Network:
     def __init__(self, faces: Faces) -> None:
         import torch
 
-        layers, last = tail_layers(read_network(read_weights("dlib-resnet")))
+        layers, last = head_layers(read_network(read_weights("dlib-resnet")))
         self.weights = [torch.tensor(layer.weights) for layer in layers]
         self.biases = [torch.tensor(layer.bias) for layer in layers]
         places, pooled = (

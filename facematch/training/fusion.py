@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedding.fused import FusedEmbedder, beside
+from facematch.embedding.fused import FusedEmbedder, concatenated
 from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
 from facematch.evaluation.fiw import PARENT_CHILD, embed_families
@@ -147,7 +147,7 @@ def _folds(
     """Folds in which a tail tuned for it takes the place of `kin`, whose vectors come first."""
     others = _split(vectors, sizes)[1:]
     for kin, rest, part in tuned_on_the_rest(faces, rng):
-        fused = replace(kin, vectors=beside([kin.vectors, *others]))
+        fused = replace(kin, vectors=concatenated([kin.vectors, *others]))
         yield leave_out(fused, rest, part, sizes, rng)
 
 

@@ -1,6 +1,6 @@
-"""Arrays in .npz archives, within bounds.
+"""Read arrays from .npz archives, within limits.
 
-No pickle is ever read: an array of objects is refused.
+Arrays of objects are refused, because reading them would run pickle.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_BYTES = 64 * 2**20  # of an archive, packed and unpacked; the largest shipped has 17 MB
+_MOST_ARCHIVE_BYTES = 64 * 2**20  # packed and unpacked; the largest that ships has 17 MB
 # What zipfile and numpy raise for damaged archives, found by damaging some: RuntimeError for an
-# entry encrypted or packed in an unknown way, MemoryError for a shape that is not true.
-_DAMAGE = (
+# entry that is encrypted or packed in an unknown way, MemoryError for a wrong shape.
+_ARCHIVE_ERRORS = (
     ValueError, TypeError, OSError, EOFError, KeyError, RuntimeError, MemoryError, IndexError,
     OverflowError, SyntaxError, zipfile.BadZipFile, zlib.error, TokenError,
 )  # fmt: skip
 
 
 def read_arrays(archive: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays by name. Raises ValueError where this is no such archive, or too large a one."""
-    if len(archive) > _MOST_BYTES:
-        raise ValueError(f"{len(archive):,} bytes, where at most {_MOST_BYTES:,} make sense")
+    """The arrays by name. Raises ValueError for other bytes, or for too large an archive."""
+    size = len(archive)
+    if size > _MOST_ARCHIVE_BYTES:
+        raise ValueError(f"{size:,} bytes, where at most {_MOST_ARCHIVE_BYTES:,} make sense")
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as entries:
             unpacked = sum(entry.file_size for entry in entries.infolist())
-        if unpacked > _MOST_BYTES:
+        if unpacked > _MOST_ARCHIVE_BYTES:
             raise ValueError(f"it unpacks to {unpacked:,} bytes, which is more than makes sense")
         with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
             return {name: np.asarray(arrays[name]) for name in arrays}
-    except _DAMAGE as error:
+    except _ARCHIVE_ERRORS as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error

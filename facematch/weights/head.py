@@ -1,4 +1,4 @@
-"""The tuned end of the embedder `kin`, as it is shipped: an .npz of arrays in half precision."""
+"""The tuned head of the embedder `kin`. It ships as an .npz of arrays in half precision."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from facematch.weights.arrays import read_arrays
 
 Array: TypeAlias = NDArray[np.float32]
 
-_TUNED = 8  # convolutions, two in each block from the eleventh on
+_TUNED_CONVOLUTIONS = 8  # two in each of the blocks 11 to 14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """From the flat output of a block to unit vectors (K,).
+    """A linear map from the flat output (M,) of a block to a unit vector (K,).
 
-    Taken along `basis` (M, L) less `shift` (L,), made unit, taken less `mean` (L,) and along `map`
-    (L, K), made unit.
+    Multiply by `basis` (M, L), subtract `shift` (L,), and scale to length 1. Then subtract `mean`
+    (L,), multiply by `map` (L, K), and scale to length 1 again.
     """
 
     basis: Array
@@ -33,32 +33,35 @@ class Projection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """What takes the place of the embedder's end: tuned convolutions, then two linear views.
+    """The end of the embedder after tuning: convolutions, then two projections.
 
-    `weights` and `biases` are those of blocks 11 to 14. One view is of all places of block 13, the
-    other of the mean over the places of block 14; both vectors together are the embedding.
+    `weights` and `biases` are those of blocks 11 to 14. One projection takes all positions of block
+    13. The other takes the mean over the positions of block 14. The embedding is both vectors,
+    concatenated.
     """
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
-    views: tuple[Projection, Projection]
+    projections: tuple[Projection, Projection]
 
 
 def head_as_bytes(head: Head, evidence: dict[str, NDArray[Any]]) -> bytes:
-    """A tail as an .npz, in half precision, and arrays that tell what its cosines mean."""
+    """The bytes of an .npz: a head in half precision, and the arrays of its `evidence`."""
     archive = io.BytesIO()
-    arrays = {f"weights_{at}": each for at, each in enumerate(head.weights)}
-    arrays |= {f"bias_{at}": each for at, each in enumerate(head.biases)}
-    for at, view in enumerate(head.views):
-        arrays |= {f"{field.name}_{at}": getattr(view, field.name) for field in fields(Projection)}
-    halves: dict[str, Any] = {name: each.astype(np.float16) for name, each in arrays.items()}
-    halves |= {f"evidence_{name}": each for name, each in evidence.items()}
+    arrays = {f"weights_{i}": weights for i, weights in enumerate(head.weights)}
+    arrays |= {f"bias_{i}": bias for i, bias in enumerate(head.biases)}
+    for i, projection in enumerate(head.projections):
+        arrays |= {
+            f"{field.name}_{i}": getattr(projection, field.name) for field in fields(Projection)
+        }
+    halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in arrays.items()}
+    halves |= {f"evidence_{name}": array for name, array in evidence.items()}
     np.savez(archive, **halves)
     return archive.getvalue()
 
 
 def open_head(archive: bytes) -> tuple[Head, dict[str, NDArray[Any]]]:
-    """What `head_as_bytes` put in such an .npz. Raises WeightsError where it is none."""
+    """The head and the evidence that `head_as_bytes` wrote. Raises WeightsError for other bytes."""
     try:
         values = read_arrays(archive)
         evidence = {
@@ -66,25 +69,24 @@ def open_head(archive: bytes) -> tuple[Head, dict[str, NDArray[Any]]]:
             for name in list(values)
             if name.startswith("evidence_")
         }
-        numbers = {name: each.astype(np.float32) for name, each in values.items()}
-        one, other = (
-            Projection(
-                **{field.name: numbers[f"{field.name}_{at}"] for field in fields(Projection)}
-            )
-            for at in (0, 1)
+        numbers = {name: array.astype(np.float32) for name, array in values.items()}
+        first, second = (
+            Projection(**{field.name: numbers[f"{field.name}_{i}"] for field in fields(Projection)})
+            for i in (0, 1)
         )
         head = Head(
-            weights=tuple(numbers[f"weights_{at}"] for at in range(_TUNED)),
-            biases=tuple(numbers[f"bias_{at}"] for at in range(_TUNED)),
-            views=(one, other),
+            weights=tuple(numbers[f"weights_{i}"] for i in range(_TUNED_CONVOLUTIONS)),
+            biases=tuple(numbers[f"bias_{i}"] for i in range(_TUNED_CONVOLUTIONS)),
+            projections=(first, second),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise WeightsError(f"no archive of a tuned tail ({error})") from error
+        raise WeightsError(f"no archive of a tuned head ({error})") from error
     fits = all(
-        view.basis.ndim == view.map.ndim == 2
-        and view.basis.shape[1] == view.map.shape[0] == view.mean.size == view.shift.size
-        for view in head.views
+        projection.basis.ndim == projection.map.ndim == 2
+        and projection.basis.shape[1] == projection.map.shape[0]
+        and projection.map.shape[0] == projection.mean.size == projection.shift.size
+        for projection in head.projections
     )
-    if not fits or not all(np.isfinite(each).all() for each in numbers.values()):
-        raise WeightsError("a tuned tail whose numbers contradict each other")
+    if not fits or not all(np.isfinite(array).all() for array in numbers.values()):
+        raise WeightsError("a tuned head whose numbers contradict each other")
     return head, evidence

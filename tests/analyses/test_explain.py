@@ -38,7 +38,6 @@ from facematch.analyses.explain import (
     patch_masks,
     region_effects,
     region_masks,
-    signed,
 )
 from facematch.detection.alignment import dlib_frame
 from facematch.embedding.kin import KinEmbedder
@@ -48,10 +47,12 @@ from facematch.pictures import draw
 from facematch.pictures.canvas import DARK, LIGHT
 from facematch.pictures.explanation import heat_over
 from facematch.scoring.resemblance import model_for
+from facematch.scoring.wording import signed
 from facematch.types import Chips, EngineNames, Frame, Match, Subject, Vectors
-from facematch.weights.catalogue import read_weights
-from facematch.weights.dlib_format import read_network, tuned_graph
+from facematch.weights.dlib_format import read_network
+from facematch.weights.files import read_weights
 from facematch.weights.head import open_head
+from facematch.weights.onnx_graphs import tuned_graph
 from facematch.weights.sessions import session
 
 FRAME = dlib_frame()
@@ -76,7 +77,7 @@ class RegionEmbedder:
 
 
 class Shuffled(KinEmbedder):
-    """The embedder with every array of its tuned tail shuffled."""
+    """The embedder with every array of its tuned head shuffled."""
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
@@ -88,9 +89,9 @@ class Shuffled(KinEmbedder):
         head, _ = open_head(read_weights("kin-1"))
         one, other = (
             replace(view, **{f.name: shuffled(getattr(view, f.name)) for f in fields(view)})
-            for view in head.views
+            for view in head.projections
         )
-        head = replace(head, weights=tuple(map(shuffled, head.weights)), views=(one, other))
+        head = replace(head, weights=tuple(map(shuffled, head.weights)), projections=(one, other))
         return session(tuned_graph(read_network(read_weights("dlib-resnet")), head))
 
 
@@ -327,7 +328,7 @@ def related() -> list[tuple[Chips, Drops]]:
     for number in range(1, 13):
         pair = [folder / f"fs_{number:03}_{who}.jpg" for who in (1, 2)]
         chips = np.stack([matcher.find_faces(photo).chips[0] for photo in pair])
-        found.append((chips, measure_drops(chips, matcher.embedder, model)))
+        found.append((chips, measure_drops(chips, matcher.engine.embedder, model)))
     return found
 
 

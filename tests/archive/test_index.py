@@ -104,7 +104,7 @@ def test_every_face_becomes_a_row_and_every_failure_too(box: Path) -> None:
     assert (first["face"], first["faces_found"]) == (1, 2)
     assert first["box"] == [10, 10, 60, 60]
     found = matcher.find_faces(box / "0.png")
-    np.testing.assert_allclose(first["vector"], matcher.embedder.embed(found.chips)[0], rtol=1e-6)
+    np.testing.assert_allclose(first["vector"], matcher.engine.embedder.embed(found.chips)[0], rtol=1e-6)
     [failed] = index.failed()
     assert (Path(failed["photo"]).name, failed["code"]) == ("text.jpg", "not-an-image")
 
@@ -312,7 +312,7 @@ def test_without_lancedb_it_is_said_what_to_install(
     box: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "lancedb", None)
-    with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch\["):
+    with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch-kin\["):
         Index(box)
     with pytest.raises(MissingExtraError):
         counting().open_index(box.parent / "db", make=True)

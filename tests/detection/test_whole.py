@@ -38,5 +38,5 @@ def test_a_crop_is_embedded_much_as_the_photo_it_was_cut_from() -> None:
     portrait = photo.find_faces(SAMPLES / "father.png")
     crop = cut(portrait.photo.pixels, portrait.faces[0].box, ALIGNED)
     found = FaceMatcher(detector="whole").find_faces(type(portrait.photo)("crop", crop))
-    one, other = photo.embedder.embed(np.concatenate([portrait.chips, found.chips]))
+    one, other = photo.engine.embedder.embed(np.concatenate([portrait.chips, found.chips]))
     assert one @ other > 0.97

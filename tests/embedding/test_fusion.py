@@ -15,7 +15,7 @@ from helpers.made_up import SIZE, families_of_four, made_up_families, noise
 from helpers.places import SAMPLES, installed, shared_file
 
 from facematch.detection.alignment import dlib_frame
-from facematch.embedding.fused import FusedEmbedder, beside
+from facematch.embedding.fused import FusedEmbedder, concatenated
 from facematch.embedding.kin import KinEmbedder
 from facematch.embedding.onnx_model import read_recipe
 from facematch.embedding.registry import load_embedder
@@ -28,7 +28,9 @@ from facematch.scoring.cosine import cosine_pairs, unit_rows_in_full
 from facematch.scoring.resemblance import model_for
 from facematch.training import fusion
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights.catalogue import KNOWN, fetch, models_folder, state
+from facematch.weights.catalogue import KNOWN
+from facematch.weights.download import fetch
+from facematch.weights.files import models_folder, state
 
 NAME = "kin+mobilefacenet"
 
@@ -155,7 +157,9 @@ def two_witnesses(count: int, seed: int, *, noisy: float) -> Kin:
     one, other = made_up_families(count, seed), made_up_families(count, seed + 1000)
     rng = np.random.default_rng(seed)
     blurred = other.vectors - 5 + rng.normal(0, noisy, other.vectors.shape)
-    return families_of_four(beside([one.vectors - 5, blurred.astype(np.float32)]).astype(float))
+    return families_of_four(
+        concatenated([one.vectors - 5, blurred.astype(np.float32)]).astype(float)
+    )
 
 
 def fold_of(kin: Kin) -> fusion.Fold:
@@ -213,6 +217,7 @@ def _no_torch_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fusion, "require", lambda *_: SimpleNamespace(manual_seed=int))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_torch_needed")
 def test_the_fused_model_is_calibrated_by_tails_that_saw_other_families(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

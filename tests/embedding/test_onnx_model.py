@@ -152,7 +152,7 @@ def test_a_file_without_its_toml_is_told_of(tmp_path: Path) -> None:
 def test_a_toml_without_its_file_is_told_of_before_any_photo_is_read(build: Build) -> None:
     path = build()
     path.unlink()
-    with pytest.raises(WeightsError, match=r"ménage\.onnx is not there, though ménage\.toml is"):
+    with pytest.raises(WeightsError, match=r"ménage\.onnx is missing, but ménage\.toml is there"):
         OnnxEmbedder(path)
 
 

@@ -16,15 +16,10 @@ from helpers.make_dat import small_detector, small_forest
 from facematch.embedding.onnx_model import read_recipe
 from facematch.errors import WeightsError
 from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes, open_model
-from facematch.weights.dlib_format import (
-    forest_archive,
-    mmod_graph,
-    open_forest,
-    read_forest,
-    read_network,
-    resnet_graph,
-)
+from facematch.weights.dlib_format import read_network
 from facematch.weights.head import Head, Projection, head_as_bytes, open_head
+from facematch.weights.onnx_graphs import mmod_graph, resnet_graph
+from facematch.weights.shape_predictor import forest_archive, open_forest, read_forest
 
 _RECIPE = b"""name = "mean"
 size = 112
@@ -63,15 +58,15 @@ def real_files() -> Iterator[tuple[Callable[[bytes], object], bytes]]:
     yield read_network_as_graphs, small_detector()
     yield read_forest, small_forest()
     yield open_forest, forest_archive(read_forest(small_forest()))
-    yield open_head, head_as_bytes(_tail(), {"share": np.array([0.5])})
+    yield open_head, head_as_bytes(_small_head(), {"share": np.array([0.5])})
     yield open_model, model_as_bytes(_model())
     yield read_toml, _RECIPE
 
 
-def _tail() -> Head:
+def _small_head() -> Head:
     one = np.ones((2, 2, 1, 1), np.float32)
     view = Projection(*(np.ones(shape, np.float32) for shape in ((3, 2), (2,), (2,), (2, 2))))
-    return Head(weights=(one,) * 8, biases=(np.ones(2, np.float32),) * 8, views=(view, view))
+    return Head(weights=(one,) * 8, biases=(np.ones(2, np.float32),) * 8, projections=(view, view))
 
 
 def _model() -> ResemblanceModel:

@@ -14,8 +14,8 @@ from facematch.errors import MissingExtraError, WeightsError
 from facematch.training import embedder
 from facematch.training.resemblance import SHARES
 from facematch.types import Chips
-from facematch.weights import dlib_format
-from facematch.weights.catalogue import read_weights
+from facematch.weights import dlib_format, onnx_graphs
+from facematch.weights.files import read_weights
 from facematch.weights.head import Head, Projection, head_as_bytes, open_head
 from facematch.weights.sessions import session
 
@@ -32,7 +32,7 @@ def chips() -> Chips:
 
 def untuned(network: dlib_format.Network, seed: int = 0) -> Head:
     """dlib's own convolutions, and views of random numbers."""
-    layers, last = dlib_format.tail_layers(network)
+    layers, last = onnx_graphs.head_layers(network)
     rng = np.random.default_rng(seed)
 
     def view(basis: NDArray[np.float32], size: int) -> Projection:
@@ -47,7 +47,7 @@ def untuned(network: dlib_format.Network, seed: int = 0) -> Head:
     return Head(
         weights=tuple(layer.weights for layer in layers if layer.weights is not None),
         biases=tuple(layer.bias for layer in layers if layer.bias is not None),
-        views=(view(rng.normal(size=(4096, 20)).astype(np.float32), 8), view(last, 4)),
+        projections=(view(rng.normal(size=(4096, 20)).astype(np.float32), 8), view(last, 4)),
     )
 
 
@@ -63,13 +63,15 @@ def test_a_tail_is_two_views_of_the_networks_last_blocks(
     head = untuned(network)
     assert [weights.shape[1] for weights in head.weights] == [128] + [256] * 7
     maps = [
-        session(dlib_format.trunk_graph(network, blocks)).run(None, {"chips": chips})[0]
+        session(onnx_graphs.trunk_graph(network, blocks)).run(None, {"chips": chips})[0]
         for blocks in (13, 14)
     ]
     assert [each.shape for each in maps] == [(3, 256, 4, 4), (3, 256, 2, 2)]
     flat = maps[0].reshape(3, -1), maps[1].mean(axis=(2, 3))
-    expected = np.hstack([seen(each, view) for each, view in zip(flat, head.views, strict=True)])
-    (vectors,) = session(dlib_format.tuned_graph(network, head)).run(None, {"chips": chips})
+    expected = np.hstack(
+        [seen(each, view) for each, view in zip(flat, head.projections, strict=True)]
+    )
+    (vectors,) = session(onnx_graphs.tuned_graph(network, head)).run(None, {"chips": chips})
     np.testing.assert_allclose(vectors, expected, rtol=1e-3, atol=1e-4)
 
 
@@ -77,7 +79,7 @@ def test_a_tail_survives_its_archive_but_for_half_precision(network: dlib_format
     head = untuned(network)
     evidence = {"away": np.arange(3.0), "are_kin": np.array([True, False, True])}
     opened, found = open_head(head_as_bytes(head, evidence))
-    for one, other in zip(opened.views, head.views, strict=True):
+    for one, other in zip(opened.projections, head.projections, strict=True):
         np.testing.assert_allclose(one.basis, other.basis, rtol=1e-3, atol=1e-6)
     np.testing.assert_array_equal(found["away"], evidence["away"])
     np.testing.assert_array_equal(found["are_kin"], evidence["are_kin"])
@@ -85,17 +87,17 @@ def test_a_tail_survives_its_archive_but_for_half_precision(network: dlib_format
 
 def test_a_tail_that_does_not_fit_is_refused(network: dlib_format.Network) -> None:
     head = untuned(network)
-    with pytest.raises(WeightsError, match="no archive of a tuned tail"):
+    with pytest.raises(WeightsError, match="no archive of a tuned head"):
         open_head(b"nothing")
-    shorter = replace(head.views[0], shift=head.views[0].shift[1:])
-    contradictory = replace(head, views=(shorter, head.views[1]))
+    shorter = replace(head.projections[0], shift=head.projections[0].shift[1:])
+    contradictory = replace(head, projections=(shorter, head.projections[1]))
     with pytest.raises(WeightsError, match="numbers contradict each other"):
         open_head(head_as_bytes(contradictory, {}))
     swapped = replace(head, weights=head.weights[::-1])
     with pytest.raises(WeightsError, match="does not fit its place"):
-        dlib_format.tuned_graph(network, swapped)
+        onnx_graphs.tuned_graph(network, swapped)
     with pytest.raises(WeightsError, match="14 residual blocks; 15 are needed"):
-        dlib_format.trunk_graph(network, 15)
+        onnx_graphs.trunk_graph(network, 15)
 
 
 def test_a_face_and_its_mirror_image_are_embedded_alike(chips: Chips) -> None:
@@ -116,13 +118,13 @@ def test_tuning_gives_a_tail_and_evidence_from_an_archive(
     data = archive(tmp_path, families=24)
     head, evidence, share = embedder.train_embedder(data, ["F0001"], report=lines.append)
     assert len(head.weights) == 8
-    assert [view.basis.shape for view in head.views] == [(4096, 24), (256, 128)]
+    assert [view.basis.shape for view in head.projections] == [(4096, 24), (256, 128)]
     assert len(lines) == 4
     assert share in SHARES
     assert f"{share:.1f} taken" in lines[-1]
     assert set(evidence.family) <= set(range(1, 24))
     assert evidence.are_kin.mean() == pytest.approx(0.5)
-    graph = dlib_format.tuned_graph(dlib_format.read_network(read_weights("dlib-resnet")), head)
+    graph = onnx_graphs.tuned_graph(dlib_format.read_network(read_weights("dlib-resnet")), head)
     (vectors,) = session(graph).run(None, {"chips": np.stack([noise(150, 150)])})
     assert np.isfinite(vectors).all()
 
@@ -131,5 +133,5 @@ def test_without_torch_tuning_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'facematch\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'facematch-kin\[train\]'"):
         embedder.train_embedder(tmp_path, [], report=print)

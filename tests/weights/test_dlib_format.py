@@ -7,16 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.errors import WeightsError
-from facematch.weights.catalogue import read_weights
-from facematch.weights.dlib_format import (
-    Reader,
-    forest_archive,
-    mmod_graph,
-    open_forest,
-    read_forest,
-    read_network,
-    resnet_graph,
-)
+from facematch.weights.dlib_format import Reader, read_network
+from facematch.weights.files import read_weights
+from facematch.weights.onnx_graphs import mmod_graph, resnet_graph
+from facematch.weights.shape_predictor import forest_archive, open_forest, read_forest
 
 
 @given(st.integers(-(2**63), 2**63 - 1))

@@ -20,9 +20,11 @@ from typer.testing import CliRunner
 from facematch.cli import app
 from facematch.errors import WeightsError
 from facematch.scoring.resemblance import model_for
-from facematch.weights import catalogue as weights
+from facematch.weights import catalogue, files
 from facematch.weights.arrays import read_arrays
-from facematch.weights.catalogue import KNOWN, RESEMBLANCE, converted, fetch, read_weights, state
+from facematch.weights.catalogue import KNOWN, RESEMBLANCE
+from facematch.weights.download import fetch
+from facematch.weights.files import converted, read_weights, state
 
 YUNET = "face_detection_yunet_2023mar.onnx"
 
@@ -159,7 +161,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> bytes:
     """The content that `yunet` must have in this test."""
     content = b"weights" * 100
     known = replace(KNOWN["yunet"], size=len(content), sha256=hashlib.sha256(content).hexdigest())
-    monkeypatch.setitem(weights.KNOWN, "yunet", known)
+    monkeypatch.setitem(catalogue.KNOWN, "yunet", known)
     return content
 
 
@@ -278,7 +280,7 @@ def test_a_resemblance_model_that_was_changed_is_refused(
     content = bytearray((REPOSITORY / "models" / "dlib-resnet.npz").read_bytes())
     content[-1] ^= 1
     (tmp_path / "dlib-resnet.npz").write_bytes(content)
-    monkeypatch.setattr(weights, "models_folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "models_folder", lambda: tmp_path)
     model_for.cache_clear()
     with pytest.raises(WeightsError, match=r"dlib-resnet\.npz is damaged .*install facematch"):
         model_for("dlib-resnet")
@@ -287,8 +289,8 @@ def test_a_resemblance_model_that_was_changed_is_refused(
 def test_no_pickle_is_ever_read() -> None:
     for path in (REPOSITORY / "facematch").rglob("*.py"):
         code = path.read_text(encoding="utf-8")
-        # cluster.py unpickles what this program's own cluster was sent, and no file.
-        assert "import pickle" not in code or path.name == "cluster.py"
+        # distributed.py unpickles what this program's own cluster was sent, and no file.
+        assert "import pickle" not in code or path.name == "distributed.py"
         assert not re.search(r"torch\.load|joblib|allow_pickle=True", code)
         assert code.count("np.load(") == code.count("allow_pickle=False"), path
     archive = io.BytesIO()
