@@ -39,7 +39,7 @@ def golden() -> dict[str, NDArray[Any]]:
 
 @pytest.fixture(scope="module")
 def photos() -> list[Photo]:
-    return [FaceMatcher().read(SAMPLES / name) for name in PHOTOS]
+    return [FaceMatcher().engine.read(SAMPLES / name) for name in PHOTOS]
 
 
 @pytest.fixture
