@@ -46,7 +46,7 @@ from facematch.types import (
     Vectors,
 )
 
-_FACES_PER_PERSON = 20  # faces of the archive kept for each person that is asked for
+FACES_PER_PERSON = 20  # faces that are kept for each person to be found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def find(
     finds no day; what `family` raises too.
     """
     wanted = seek_child(engine, child, options)
-    candidates = Candidates(wanted, options.top)
+    candidates = Candidates(wanted, FACES_PER_PERSON * options.top)
     for found in faces(engine, photos):
         if isinstance(found, Skipped):
             candidates.skipped.append(found)
@@ -183,8 +183,9 @@ def seek_child(engine: Engine, child: NamedPhotos, options: FindOptions) -> Soug
 class Candidates:
     """The faces of an archive that are most like a child, and counts of what was searched."""
 
-    def __init__(self, wanted: SoughtChild, top: int) -> None:
-        self._wanted, self._most = wanted, _FACES_PER_PERSON * top
+    def __init__(self, wanted: SoughtChild, most: int) -> None:
+        """Keep the `most` faces that are most alike."""
+        self._wanted, self.most = wanted, most
         self._best: list[tuple[float, int, ArchiveFace]] = []  # a heap, the least like first
         self._added = 0
         self._may_be_child: list[ArchiveFace] = []
@@ -193,21 +194,16 @@ class Candidates:
         self.skipped: list[Skipped] = []
         self.warnings: list[str] = []
 
-    @property
-    def most(self) -> int:
-        """How many faces are kept."""
-        return self._most
-
     def add(self, face: ArchiveFace) -> None:
         """Keep a face if it is among the most alike; of equals the first is kept."""
         if not self._wanted.is_somebody_else(face.identity[np.newaxis])[0]:
             # A few are enough, and they must not push others out.
-            if len(self._may_be_child) < _FACES_PER_PERSON:
+            if len(self._may_be_child) < FACES_PER_PERSON:
                 self._may_be_child.append(face)
             return
         self._added += 1
         entry = (face.z, -self._added, face)
-        if len(self._best) < self._most:
+        if len(self._best) < self.most:
             heapq.heappush(self._best, entry)
         else:
             heapq.heappushpop(self._best, entry)

@@ -145,6 +145,7 @@ def file_state(photo: str) -> tuple[int, int]:
 
 
 def digest_of(photo: str, limits: Limits | None = None) -> str:
+    """The sha256 of a photo's file, "" where it cannot be read."""
     try:
         return photo_digest(photo, limits=limits)
     except PhotoError:
@@ -152,6 +153,7 @@ def digest_of(photo: str, limits: Limits | None = None) -> str:
 
 
 def is_text(name: str) -> bool:
+    """Whether a file's name can be written as UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:

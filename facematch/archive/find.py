@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from facematch.analyses.find import (
+    FACES_PER_PERSON,
     ArchiveFace,
     Candidates,
     Findings,
@@ -49,7 +50,7 @@ def find_in_index(
     `find` raises.
     """
     wanted = seek_child(engine, child, options)
-    candidates = Candidates(wanted, options.top)
+    candidates = Candidates(wanted, FACES_PER_PERSON * options.top)
     condition = photos_where(wanted.days, wanted.digests)
     _count(candidates, wanted.days, index, condition)
     rows: dict[Subject, Mapping[str, Any]] = {}  # what portraits are cut by

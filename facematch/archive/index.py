@@ -272,7 +272,7 @@ class Index:
         return done
 
     def remove(self, photos: Iterable[str]) -> int:
-        """Delete photos; gives how many faces were deleted. Old versions keep them until `compact`."""
+        """Delete photos; gives how many faces that were. Old versions keep them until `compact`."""
         before = self.count()
         self._delete("photo", photos)
         return before - self.count()
@@ -305,7 +305,7 @@ class Index:
             self._optimize()
             for table in self._all:
                 if int(table.list_versions()[-1]["metadata"]["total_deletion_file_rows"]):
-                    # LanceDB rewrites a file only where a tenth of it is deleted, or where rows change.
+                    # LanceDB rewrites a file only where a tenth is deleted, or where rows change.
                     table.update(where="true", values_sql={"photo": "photo"})
             self._optimize()
             if was_searchable:

@@ -1,4 +1,4 @@
-"""The index's LanceDB tables: their columns, the rows of a photo, conditions in SQL, connections."""
+"""LanceDB tables of an index: their columns, the rows of a photo, SQL conditions, connections."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ FILE_COLUMNS = ("photo", "digest", "bytes", "modified")
 
 
 def face_rows(photos: Sequence[IndexedPhoto]) -> list[dict[str, Any]]:
+    """The rows of the table "faces" for some photos."""
     return [
         {
             "photo": seen.photo,
@@ -56,6 +57,7 @@ def face_rows(photos: Sequence[IndexedPhoto]) -> list[dict[str, Any]]:
 
 
 def failed_rows(photos: Sequence[IndexedPhoto]) -> list[dict[str, Any]]:
+    """The rows of the table "failed" for some photos: one for each photo without a face."""
     columns = (*FILE_COLUMNS, "code", "reason")
     return [{name: getattr(seen, name) for name in columns} for seen in photos if not seen.faces]
 
@@ -67,6 +69,7 @@ def subject_of(row: Mapping[str, Any]) -> Subject:
 
 
 def without_a_face(digest: str) -> str:
+    """The condition for photos with this sha256 that were searched and show no face."""
     return f"digest = '{digest}' AND code = '{NoFaceError.code}'"
 
 
@@ -91,6 +94,7 @@ def matrix(column: Any) -> Vectors:
 
 
 def table_schemas(engine: Mapping[str, str], sizes: tuple[int, int, int]) -> dict[str, Any]:
+    """The Arrow schema of each table; `sizes` are those of vector, identity and comparable."""
     import pyarrow as arrow
 
     file = [
@@ -121,6 +125,7 @@ def dated_by_name(photo: str) -> dict[str, date]:
 
 
 def engine_of(where: str, metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """The engine that made an index. Raises ArchiveError for another program's database."""
     try:
         made = json.loads((metadata or {})[b"facematch"])
         return {str(name): str(value) for name, value in made.items()}
@@ -140,6 +145,7 @@ def check_engine(where: str, made: Mapping[str, str], engine: Mapping[str, str] 
 
 
 def connect(where: str) -> Any:
+    """The LanceDB database in that place. Raises ArchiveError for a place that cannot hold one."""
     if where.startswith("file:"):
         raise ArchiveError(f"{where}: name the folder itself, without file:")
     if where.startswith("db://"):
@@ -152,23 +158,30 @@ def connect(where: str) -> Any:
 
 
 def require_lancedb() -> Any:
+    """The module lancedb. Raises MissingExtraError where it is not installed."""
     return require("lancedb", "LanceDB", "archive", "an index of faces")
 
 
 def no_index(where: str) -> ArchiveError:
+    """The error for a place without an index."""
     return ArchiveError(f"{where}: there is no such index: `facematch index PHOTOS --db` makes one")
 
 
 def table_names(database: Any) -> list[str]:
+    """The names of a database's tables."""
     return list(database.list_tables().tables)
 
 
 def is_folder(where: str) -> bool:
+    """Whether a place is a folder, and not an address of object storage."""
     return "://" not in where
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only its owner may enter. Raises ArchiveError where it holds other files."""
+    """Make a folder that only its owner may enter.
+
+    Raises ArchiveError where it holds other files, or cannot be made.
+    """
     try:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         theirs = {each.name for each in folder.iterdir()} - {
@@ -200,6 +213,7 @@ def is_one_of(column: str, values: Iterable[str]) -> str:
 
 
 def batches_of(values: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The values, at most `size` at a time."""
     rest = iter(values)
     while part := list(islice(rest, size)):
         yield part

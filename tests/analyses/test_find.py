@@ -16,16 +16,17 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
-from facematch.analyses.find import SAME_PERSON, ArchiveFace, Findings, by_person, most_alike
+from facematch.analyses.find import ArchiveFace, Candidates, Findings, SoughtChild
+from facematch.analyses.grouping import SAME_PERSON, group_by_person
 from facematch.archive.index import Index
 from facematch.cli import app
 from facematch.errors import MissingPhotoError, OptionError
 from facematch.output import as_json, rows, table
-from facematch.photos.dates import parse_years
+from facematch.photos.dates import Span, parse_years
 from facematch.photos.listing import list_photos
 from facematch.pictures import draw
 from facematch.scoring.cosine import unit_rows
-from facematch.types import Face, Gallery, Pixels, Portrait, Skipped, Subject
+from facematch.types import Face, Gallery, Person, Pixels, Portrait, Skipped, Subject
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_an_archive_is_searched_face_by_face(archive: Path) -> None:
     assert found.faces == 8
     assert [each.code for each in found.skipped] == ["not-an-image"]
     first = next(each for each in found.found if each.may_be_child)
-    assert (first.sightings[0].subject.photo, len(first.sightings)) == (
+    assert (first.faces[0].subject.photo, len(first.faces)) == (
         str(archive / "group.jpg"), 1,
     )  # fmt: skip
     told = json.loads(as_json(found))
@@ -61,25 +62,30 @@ def test_photos_of_one_person_are_together_and_siblings_apart() -> None:
     people = np.repeat([one, one + step], 3, axis=0)
     identities = (people + rng.normal(0, 0.015, people.shape)).astype(np.float32)
     names = [f"{at}.jpg" for at in range(6)]
-    assert by_person(names, identities) == [[0, 1, 2], [3, 4, 5]]
+    assert group_by_person(names, identities) == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_two_faces_of_one_photo_are_never_one_person() -> None:
     identities = np.zeros((3, 128), np.float32)
-    assert by_person(["a", "a", "b"], identities) == [[0, 2], [1]]
-    assert by_person([], identities[:0]) == []
+    assert group_by_person(["a", "a", "b"], identities) == [[0, 2], [1]]
+    assert group_by_person([], identities[:0]) == []
 
 
 def test_only_the_most_alike_are_kept_in_memory() -> None:
-    def sighting(at: int) -> ArchiveFace:
+    def face(number: int) -> ArchiveFace:
         blank = np.zeros((1, 1, 3), np.uint8)
-        subject = Subject(str(at), (0, 0, 1, 1), 1, 1, 1)
-        none = np.zeros(1, np.float32)
-        return ArchiveFace(float(at % 10), subject, none, none, blank, ())
+        subject = Subject(str(number), (0, 0, 1, 1), 1, 1, 1)
+        far = np.ones(1, np.float32)
+        return ArchiveFace(float(number % 10), subject, far, far, blank, ())
 
-    best = most_alike((sighting(at) for at in range(100)), 4)
-    assert [seen.subject.photo for seen in best] == ["9", "19", "29", "39"]  # ties: first come
-    assert most_alike(iter(()), 4) == []
+    nobody = np.empty((0, 0), np.float32)
+    person = Person("child", Gallery((), nobody, ""), np.empty((0, 1, 1, 3), np.uint8), (), ())
+    candidates = Candidates(SoughtChild(person, np.zeros((1, 1), np.float32), Span(), ()), 4)
+    assert candidates.kept() == []
+    for number in range(100):
+        candidates.add(face(number))
+    best = [kept.subject.photo for kept in candidates.kept()]
+    assert best == ["9", "19", "29", "39"]  # of equals, the first
 
 
 def test_one_child_is_searched_for(tmp_path: Path) -> None:
@@ -92,7 +98,7 @@ def test_one_child_is_searched_for(tmp_path: Path) -> None:
 def test_many_photos_of_the_child_crowd_nobody_out(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facematch.verbs._CANDIDATES", 1)  # of each kind one is kept
+    monkeypatch.setattr("facematch.analyses.find.FACES_PER_PERSON", 1)  # of each kind one is kept
     found = matcher.find({"son": photos("son")}, list_photos(archive), top=1)
     assert found.faces == 8
     everyone = matcher.find({"son": photos("son")}, list_photos(archive), top=2).found
@@ -103,8 +109,8 @@ def test_many_photos_of_the_child_crowd_nobody_out(
 @pytest.fixture(scope="module")
 def index(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
     pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
-    made = matcher.new_index(tmp_path_factory.mktemp("db") / "faces")
-    matcher.index(list_photos(archive), made)
+    made = matcher.open_index(tmp_path_factory.mktemp("db") / "faces", make=True)
+    matcher.index_photos(list_photos(archive), made)
     return made
 
 
@@ -126,7 +132,7 @@ def test_an_index_tells_what_the_folder_told(archive: Path, index: Index) -> Non
     assert kept.search == "exact"
     assert "8 faces in 5 photos were compared" in printed(kept)
     for one, other in zip(kept.found, folder.found, strict=True):
-        difference = one.sightings[0].portrait.astype(int) - other.sightings[0].portrait
+        difference = one.faces[0].portrait.astype(int) - other.faces[0].portrait
         assert np.abs(difference).mean() < 2
     assert draw(kept).shape == draw(folder).shape
 
@@ -143,16 +149,16 @@ def test_a_large_index_is_searched_by_neighbours_and_says_so(
     exact = matcher.find({"son": photos("son")}, index, top=2)
     monkeypatch.setattr("facematch.archive.index.LARGE", 5)
     monkeypatch.setattr(
-        "facematch.archive.index._PARTITION", 4
+        "facematch.archive.index._FACES_PER_PARTITION", 4
     )  # two parts of an index for eight faces
     index.optimize()
     near = matcher.find({"son": photos("son")}, index, top=2)
     assert (near.search, near.candidates) == ("approximate", 8)
     assert "Approximate: of 8 faces in 5 photos, the 8 nearest were compared" in printed(near)
-    assert [{seen.subject for seen in each.sightings} for each in near.found] == [
-        {seen.subject for seen in each.sightings} for each in exact.found
+    assert [{seen.subject for seen in each.faces} for each in near.found] == [
+        {seen.subject for seen in each.faces} for each in exact.found
     ]
-    monkeypatch.setattr("facematch.verbs.DEEP", 0.05)  # 2 of the 8
+    monkeypatch.setattr("facematch.archive.find.OVERSAMPLING", 0.05)  # 2 of the 8
     assert matcher.find({"son": photos("son")}, index, top=2).candidates == 2
 
 
@@ -165,15 +171,15 @@ def test_only_photos_of_some_years_are_searched(archive: Path, tmp_path: Path) -
     shutil.copy(archive / "mother.png", dated / "undated.png")
     shutil.copy(SAMPLES / "son.png", tmp_path / "1960-05-16.png")
     son = {"son": [tmp_path / "1960-05-16.png"]}
-    index = matcher.new_index(tmp_path / "db")
-    matcher.index(list_photos(dated), index)
+    index = matcher.open_index(tmp_path / "db", make=True)
+    matcher.index_photos(list_photos(dated), index)
     for options, wanted in (
-        ({"span": parse_years("1951-1971")}, "1971-01-01.png"),
+        ({"days": parse_years("1951-1971")}, "1971-01-01.png"),
         ({"older": True}, "1950-12-31.png"),
         ({"older": True, "born": date(1971, 1, 1)}, "1950-12-31.png"),
     ):
         kept = matcher.find(son, index, **options)
-        assert [Path(each.sightings[0].subject.photo).name for each in kept.found] == [wanted]
+        assert [Path(each.faces[0].subject.photo).name for each in kept.found] == [wanted]
         assert kept.warnings[-1].startswith("photos left out because nothing says when they were")
     same(kept, matcher.find(son, list_photos(dated), **options))
     with pytest.raises(OptionError, match="nothing says when son's photos were taken: say with"):
@@ -195,15 +201,15 @@ def test_a_photo_that_has_changed_is_shown_grey(archive: Path, tmp_path: Path) -
     pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
     photo = tmp_path / "photo.png"
     shutil.copy(archive / "father.png", photo)
-    index = matcher.new_index(tmp_path / "db")
-    matcher.index([str(photo)], index)
+    index = matcher.open_index(tmp_path / "db", make=True)
+    matcher.index_photos([str(photo)], index)
     shutil.copy(archive / "mother.png", photo)
     found = matcher.find({"son": photos("son")}, index)
     assert found.warnings[-1] == f"{photo} has changed: run `facematch index` again"
     photo.unlink()
     found = matcher.find({"son": photos("son")}, index)
     assert "so its face is not shown: run `facematch index` again" in found.warnings[-1]
-    assert found.found[0].sightings[0].portrait.std() == 0
+    assert found.found[0].faces[0].portrait.std() == 0
 
 
 class Blind:
@@ -216,8 +222,7 @@ class Blind:
 
 
 def test_what_an_index_knows_is_not_searched_again(archive: Path, index: Index) -> None:
-    knowing = FaceMatcher(detector=Blind(), min_face=60)
-    knowing.known = knowing.open_index(index.where)
+    knowing = FaceMatcher(detector=Blind(), min_face=60, index=index.where)
     father, child = {"dad": [archive / "father.png"]}, {"son": [archive / "a copy.png"]}
     told, known = matcher.family(father, child), knowing.family(father, child)
     for row, like in zip(rows(told), rows(known), strict=True):
@@ -246,7 +251,7 @@ def test_children_are_matched_against_everyone_in_an_index(
     for large in (False, True):
         if large:
             monkeypatch.setattr("facematch.archive.index.LARGE", 5)
-            monkeypatch.setattr("facematch.archive.index._PARTITION", 4)
+            monkeypatch.setattr("facematch.archive.index._FACES_PER_PARTITION", 4)
             index.optimize()
         found, compared = matcher.match_index(index, children, top=3)
         assert [(each.photo, each.face) for each in found.subjects] == [
@@ -274,7 +279,7 @@ def test_the_commands_take_an_index(index: Index) -> None:
     assert json.loads(result.stdout)["search"] == "exact"
     for wrong, message in (
         (["match", child], "against whom"),
-        (["find", child], "where to look"),
+        (["find", child], "where to search"),
         (["match", child, "--people", *arguments], "--people needs"),
     ):
         assert message in str(CliRunner().invoke(app, wrong).exception)
