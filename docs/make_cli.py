@@ -157,7 +157,7 @@ def metavar_of(parameter: Any) -> str:
     if parameter.metavar or parameter.param_type_name == "argument":
         return str(parameter.metavar or parameter.name.upper())
     kinds = [kind for kind in plain_types(parameter) if kind is not type(None)]
-    return {str: "TEXT", int: "N", float: "NUMBER", Path: "FILE"}.get(kinds[0], "VALUE")
+    return {str: "TEXT", int: "N", float: "NUMBER", Path: "PATH"}.get(kinds[0], "VALUE")
 
 
 def meaning_of(parameter: Any) -> str:
