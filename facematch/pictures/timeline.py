@@ -65,7 +65,7 @@ def draw(timeline: Timeline, theme: str = "light") -> Pixels:
 
 
 def _points(timeline: Timeline, parent: str) -> NDArray[np.float64]:
-    """Of each photo against a parent: place, distance, and its lower and upper end. (N, 4)."""
+    """Of each photo against a parent: place, z-score, and its lower and upper end. (N, 4)."""
     return np.array([
         [time_axis(moment.taken, timeline.born), moment.z, *moment.z_interval]
         for moment in timeline.moments
@@ -84,9 +84,9 @@ def _draw_curve(
     if len(points) >= FEWEST_FOR_CURVE:
         axes.fill_between(curve.x, *curve.band, color=ink, alpha=0.18, linewidth=0)
         axes.plot(curve.x, curve.z, color=ink, linewidth=2.5)
-    places, distances, low, high = points.T
+    places, z, low, high = points.T
     axes.vlines(places, low, high, color=ink, alpha=0.35, linewidth=1.5)
-    (handle,) = axes.plot(places, distances, marker, color=ink, markersize=8, alpha=0.75)
+    (handle,) = axes.plot(places, z, marker, color=ink, markersize=8, alpha=0.75)
     return handle
 
 

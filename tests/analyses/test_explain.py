@@ -390,7 +390,7 @@ def test_the_command_prints_a_table_and_saves_a_picture(tmp_path: Any) -> None:
         "±",
         CARRIES,
         "over 99",
-        "the noise, how far",
+        "the noise is how far",
         PATERNITY,
     ):
         assert word in result.stdout
