@@ -1,78 +1,83 @@
-"""The command line's app, the options that commands share, and what they all print by."""
+"""The options that commands share, each declared once, and `takes_options` to take them."""
 
 from __future__ import annotations
 
 import inspect
-import os
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from facematch.errors import OptionError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from facematch.matcher import FaceMatcher
+    from facematch.photos.limits import Limits
 
-app = typer.Typer(
-    name="facematch",
-    help="Who does this child look like? Scores how much a child looks like a parent, from photos.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+
+def takes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with every parameter that is a dataclass expanded into options.
+
+        @dataclass(frozen=True)
+        class PictureOptions:
+            save: Annotated[Path | None, typer.Option(help="Where to save the picture.")] = None
+            dark: Annotated[bool, typer.Option("--dark")] = False
+
+        @app.command()
+        @takes_options
+        def card(parent: Path, picture: PictureOptions) -> None: ...
+
+    `facematch card a.jpg --save card.png` calls `card(Path("a.jpg"), PictureOptions(...))`. A field
+    may be such a dataclass itself.
+    """
+
+    @wraps(command)
+    def flat_command(**given: Any) -> None:
+        _call_with(command, given)
+
+    parameters = list(_flat_parameters(command))
+    flat_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat_command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return flat_command
+
+
+def _flat_parameters(taker: Callable[..., Any]) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(taker, include_extras=True)
+    for name, parameter in inspect.signature(taker).parameters.items():
+        if is_dataclass(hints[name]):
+            yield from _flat_parameters(hints[name])
+        else:
+            yield parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def _call_with(taker: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+    """What a command or a dataclass gives for its part of the values given."""
+    hints = get_type_hints(taker)
+    return taker(
+        **{
+            name: _call_with(hints[name], given) if is_dataclass(hints[name]) else given[name]
+            for name in inspect.signature(taker).parameters
+        }
+    )
 
 
 class Format(StrEnum):
-    """How results are printed."""
+    """How a result is printed."""
 
     TABLE = "table"
     JSON = "json"
 
 
-DetectorName = Annotated[
-    str,
-    typer.Option("--detector", help="mmod, yunet or face-recognition.", rich_help_panel="Engine"),
-]
+class VerdictFormat(StrEnum):
+    """How a result is printed that has rows."""
 
-
-EmbedderName = Annotated[
-    str,
-    typer.Option(
-        "--embedder",
-        help="kin, dlib-resnet, face-recognition, kin+mobilefacenet (see `models list`), or an "
-        "ONNX file with a TOML beside it.",
-        rich_help_panel="Engine",
-    ),
-]
-
-
-MinFace = Annotated[
-    float | None,
-    typer.Option(
-        min=1,
-        metavar="PIXELS",
-        help="The smallest face worth finding; smaller takes longer. Default: 5 % of the photo's "
-        "long side, which scales big photos down to 1600 pixels for the search.",
-        rich_help_panel="Engine",
-    ),
-]
-
-
-OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
-
-
-FaceNumber = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Which face, 1 being the largest, which is the default."),
-]
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
 
 
 class TableFormat(StrEnum):
@@ -85,192 +90,268 @@ class TableFormat(StrEnum):
     PARQUET = "parquet"
 
 
-TableOption = Annotated[
-    TableFormat | None,
-    typer.Option("--format", help="Default: by the ending of -o FILE; a table without one."),
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+VerdictOption = Annotated[VerdictFormat, typer.Option("--format", help="How to print the result.")]
+EmbedderOption = Annotated[
+    str,
+    typer.Option(
+        "--embedder",
+        help="kin, dlib-resnet, face-recognition, kin+mobilefacenet (see `models list`), or an "
+        "ONNX file with a TOML file beside it.",
+        rich_help_panel="Engine",
+    ),
 ]
-
-
-Out = Annotated[
-    Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to stdout.")
+MinFaceOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help="The smallest face to find; smaller takes longer. Default: 5 % of the photo's long "
+        "side, for which large photos are scaled down to 1600 pixels.",
+        rich_help_panel="Engine",
+    ),
 ]
-
-
-CacheFile = Annotated[
+CacheOption = Annotated[
     Path | None,
     typer.Option(
         "--cache",
         metavar="FILE",
-        help="Keep what is found in photos there, and look it up: it holds face templates.",
+        help="Keep the faces found in photos in this file, and look them up there. It holds face "
+        "templates.",
     ),
 ]
-
-
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Go on with -o FILE where an earlier run was cut short, by what --cache kept.",
-    ),
-]
-
-
-On = Annotated[
-    str | None,
-    typer.Option(
-        "--on",
-        metavar="ray[:ADDRESS]",
-        help="Work in a process a core, or over the machines of that Ray cluster, which must see "
-        "the photos by the same paths.",
-    ),
-]
-
-
-Database = Annotated[
+StoreOption = Annotated[
     str | None,
     typer.Option(
         "--db",
         metavar="DIR",
-        help="Look photos up in the index that `facematch index` made, before they are searched.",
+        help="Look photos up in an index that `facematch index` made, before they are searched.",
+    ),
+]
+OnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ray[:ADDRESS]",
+        help="Work in one process per core, or on the machines of a Ray cluster, which must see "
+        "the photos at the same paths.",
     ),
 ]
 
 
-def _bounds(
-    *,
+@dataclass(frozen=True, slots=True)
+class LimitOptions:
+    """What a photo may cost."""
+
     isolate: Annotated[
         bool | None,
         typer.Option(
             "--isolate/--no-isolate",
-            help="Decode photos in processes of their own, so that one that crashes or hangs a "
-            "decoder costs no more than itself. Default: where a folder or a table is given.",
+            help="Decode photos in worker processes, so that a photo that crashes or blocks a "
+            "decoder costs only itself. Default: where a folder or a table is given.",
             show_default=False,
             rich_help_panel="Limits",
         ),
-    ] = None,
+    ] = None
     timeout: Annotated[
         float | None,
         typer.Option(
             min=0.1,
             max=86_400,
             metavar="SECONDS",
-            help="The longest a photo may take to decode in its process. Default: 30.",
+            help="The longest a worker process may decode a photo. Default: 30.",
             rich_help_panel="Limits",
         ),
-    ] = None,
+    ] = None
     max_pixels: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Refuse photos of more pixels. Default: 200 million.",
+            help="Refuse photos with more pixels. Default: 200 million.",
             rich_help_panel="Limits",
         ),
-    ] = None,
+    ] = None
     max_bytes: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Refuse files of more bytes. Default: 256 MiB.",
+            help="Refuse files with more bytes. Default: 256 MiB.",
             rich_help_panel="Limits",
         ),
-    ] = None,
+    ] = None
     max_memory: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Refuse photos that take more bytes to decode. Default: 900 MB.",
+            help="Refuse photos that need more bytes to decode. Default: 900 MB.",
             rich_help_panel="Limits",
         ),
-    ] = None,
-) -> dict[str, Any]:
-    """What these options say, where they say it: `isolate`, and arguments of Limits."""
-    given = {"max_seconds": timeout, "max_pixels": max_pixels, "max_bytes": max_bytes}
-    given |= {"max_memory": max_memory, "isolate": isolate}
-    return {name: value for name, value in given.items() if value is not None}
+    ] = None
+
+    def as_limits(self) -> Limits:
+        """The limits given; the defaults for the others."""
+        from facematch.photos.limits import Limits
+
+        given = {"max_seconds": self.timeout, "max_pixels": self.max_pixels}
+        given |= {"max_bytes": self.max_bytes, "max_memory": self.max_memory}
+        chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return Limits(**chosen)
 
 
-_BOUNDS: ContextVar[dict[str, Any]] = ContextVar("_BOUNDS")
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What finds and embeds faces, within which limits."""
+
+    limits: LimitOptions
+    detector: Annotated[
+        str,
+        typer.Option(help="mmod, yunet or face-recognition.", rich_help_panel="Engine"),
+    ] = "mmod"
+    embedder: EmbedderOption = "kin"
+    min_face: MinFaceOption = None
+
+    def matcher(
+        self, *, many: bool = False, cache: Path | None = None, index: str | None = None
+    ) -> FaceMatcher:
+        """The library, as the options say.
+
+        `many` photos are decoded in worker processes unless --no-isolate is given; one or two are
+        not, unless --isolate or --timeout is.
+        """
+        from facematch.matcher import FaceMatcher
+
+        if cache is not None and index is not None:
+            raise OptionError("photos are looked up in --cache or in --db: name one of them")
+        isolate = self.limits.isolate
+        return FaceMatcher(
+            detector=self.detector,
+            embedder=self.embedder,
+            min_face=self.min_face,
+            isolate=many or self.limits.timeout is not None if isolate is None else isolate,
+            limits=self.limits.as_limits(),
+            cache=cache,
+            index=index,
+        )
 
 
-def reads_photos(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of `_bounds`, which `matcher_of` heeds."""
-    options = inspect.signature(_bounds, eval_str=True).parameters
+@dataclass(frozen=True, slots=True)
+class FaceOptions:
+    """Which face of each photo."""
 
-    @wraps(command)
-    def bounded(**given: Any) -> None:
-        before = _BOUNDS.set(_bounds(**{name: given.pop(name) for name in options}))
-        try:
-            command(**given)
-        finally:
-            _BOUNDS.reset(before)
+    parent_face: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Which face; 1, the default, is the largest."),
+    ] = None
+    child_face: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Which face of the child's photo.")
+    ] = None
 
-    signature = inspect.signature(command, eval_str=True)
-    parameters = [*signature.parameters.values(), *options.values()]
-    bounded.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+
+@dataclass(frozen=True, slots=True)
+class PeopleOptions:
+    """Who is compared."""
+
+    parent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="A photo of a parent, or a folder of photos; once for each parent.",
+        ),
+    ] = None
+    child: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="A photo of a child, or a folder of photos; once for each child.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DateOptions:
+    """When photos were taken and people were born."""
+
+    dates: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="When photos were taken: columns photo and date."),
+    ] = None
+    born: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DATE",
+            help="When somebody was born. Then ages are shown, and the parent's photo at the "
+            "child's age is used where there is one.",
+        ),
+    ] = None
+
+
+def check_picture_ending(path: Path | None) -> Path | None:
+    """The path; refused before anything is computed where no picture could be saved there."""
+    if path is not None:
+        from facematch.pictures.canvas import check_ending
+
+        check_ending(path)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOptions:
+    """The picture of a result."""
+
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="Save a picture of the result: a .png, .jpg or .webp.",
+            callback=check_picture_ending,
+        ),
+    ] = None
+    dark: Annotated[bool, typer.Option("--dark", help="Give the picture a dark background.")] = (
+        False
     )
-    bounded.__annotations__ = {each.name: each.annotation for each in parameters}
-    return bounded
 
 
-def matcher_of(
-    detector: str,
-    embedder: str,
-    min_face: float | None,
-    db: str | None = None,
-    *,
-    cache: Path | None = None,
-    many: bool = False,
-) -> FaceMatcher:
-    """The library, as the options say; `many` photos are isolated unless they say otherwise."""
-    from facematch.matcher import FaceMatcher
-    from facematch.photos.limits import Limits
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """Where rows are written, and how."""
 
-    bounds = dict(_BOUNDS.get({}))
-    return FaceMatcher(
-        detector=detector,
-        embedder=embedder,
-        min_face=min_face,
-        isolate=bounds.pop("isolate", many or "max_seconds" in bounds),
-        limits=Limits(**bounds),
-        cache=cache,
-        index=db,
-    )
+    table_format: Annotated[
+        TableFormat | None,
+        typer.Option("--format", help="Default: what the ending of -o FILE says, else a table."),
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Write to this file, not to stdout."),
+    ] = None
 
-
-def refuse_overwrite(out: Path | None, *given: str | Path | None) -> None:
-    """Refuse to write over a file that was given."""
-    if out is None:
-        return
-    for each in given:
-        if each is not None and _is_same(out, each):
-            raise OptionError(f"{out} is one of the files given: name another place to write to")
+    @property
+    def kind(self) -> str:
+        """The format asked for, else the one that the file's ending names, else a table."""
+        if self.table_format is not None:
+            return self.table_format.value
+        if self.out is None:
+            return TableFormat.TABLE.value
+        ending = self.out.suffix.lower().removeprefix(".")
+        if ending in {each.value for each in TableFormat}:
+            return ending
+        raise OptionError(
+            f"{self.out}: what format? Name one with --format, or end the name in .csv"
+        )
 
 
-def _is_same(one: Path, other: str | Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):  # one of them is not there, or cannot be
-        return os.path.abspath(one) == os.path.abspath(other)
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a long run keeps, and looks up."""
 
-
-def watched(photos: Sequence[str], what: str) -> Iterable[str]:
-    """The photos, with a progress bar on stderr while a person watches."""
-    if not sys.stderr.isatty():
-        return photos
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(photos, description=what, console=Console(stderr=True), transient=True)
-
-
-def print_table(table: RenderableType) -> None:
-    """On stdout, as wide as the terminal."""
-    from rich.console import Console
-
-    # In a pipe nobody's window is too narrow.
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-    Console(highlight=False, emoji=False, width=width).print(table)
+    cache: CacheOption = None
+    db: StoreOption = None
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue -o FILE of a run that was interrupted, with what --cache kept.",
+        ),
+    ] = False

@@ -1,4 +1,4 @@
-"""Long runs: what is done is counted, and Ctrl-C ends them within a second, in one line."""
+"""Long runs: photos are counted, and Ctrl-C ends the run within a second with one line."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE = 0.7  # seconds to end in an orderly way
-_STOPPED = 130  # exit status of a program that Ctrl-C ended
+SECONDS_TO_END = 0.7  # then the program is ended
+INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
 
 
 class Tally:
-    """Counts a run's photos as they are done, of `total`."""
+    """Counts how many photos of a run are done, of `total`."""
 
     def __init__(self) -> None:
         self.total = self.done = self.usable = 0
         self._skipped: Skipped | None = None
 
     def galleries(self, parts: Iterable[Gallery], total: int) -> Iterator[Gallery]:
-        """The parts of a gallery of so many photos, counted when they come."""
+        """The parts of a gallery of `total` photos, counted when they come."""
         self.total = total
         return map(self._counted, parts)
 
@@ -45,7 +45,7 @@ class Tally:
         return part
 
     def photos(self, some: Iterable[T], total: int) -> Iterator[T]:
-        """Photos that are looked at one by one, counted when the next is asked for."""
+        """Photos that are searched one by one, counted when the next is asked for."""
         self.total = total
         for photo in some:
             yield photo
@@ -62,10 +62,10 @@ class Tally:
 def stoppable(
     tallies: Sequence[Tally], cache: Path | None, out: Path | None = None
 ) -> Iterator[None]:
-    """Ctrl-C ends the program with status 130, and a line of what is done, within a second.
+    """Within it Ctrl-C ends the program in a second: status 130, a line with what is done.
 
-    What does not end by then, a network in the midst of a photo say, is left as it is: files are
-    such that a program may end at any moment.
+    Work that does not end by then, such as a network's run, is cut off: the files of --cache and
+    --out stay whole whenever the program ends.
     """
     told = Lock()
 
@@ -73,23 +73,23 @@ def stoppable(
         if told.acquire(blocking=False):
             if sys.stderr.isatty():
                 typer.echo("\r\x1b[2K", err=True, nl=False)  # over a progress bar
-            typer.echo(f"facematch: stopped: {_progress(tallies, cache, out)}", err=True)
+            typer.echo(f"facematch: stopped: {_stopped_words(tallies, cache, out)}", err=True)
 
     heard, bell = socket.socketpair()
-    bell.setblocking(False)  # as Python wants it
+    bell.setblocking(False)  # set_wakeup_fd needs this
     before = signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
-    Thread(target=_leave_when_heard, args=(heard, tell), daemon=True).start()
+    Thread(target=_end_after_ctrl_c, args=(heard, tell), daemon=True).start()
     try:
         yield
     except KeyboardInterrupt:
         tell()
-        sys.exit(_STOPPED)
+        sys.exit(INTERRUPTED)
     finally:
         signal.set_wakeup_fd(before)
         bell.close()
 
 
-def _progress(tallies: Sequence[Tally], cache: Path | None, out: Path | None) -> str:
+def _stopped_words(tallies: Sequence[Tally], cache: Path | None, out: Path | None) -> str:
     done, total = sum(each.done for each in tallies), sum(each.total for each in tallies)
     kept = "nothing is kept without --cache"
     if cache is not None:
@@ -97,13 +97,13 @@ def _progress(tallies: Sequence[Tally], cache: Path | None, out: Path | None) ->
     return f"{done:,} of {total:,} photos are done; {kept}"
 
 
-def _leave_when_heard(heard: socket.socket, tell: Callable[[], None]) -> None:
-    """End the program some time after Ctrl-C, unless it has ended by itself."""
+def _end_after_ctrl_c(heard: socket.socket, tell: Callable[[], None]) -> None:
+    """End the program a while after Ctrl-C, unless it has ended by then."""
     with heard:
         while signals := heard.recv(1):
             if signals[0] == signal.SIGINT:
-                time.sleep(_PATIENCE)
+                time.sleep(SECONDS_TO_END)
                 tell()
                 if sys.stderr.isatty():
                     typer.echo("\x1b[?25h", err=True, nl=False)  # a progress bar hides the cursor
-                os._exit(_STOPPED)
+                os._exit(INTERRUPTED)

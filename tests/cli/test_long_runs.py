@@ -130,7 +130,7 @@ def test_ctrl_c_ends_a_run_within_a_second_in_one_line(folder: Path, tmp_path: P
             time.sleep(0.005)
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=300)
-    assert stopping._PATIENCE < 1  # second
+    assert stopping.SECONDS_TO_END < 1
     assert running.returncode == 130
     assert said == f"facematch: stopped: 33 of 91 photos are done; {cache} keeps them, " + (
         "--resume goes on\n"

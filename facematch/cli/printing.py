@@ -1,0 +1,107 @@
+"""What commands print: results, tables, warnings and progress. stdout is data, stderr is talk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+
+from facematch.cli.options import PictureOptions, VerdictFormat
+from facematch.errors import OptionError, printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from facematch.types import Skipped
+
+
+class Result(Protocol):
+    """What `show_result` prints; `facematch.output` and `facematch.pictures` know how."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the result less sure."""
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The photos without a usable face."""
+
+
+def show_result(
+    result: Result, result_format: VerdictFormat, picture: PictureOptions, **drawing: str
+) -> None:
+    """Print a result and what makes it less sure; save its picture, which `drawing` is about."""
+    from facematch import output
+    from facematch.output.writing import write_rows
+
+    is_table = result_format is VerdictFormat.TABLE
+    if is_table:
+        print_table(output.table(result))
+    elif result_format is VerdictFormat.JSON:
+        typer.echo(output.as_json(result))
+    else:
+        rows = list(output.rows(result))
+        write_rows(rows, list(rows[0]) if rows else [], "csv", None)
+    print_skipped(result.skipped, err=not is_table)
+    for warning in result.warnings:
+        typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
+    if picture.save is not None:
+        from facematch.pictures import draw
+        from facematch.pictures.canvas import save_picture
+
+        pixels = draw(result, "dark" if picture.dark else "light", **drawing)
+        typer.echo(save_picture(pixels, picture.save), err=True)
+    print_no_paternity_test(err=not is_table)
+
+
+def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:
+    """A line for each photo that was left out, with the reason."""
+    for photo in skipped:
+        line = printable(f"left out: {photo.photo}: {photo.reason}")
+        typer.secho(line, fg="yellow", err=err)
+
+
+def print_no_paternity_test(*, err: bool) -> None:
+    """Say what a score is not."""
+    from facematch.scoring.wording import NO_PATERNITY_TEST
+
+    typer.echo(NO_PATERNITY_TEST, err=err)
+
+
+def print_table(table: RenderableType) -> None:
+    """On stdout, as wide as the terminal."""
+    from rich.console import Console
+
+    # A pipe has no width that a table must fit.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    Console(highlight=False, emoji=False, width=width).print(table)
+
+
+def with_progress(photos: Sequence[str], what: str) -> Iterable[str]:
+    """The photos, with a progress bar on stderr if that is a terminal."""
+    if not sys.stderr.isatty():
+        return photos
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(photos, description=what, console=Console(stderr=True), transient=True)
+
+
+def refuse_overwrite(out: Path | None, *given: str | Path | None) -> None:
+    """Raise OptionError where a file to write is one of the files given."""
+    if out is None:
+        return
+    for path in given:
+        if path is not None and _is_same_file(out, path):
+            raise OptionError(f"{out} is one of the files given: name another place to write to")
+
+
+def _is_same_file(one: Path, other: str | Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them does not exist, or its name is no path
+        return os.path.abspath(one) == os.path.abspath(other)

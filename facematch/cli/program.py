@@ -1,0 +1,124 @@
+"""The program: its commands in the order of the help, and how it runs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from facematch.cli.cache import cache, forget
+from facematch.cli.evaluate import evaluate
+from facematch.cli.family import card, family, report, timeline
+from facematch.cli.find import find
+from facematch.cli.index import db, index
+from facematch.cli.match import match, pairs
+from facematch.cli.models import models
+from facematch.cli.options import takes_options
+from facematch.cli.score import explain, faces, score
+from facematch.cli.train import train
+from facematch.cli.video import video
+from facematch.errors import FacematchError, printable
+
+# The commands by the panel of the help that shows them, in the order people need them.
+_COMMANDS_BY_PANEL: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    "Ask who looks like whom": {
+        "score": score,
+        "family": family,
+        "card": card,
+        "explain": explain,
+        "timeline": timeline,
+        "video": video,
+        "faces": faces,
+    },
+    "Many photos": {"find": find, "match": match, "pairs": pairs, "report": report},
+    "Files it keeps": {
+        "index": index,
+        "db": db,
+        "cache": cache,
+        "forget": forget,
+        "models": models,
+    },
+    "Measure and train": {"evaluate": evaluate, "train": train},
+}
+_COMMAND_ORDER = [name for commands in _COMMANDS_BY_PANEL.values() for name in commands]
+
+
+class _CommandsInOrder(TyperGroup):
+    """Lists commands in our order: typer lists all groups after all commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_COMMAND_ORDER.index)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from facematch.runtime.extras import installed_version
+
+        typer.echo(f"facematch {installed_version()}")
+        raise typer.Exit
+
+
+def _program(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def _build_app() -> typer.Typer:
+    program = typer.Typer(
+        name="facematch",
+        help="Who does this child look like? Scores how much a child looks like a parent, from "
+        "photos.",
+        cls=_CommandsInOrder,
+        callback=_program,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    for panel, commands in _COMMANDS_BY_PANEL.items():
+        for name, command in commands.items():
+            if isinstance(command, typer.Typer):
+                program.add_typer(command, name=name, rich_help_panel=panel)
+            else:
+                program.command(name, rich_help_panel=panel)(takes_options(command))
+    return program
+
+
+app = _build_app()
+
+
+def main() -> None:
+    """Run the command line; a FacematchError becomes one line on stderr and exit status 1."""
+    # Labels may hold any character; a terminal that cannot show one must not stop the report.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    _quiet_libraries()
+    try:
+        app()
+    except FacematchError as error:
+        typer.echo(f"facematch: {printable(str(error))}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _quiet_libraries() -> None:
+    """Keep decoders' own messages off stderr: a PhotoError says what matters."""
+    import logging
+    import warnings
+
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is first imported
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when it first opens a clip
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")

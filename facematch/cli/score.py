@@ -1,0 +1,124 @@
+"""Commands for single photos: score and explain a pair, list the faces of a photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facematch.cli.options import (
+    EngineOptions,
+    FaceOptions,
+    Format,
+    FormatOption,
+    PictureOptions,
+    VerdictFormat,
+    VerdictOption,
+)
+from facematch.cli.printing import (
+    print_no_paternity_test,
+    print_table,
+    refuse_overwrite,
+    show_result,
+)
+from facematch.errors import OptionError
+
+if TYPE_CHECKING:
+    from facematch.types import Portrait
+
+ParentPhoto = Annotated[Path, typer.Argument(metavar="PARENT", help="A photo of the parent.")]
+ChildPhoto = Annotated[Path, typer.Argument(metavar="CHILD", help="A photo of the child.")]
+
+
+def score(
+    parent: ParentPhoto,
+    child: ChildPhoto,
+    chosen: FaceOptions,
+    engine: EngineOptions,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="The probability that they are parent and child before the photos are compared, "
+            "above 0 and below 1. Then the probability afterwards is printed too.",
+        ),
+    ] = None,
+    result_format: FormatOption = Format.TABLE,
+) -> None:
+    """Score how much the child in one photo looks like the parent in another.
+
+    This is no paternity test.
+    """
+    from facematch.output import match as match_output
+
+    if prior is not None and not 0 < prior < 1:
+        raise OptionError(f"--prior {prior}: a share above 0 and below 1 is needed, 0.5 say")
+    match = engine.matcher().score(
+        parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
+    )
+    is_json = result_format is Format.JSON
+    if is_json:
+        typer.echo(match_output.as_json(match, prior))
+    else:
+        print_table(match_output.table(match, prior))
+        for warning in match.warnings:
+            typer.secho(f"warning: {warning}", fg="yellow")
+    print_no_paternity_test(err=is_json)
+
+
+def explain(
+    parent: ParentPhoto,
+    child: ChildPhoto,
+    chosen: FaceOptions,
+    picture: PictureOptions,
+    engine: EngineOptions,
+    result_format: VerdictOption = VerdictFormat.TABLE,
+) -> None:
+    """Show which parts of the face carry the likeness: each part is covered in turn.
+
+    Each part is covered in several ways; the noise is how much the result differs between them.
+    This is no paternity test.
+    """
+    refuse_overwrite(picture.save, str(parent), str(child))
+    found = engine.matcher().explain(
+        parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
+    )
+    show_result(found, result_format, picture)
+
+
+def faces(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
+    engine: EngineOptions,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write to this folder each face as the embedder gets it, and the photo with all "
+            "faces marked.",
+        ),
+    ] = None,
+    result_format: FormatOption = Format.TABLE,
+) -> None:
+    """List the faces found in a photo, largest first."""
+    from facematch import output
+
+    portrait = engine.matcher().find_faces(photo)
+    if result_format is Format.JSON:
+        typer.echo(output.as_json(portrait))
+    else:
+        portrait.face_index(None)  # raises where there is no face
+        print_table(output.table(portrait))
+    if save is not None:
+        _save_faces(portrait, save)
+
+
+def _save_faces(portrait: Portrait, folder: Path) -> None:
+    from facematch.pictures import draw
+    from facematch.pictures.canvas import save_picture
+
+    stem = Path(portrait.photo.label).stem
+    pictures = {f"face-{number}": chip for number, chip in enumerate(portrait.chips, start=1)}
+    pictures["found"] = draw(portrait)
+    for name, picture in pictures.items():
+        typer.echo(save_picture(picture, folder / f"{stem}-{name}.png"), err=True)

@@ -1,0 +1,110 @@
+"""Options that many commands share reach them as objects."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from helpers.command import run
+from typer.testing import CliRunner
+
+from facematch.cli.options import EngineOptions, LimitOptions, TableOptions, takes_options
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    size: Annotated[int, typer.Option(help="How large.")] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    inner: Inner
+    name: Annotated[str, typer.Option("--called", help="The name.")]
+    dark: Annotated[bool, typer.Option("--dark")] = False
+
+
+def called(*words: str) -> tuple[int, list[object]]:
+    """The exit status of a command with such options, and what it was called with."""
+    app, seen = typer.Typer(), list[object]()
+
+    @app.command()
+    @takes_options
+    def command(photo: Path, outer: Outer, count: int = 3) -> None:
+        """What it does."""
+        seen.extend([photo, outer, count])
+
+    result = CliRunner().invoke(app, list(words))
+    return result.exit_code, seen
+
+
+def test_options_come_as_the_object_they_belong_to() -> None:
+    assert called("a.jpg", "--called", "x", "--size", "5") == (
+        0,
+        [Path("a.jpg"), Outer(Inner(5), "x"), 3],
+    )
+    assert called("a.jpg", "--called", "x", "--dark", "--count", "4") == (
+        0,
+        [Path("a.jpg"), Outer(Inner(1), "x", True), 4],
+    )
+
+
+def test_a_field_without_a_default_is_a_required_option() -> None:
+    assert called("a.jpg") == (2, [])
+
+
+def test_the_flat_command_keeps_name_and_help() -> None:
+    @takes_options
+    def command(limits: LimitOptions) -> None:
+        """What it does."""
+
+    names = [field.name for field in fields(LimitOptions)]
+    assert (command.__name__, command.__doc__) == ("command", "What it does.")
+    assert list(inspect.signature(command).parameters) == names
+
+
+def test_many_photos_are_isolated_unless_told_otherwise() -> None:
+    def isolates(many: bool, **limits: object) -> bool:
+        options = EngineOptions(LimitOptions(**limits))  # type: ignore[arg-type]
+        return options.matcher(many=many).engine.decoders is not None
+
+    assert (isolates(False), isolates(True)) == (False, True)
+    assert isolates(False, timeout=3.0)
+    assert isolates(False, isolate=True)
+    assert not isolates(True, isolate=False)
+    assert not isolates(True, isolate=False, timeout=3.0)
+
+
+def test_the_ending_of_a_file_names_its_format() -> None:
+    assert TableOptions().kind == "table"
+    assert TableOptions(out=Path("x.JSONL")).kind == "jsonl"
+    assert TableOptions(out=Path("x.parquet")).kind == "parquet"
+
+
+def test_photos_are_looked_up_in_one_place() -> None:
+    for command in (("match", "samples", "samples"), ("pairs", "pairs.csv")):
+        result = run(*command, "--cache", "faces.db", "--db", "index")
+        assert result.returncode == 1
+        assert "in --cache or in --db: name one of them" in result.stderr
+
+
+def test_the_help_has_the_commands_in_the_order_people_need_them() -> None:
+    order = (
+        "score family card explain timeline video faces find match pairs report index db cache "
+        "forget models evaluate train"
+    )
+    page = run("--help").stdout
+    assert [word for word in _first_words(page) if word in order.split()] == order.split()
+    for panel in ("Ask who looks like whom", "Many photos", "Files it keeps", "Measure and train"):
+        assert panel in page
+
+
+def _first_words(page: str) -> list[str]:
+    # A row of a command begins with its name; the lines that continue its help are indented.
+    return [line[2:].split(" ")[0] for line in page.splitlines() if line.startswith("│ ")]
+
+
+def test_a_shell_completes_commands() -> None:
+    assert "--install-completion" in run("--help").stdout
