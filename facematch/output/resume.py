@@ -18,6 +18,9 @@ class Continued:
     So nothing need be known of how far the earlier run came. A torn last line is made whole; zeros
     at the end, which a power cut leaves, are cut off. A file that is not there is begun.
 
+    The bytes are the same on one machine with the same packages. Elsewhere the last digit of a
+    number may differ, and the file is refused.
+
     Raises TableError where what stands is not what comes, OSError as files do.
     """
 
