@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _HERE = ("127.0.0.1", "::1", "localhost")
 _DETECTIONS = Detections()
-_SEARCH_ANEW = {"test_contract.py", "test_golden.py", "test_mmod.py", "test_parity_with_dlib.py"}
 
 # Two workers of pytest-xdist share two cores: onnxruntime takes one thread in each.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -22,13 +21,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests of the detector itself search every photo; this comes before their fixtures."""
-    _DETECTIONS.used = item.path.name not in _SEARCH_ANEW
+    """Before its fixtures: whether a test shares what was found in photos."""
+    _DETECTIONS.used = item.get_closest_marker("searches_anew") is None
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _photos_searched_once() -> Iterator[None]:
-    """All other tests share what the default detector found in a photo."""
+    """Tests share what the default detector found in a photo, but for those marked otherwise."""
     with _DETECTIONS.kept():
         yield
 

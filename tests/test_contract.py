@@ -64,6 +64,7 @@ def test_a_detector_finds_the_drawn_family_best_first(detector: Detector, group:
         assert all(isinstance(side, float | int) for side in face.box)
 
 
+@pytest.mark.searches_anew
 def test_a_detector_agrees_with_itself_and_leaves_the_photo_alone(
     detector: Detector, group: Pixels
 ) -> None:

@@ -31,7 +31,10 @@ BOXES: dict[str, list[list[float]]] = json.loads(
 )
 photos = pytest.mark.parametrize(
     "path",
-    PHOTOS
+    [  # one of four is enough for a fast run
+        path if number % 4 == 0 else pytest.param(path, marks=pytest.mark.slow)
+        for number, path in enumerate(PHOTOS)
+    ]
     or [pytest.param(None, marks=pytest.mark.skip("no photos/ in FACEMATCH_SHARED, beside it"))],
     ids=lambda path: path.name if path else "none",
 )
@@ -118,6 +121,7 @@ def test_drawn_faces_are_embedded_as_dlib_embeds_them(predictor: Any, encoder: A
     np.testing.assert_allclose(embedder.embed(true_chips), true, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_small_faces_are_found_as_dlib_finds_them_in_the_enlarged_photo() -> None:
     import cv2
 

@@ -13,6 +13,7 @@ from facematch.errors import OptionError
 from facematch.photos.reading import read_photo
 
 detector = MmodDetector()
+pytestmark = pytest.mark.searches_anew
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
