@@ -1,4 +1,4 @@
-"""A text file that an earlier run left unfinished, and this one goes on with."""
+"""Continue a text file that an earlier run did not finish."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import BinaryIO, Self
 
 from facematch.errors import TableError
 
-_BLOCK = 2**16  # bytes looked at at a time for zeros
+_ZEROS_BLOCK = 2**16  # bytes read at a time
 
 
 class Continued:
-    """Takes all text from the start: what stands in the file must be the same, the rest is added.
+    """A file that is given all text from the start: it checks what it has, and adds the rest.
 
-    So nothing need be known of how far the earlier run came. A torn last line is made whole; zeros
-    at the end, which a power cut leaves, are cut off. A file that is not there is begun.
+    Nobody needs to know how far the earlier run came. An incomplete last line is completed. Zeros
+    at the end, which a power cut leaves, are cut off. A file that does not exist is made.
 
     The bytes are the same on one machine with the same packages. Elsewhere the last digit of a
     number may differ, and the file is refused.
 
-    Raises TableError where what stands is not what comes, OSError as files do.
+    Raises TableError where the text differs from what the file has, OSError as files do.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,28 +40,28 @@ class Continued:
                 self._refuse("there are more lines in it")
 
     def write(self, text: str) -> int:
-        """Compare the text with what stands, or add it to the file at once."""
+        """Compare the text with what the file has here, or add it to the file at once."""
         data = text.encode("utf-8", "backslashreplace")
-        stands = self._file.read(len(data))
-        if not data.startswith(stands):
+        present = self._file.read(len(data))
+        if not data.startswith(present):
             self._refuse(f"line {self._line} is another")
-        if len(stands) < len(data):
-            self._file.write(data[len(stands) :])
+        if len(present) < len(data):
+            self._file.write(data[len(present) :])
             self._file.flush()
         self._line += text.count("\n")
         return len(text)
 
     def _refuse(self, what: str) -> None:
         raise TableError(
-            f"{self._path} was not begun by this run ({what}): photos, options or engine have "
-            "changed; leave out --resume to write it anew, or name another file"
+            f"{self._path} was not written by this command ({what}): photos, options or engine have "
+            "changed; leave out --resume to overwrite it, or name another file"
         )
 
 
 def _cut_zeros(file: BinaryIO) -> None:
     end, kept = file.seek(0, os.SEEK_END), b""
     while end and not kept:
-        start = max(end - _BLOCK, 0)
+        start = max(end - _ZEROS_BLOCK, 0)
         file.seek(start)
         kept = file.read(end - start).rstrip(b"\0")
         end = start + len(kept)

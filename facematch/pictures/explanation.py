@@ -94,7 +94,7 @@ def _draw_bars(sheet: Sheet, explanation: Explanation) -> None:
     """A panel with a row for each region, all on one axis with its zero marked."""
     theme, effects, unit = sheet.theme, explanation.regions, explanation.unit
     bottom = _BARS_TOP + _BAR_ROW * len(effects)
-    words = "drop of the cosine" if unit == COSINE else f"what covering it takes away, in {unit}"
+    words = "drop of the cosine" if unit == COSINE else f"drop when it is covered, in {unit}"
     heading = (_HEAT_MARGIN, _BARS_TOP - 44)
     sheet.write(words, heading, 28, colour=theme.quiet, anchor="lm", width=1032)
     sheet.panel((_HEAT_MARGIN, _BARS_TOP - 12, _HEAT_WIDTH - _HEAT_MARGIN, bottom + 12))
