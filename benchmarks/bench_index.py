@@ -34,7 +34,8 @@ from measuring import parser
 
 from facematch import index as faces_index
 from facematch.archive.index import Index
-from facematch.scoring.cosine import top_k, unit_rows
+from facematch.embedding.vectors import unit_rows
+from facematch.scoring.cosine import top_k
 
 PHOTOS, QUERIES, BEST = 10, 200, 10  # of everybody; that are asked; that are wanted of each
 APART = 0.65  # of a photo from its person, in the length of a unit vector: cosines of 0.7

@@ -22,7 +22,8 @@ from machine import machine
 from measuring import compared, parser, show
 from numpy.typing import NDArray
 
-from facematch.scoring.cosine import cosine_matrix, top_k, unit_rows
+from facematch.embedding.vectors import unit_rows
+from facematch.scoring.cosine import cosine_matrix, top_k
 
 Rows = NDArray[np.float32]
 Run = Callable[[], Any]

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from facematch.embedding.registry import load_embedder
+from facematch.embedding.vectors import unit_rows
 from facematch.evaluation.fiw import embed_families
 from facematch.evaluation.kin import Kin
 from facematch.evaluation.metrics import auc, auc_interval, ks_from_uniform
-from facematch.scoring.cosine import unit_rows
 from facematch.scoring.people import (
     between_parents,
     bootstrap_means,

@@ -23,8 +23,9 @@ from facematch.detection.alignment import crop_faces
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.detection.registry import load_detector
 from facematch.embedding.registry import load_embedder
+from facematch.embedding.vectors import unit_rows
 from facematch.errors import EmbeddingError
-from facematch.scoring.cosine import cosine_matrix, cosine_matrix_in_full, unit_rows
+from facematch.scoring.cosine import cosine_matrix, cosine_matrix_in_full
 from facematch.scoring.resemblance import model_for
 from facematch.types import Face, Photo
 

@@ -14,6 +14,7 @@ from facematch.analyses.grouping import SAME_PERSON, group_by_person, mean_dista
 from facematch.analyses.timeline import days_of
 from facematch.detection.alignment import crop_faces, portraits
 from facematch.detection.quality import face_warnings
+from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.gallery import faces, largest_face
 from facematch.enrolment.people import (
@@ -25,7 +26,6 @@ from facematch.enrolment.people import (
 )
 from facematch.errors import OptionError
 from facematch.photos.dates import Span, date_of
-from facematch.scoring.cosine import unit_rows
 from facematch.scoring.people import (
     Likeness,
     bootstrap_means,

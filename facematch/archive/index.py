@@ -44,8 +44,8 @@ from facematch.archive.tables import (
     table_schemas,
     without_a_face,
 )
+from facematch.embedding.vectors import unit_rows
 from facematch.errors import ArchiveError
-from facematch.scoring.cosine import unit_rows
 from facematch.scoring.resemblance import ResemblanceModel, comparable
 from facematch.types import Face, Photo, StoredFace, Vectors
 

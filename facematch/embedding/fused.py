@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facematch.detection.alignment import recrop
-from facematch.scoring.cosine import unit_rows
+from facematch.embedding.vectors import unit_rows
 from facematch.types import Chips, Embedder, Frame, Vectors
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.detection.alignment import dlib_frame
-from facematch.scoring.cosine import unit_rows
+from facematch.embedding.vectors import unit_rows
 from facematch.types import Chips, Frame, Vectors
 from facematch.weights.dlib_format import CONVERTER_VERSION, read_network
 from facematch.weights.files import converted, read_weights

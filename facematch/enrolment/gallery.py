@@ -15,11 +15,11 @@ from typing import TypeVar
 import numpy as np
 
 from facematch.detection.quality import face_warnings
+from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.errors import NoFaceError, OptionError, PhotoError
 from facematch.photos.reading import photo_digest
 from facematch.runtime.distributed import distribute
-from facematch.scoring.cosine import unit_rows
 from facematch.types import (
     Gallery,
     Photo,

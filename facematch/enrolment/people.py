@@ -11,10 +11,10 @@ import numpy as np
 
 from facematch.detection.alignment import portraits
 from facematch.detection.quality import face_warnings
+from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces, largest_face
 from facematch.errors import NoFaceError, OptionError
-from facematch.scoring.cosine import unit_rows
 from facematch.types import Gallery, Person, PhotoLike, Pixels, Portrait, Skipped, Subject, Vectors
 
 PORTRAIT_SIDE = 240  # pixels, of a Person's portraits

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.detection.alignment import crop_faces
+from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces
 from facematch.errors import OptionError, ProtocolError
@@ -18,7 +19,6 @@ from facematch.evaluation.colours import colours, crop_around
 from facematch.evaluation.fiw_faces import open_faces
 from facematch.evaluation.protocols import Protocol, Search
 from facematch.runtime.distributed import distribute
-from facematch.scoring.cosine import unit_rows
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import Embedder, PhotoLike, Pixels, Portrait, Vectors
 

@@ -1,4 +1,4 @@
-"""Families in arrays: who is whose child, which photos show whom; splits and pairs of them."""
+"""Families in arrays: who is related to whom and which photos show whom; splits and pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.scoring.cosine import unit_rows_in_full
+from facematch.embedding.vectors import unit_rows_in_full
 from facematch.types import Vectors, mean_direction
 
 Indices = NDArray[np.intp]  # (N,)
@@ -16,10 +16,10 @@ Indices = NDArray[np.intp]  # (N,)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kin:
-    """N photos of M people: `vectors` (N, D), `person` (N,) and `family` (M,) in numbers.
+    """N photos of M people: `vectors` (N, D); `person` (N,) and `family` (M,) are numbers.
 
-    `parents`, `children` (K,): person `parents[k]` is the parent of person `children[k]`, or, where
-    `relations` (K,) says so, the grandparent, brother or sister: see fiw.py.
+    Person `parents[k]` is the parent of person `children[k]`, or the grandparent, brother or sister
+    where `relations[k]` says so (see fiw.py). Shapes: (K,).
     """
 
     vectors: Vectors
@@ -62,9 +62,9 @@ class Kin:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Photo `parents[n]` against photo `children[n]`; `kin` says whether they are; (N,) each.
+    """Photo `parents[n]` against photo `children[n]`; `kin[n]` says whether they are kin.
 
-    `family` numbers the parent's family, for resampling by family.
+    `family` numbers the parent's family, for resampling by family. Shapes: (N,).
     """
 
     parents: Indices
@@ -75,7 +75,7 @@ class Pairs:
 
 
 def split_families(kin: Kin, share: float, rng: np.random.Generator) -> tuple[Indices, Indices]:
-    """All families in two parts, the second of that share; no one is in both."""
+    """All families in two parts; the second has that share of the families."""
     families = rng.permutation(np.unique(kin.family[kin.person]))
     held_back = round(share * len(families))
     return np.sort(families[held_back:]), np.sort(families[:held_back])
@@ -84,69 +84,70 @@ def split_families(kin: Kin, share: float, rng: np.random.Generator) -> tuple[In
 def folds(
     families: Indices, count: int, rng: np.random.Generator
 ) -> Iterator[tuple[Indices, Indices]]:
-    """Each of `count` ways to leave one part of the families out: the rest, and that part."""
+    """Cross-validation: for each of `count` parts of the families, the others and the part."""
     parts = np.array_split(rng.permutation(families), count)
-    for at, part in enumerate(parts):
-        yield np.concatenate([*parts[:at], *parts[at + 1 :]]), part
+    for i, part in enumerate(parts):
+        yield np.concatenate([*parts[:i], *parts[i + 1 :]]), part
 
 
 def sample_pairs(kin: Kin, per_relation: int, rng: np.random.Generator) -> Pairs:
     """Photos of parents with their children, and as many with children of other families.
 
-    A stranger is a child of the same sex, taken from a relation of the same kind: neither sex nor
-    role tells kin from strangers. Relations without photos of both are left out.
+    A stranger is a child of the same sex from a relation of the same kind, so that neither sex nor
+    role tells kin from strangers. Relations without photos of both people are left out.
     """
-    photos = _photos_of(kin)
+    photos = _photos_by_person(kin)
     usable = np.flatnonzero([
         parent in photos and child in photos
         for parent, child in zip(kin.parents.tolist(), kin.children.tolist(), strict=True)
     ])  # fmt: skip
     relations = np.repeat(usable, per_relation)
-    strangers = _strangers(kin, relations, rng)
-    known = strangers >= 0
-    parents = np.concatenate([kin.parents[relations], kin.parents[relations[known]]])
-    children = np.concatenate([kin.children[relations], kin.children[strangers[known]]])
+    strangers = _sample_strangers(kin, relations, rng)
+    exists = strangers >= 0
+    parents = np.concatenate([kin.parents[relations], kin.parents[relations[exists]]])
+    children = np.concatenate([kin.children[relations], kin.children[strangers[exists]]])
     return Pairs(
-        parents=_any_photo(photos, parents, rng),
-        children=_any_photo(photos, children, rng),
+        parents=_sample_photos(photos, parents, rng),
+        children=_sample_photos(photos, children, rng),
         kin=np.arange(len(parents)) < len(relations),
-        relations=np.concatenate([kin.relations[relations], kin.relations[relations[known]]]),
+        relations=np.concatenate([kin.relations[relations], kin.relations[relations[exists]]]),
         family=kin.family[parents],
     )
 
 
-def averaged(
+def average_photos(
     kin: Kin, photos: Indices, count: int, rng: np.random.Generator
 ) -> tuple[Vectors, NDArray[np.float64]]:
     """Each photo averaged with others of the same person, `count` in all or as many as there are.
 
     Gives unit vectors (N, D), and one over the number of photos of each (N,).
     """
-    of = _photos_of(kin)
-    means, inverse = [], []
+    photos_of, means, inverse = _photos_by_person(kin), [], []
     for photo in photos.tolist():
-        others = of[int(kin.person[photo])]
-        drawn = rng.permutation(others[others != photo])[: count - 1]
-        means.append(mean_direction(kin.vectors[[photo, *drawn]]))
-        inverse.append(1 / (1 + len(drawn)))
+        of_person = photos_of[int(kin.person[photo])]
+        others = rng.permutation(of_person[of_person != photo])[: count - 1]
+        means.append(mean_direction(kin.vectors[[photo, *others]]))
+        inverse.append(1 / (1 + len(others)))
     return np.array(means), np.array(inverse)
 
 
-def _photos_of(kin: Kin) -> dict[int, Indices]:
+def _photos_by_person(kin: Kin) -> dict[int, Indices]:
     order = np.argsort(kin.person, kind="stable")
     people, starts = np.unique(kin.person[order], return_index=True)
     return dict(zip(people.tolist(), np.split(order, starts[1:]), strict=True))
 
 
-def _any_photo(photos: dict[int, Indices], people: Indices, rng: np.random.Generator) -> Indices:
+def _sample_photos(
+    photos: dict[int, Indices], people: Indices, rng: np.random.Generator
+) -> Indices:
     return np.array([rng.choice(photos[person]) for person in people.tolist()], np.intp)
 
 
-def _strangers(kin: Kin, relations: Sequence[int] | Indices, rng: np.random.Generator) -> Indices:
-    """For each relation another one of the same kind in another family; -1 where there is none."""
-    family, found = kin.family[kin.parents], []
+def _sample_strangers(kin: Kin, relations: Indices, rng: np.random.Generator) -> Indices:
+    """For each relation one of the same kind in another family; -1 where there is none."""
+    family, strangers = kin.family[kin.parents], []
     for relation in relations:
-        same = kin.relations[relations] == kin.relations[relation]
-        others = np.asarray(relations)[same & (family[relations] != family[relation])]
-        found.append(rng.choice(others) if len(others) else -1)
-    return np.array(found, np.intp)
+        same_kind = kin.relations[relations] == kin.relations[relation]
+        others = relations[same_kind & (family[relations] != family[relation])]
+        strangers.append(rng.choice(others) if len(others) else -1)
+    return np.array(strangers, np.intp)

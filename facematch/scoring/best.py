@@ -7,14 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.scoring.cosine import (
-    Best,
-    Indices,
-    over_tiles,
-    places,
-    unit_rows,
-    unit_rows_in_full,
-)
+from facematch.embedding.vectors import unit_rows, unit_rows_in_full
+from facematch.scoring.cosine import Best, Indices, over_tiles, places
 from facematch.scoring.resemblance import Counts, ResemblanceModel, mean_inverse, pair_z_scores
 from facematch.types import Comparison, Scores, Vectors
 

@@ -23,56 +23,32 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.embedding.vectors import (
+    Floats,
+    refuse_rows,
+    two_dimensional,
+    unit_rows,
+    unit_rows_in_full,
+)
 from facematch.errors import EmbeddingError
 from facematch.runtime.threads import cores
 from facematch.types import Scores, Vectors
 
 Indices: TypeAlias = NDArray[np.int64]
-Floats: TypeAlias = NDArray[np.floating[Any]]
-Real = TypeVar("Real", np.float32, np.float64)
 
 # How far a float32 cosine may lie from the float64 cosine. The largest difference measured is 6e-7,
 # of rows of 192 numbers with themselves.
 TIE = 1e-6
-_MOST_BAD_ROWS = 5  # bad rows that a message names
 _NORM_ROWS = 512  # rows whose norms are taken at a time, in float64: 4096 leave the cache
 _TILE_ROWS, _TILE_COLUMNS = 512, 2048  # 4 MB: the fastest of those tried with 128 dimensions
 _STRIP_ROWS = 4096  # at most, of a strip as wide as the matrix: larger repays packing the children
 _UNIT_BYTES = 64 * 2**20  # bytes of unit rows held at a time, of parents and of children each
 _NO_THREADS = 2**21  # cosines that one thread computes sooner than others start
-
-
-def unit_rows(vectors: Floats) -> Vectors:
-    """Scale each row to length 1.
-
-    Norms are taken in float64: a float16 row of 20s has norm `inf` in float16.
-
-    Shapes: (N, D) -> (N, D) float32. N may be 0.
-    Raises EmbeddingError naming the rows that are all zeros or not finite.
-    """
-    return _scale_rows(vectors, np.empty(np.shape(vectors), np.float32))
-
-
-def unit_rows_in_full(vectors: Floats) -> NDArray[np.float64]:
-    """As `unit_rows`, in float64."""
-    return _scale_rows(vectors, np.empty(np.shape(vectors), np.float64))
-
-
-def _scale_rows(vectors: Floats, units: NDArray[Real]) -> NDArray[Real]:
-    """Fill `units` with the rows scaled to length 1, some rows at a time."""
-    rows = _two_dimensional(vectors)
-    for start in range(0, len(rows), _NORM_ROWS):
-        wide = rows[start : start + _NORM_ROWS].astype(np.float64)
-        norms = np.sqrt(np.einsum("nd,nd->n", wide, wide))
-        if not (np.isfinite(norms) & (norms > 0)).all():
-            _refuse_rows(rows)
-        units[start : start + _NORM_ROWS] = wide / norms[:, np.newaxis]
-    return units
 
 
 def cosine_matrix(parents: Floats, children: Floats) -> Scores:
@@ -107,7 +83,7 @@ def _unit_rows_by_threads(vectors: Floats) -> Vectors:
     try:
         _run(fill, range(0, len(vectors), part), size=vectors.size)
     except EmbeddingError:
-        _refuse_rows(vectors)  # by their places among all
+        refuse_rows(vectors)  # by their places among all
     return units
 
 
@@ -354,25 +330,10 @@ def _even_parts(rows: int, most: int) -> int:
 
 
 def _comparable(parents: Floats, children: Floats) -> tuple[Floats, Floats]:
-    rows, columns = _two_dimensional(parents), _two_dimensional(children)
+    rows, columns = two_dimensional(parents), two_dimensional(children)
     if rows.shape[1] != columns.shape[1]:
         raise EmbeddingError(
             f"parents have {rows.shape[1]} dimensions, children {columns.shape[1]}: "
             "embed both with the same embedder"
         )
     return rows, columns
-
-
-def _two_dimensional(vectors: Floats) -> Floats:
-    rows = np.asarray(vectors)
-    if rows.ndim != 2:
-        raise EmbeddingError(f"vectors must have shape (N, D), not {rows.shape}")
-    return rows
-
-
-def _refuse_rows(rows: Floats) -> NoReturn:
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1)
-    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    named = ", ".join(str(row) for row in bad[:_MOST_BAD_ROWS])
-    more = f" and {bad.size - _MOST_BAD_ROWS} more" if bad.size > _MOST_BAD_ROWS else ""
-    raise EmbeddingError(f"rows {named}{more} are all zeros or not finite: embed them again")

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.embedding.vectors import unit_rows_in_full
 from facematch.errors import ResemblanceError
-from facematch.scoring.cosine import unit_rows_in_full
 from facematch.types import Scores, Vectors
 from facematch.weights.arrays import read_arrays
 from facematch.weights.catalogue import RESEMBLANCE

@@ -1,9 +1,9 @@
 """Fits the resemblance model of `kin` fused with other embedders.
 
-`kin` was tuned on these families. What it is worth beside the others is told by tails that some of
-the families tuned (see embedder.py), and by maps of the others' vectors that the same families
-gave in closed form, on the families left out. There a logistic regression on all embedders'
-likenesses tells kin from strangers: its weights are those of the embedders in the fused cosine.
+`kin` was tuned on these families, so its weight beside the others must come from other heads, each
+tuned on some of the families (see embedder.py). The maps of the others' vectors are fitted in
+closed form on the same families. On the families left out, a logistic regression on the cosines of
+all embedders tells kin from strangers. Its weights are those of the embedders in the fused cosine.
 """
 
 from __future__ import annotations
@@ -17,39 +17,38 @@ from numpy.typing import NDArray
 
 from facematch.embedding.fused import FusedEmbedder, concatenated
 from facematch.embedding.kin import KinEmbedder
+from facematch.embedding.vectors import unit_rows_in_full
 from facematch.errors import FacematchError
 from facematch.evaluation.fiw import PARENT_CHILD, embed_families
 from facematch.evaluation.kin import Indices, Kin
 from facematch.runtime.extras import require
-from facematch.scoring.cosine import unit_rows_in_full
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.training.embedder import Faces, read_faces, tuned_on_the_rest
-from facematch.training.resemblance import (
-    LeftOut,
-    cohort_model,
-    fit_calibration,
-    judged,
-    kin_map,
-    left_out,
-)
+from facematch.training.cohort import cohort_model
+from facematch.training.embedder import tuned_on_the_rest
+from facematch.training.evidence import LeftOut, choose_group_share, leave_out
+from facematch.training.faces import Faces, read_faces
+from facematch.training.kin_map import kin_map
+from facematch.training.resemblance import fit_calibration
 from facematch.types import Vectors
 
-# Of the others' maps. On families left out the fused ROC AUC is 0.842 with 0.1 and 0.3, 0.841 with
-# 0.6, for MobileFaceNet.
-_SHRINKAGE = 0.3
+# Of the maps of the other embedders. With MobileFaceNet, the fused ROC AUC on families left out is
+# 0.842 with 0.1 and 0.3, and 0.841 with 0.6.
+_OTHERS_SHRINKAGE = 0.3
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Views:
+class Comparisons:
     """What makes each of E embedders' vectors comparable: means (D,) and maps (D, K)."""
 
     means: Sequence[Floats]
     maps: Sequence[Floats]
 
-    def likenesses(self, one: Vectors, other: Vectors) -> Floats:
-        """How alike row i of one is to row i of the other, by each embedder.
+    def cosines(self, one: Vectors, other: Vectors) -> Floats:
+        """The inner product of row i of one and row i of the other, by each embedder.
+
+        Comparable vectors have a length of 1, on average.
 
         Shapes: fused vectors (N, sum of D) twice -> (N, E).
         """
@@ -57,52 +56,52 @@ class Views:
         return np.stack([np.einsum("nk,nk->n", *each) for each in zip(*sides, strict=True)], axis=1)
 
     def comparison(self, weights: Floats) -> tuple[Floats, Floats]:
-        """The mean and the map of fused vectors whose cosine is the weighted mean of likenesses."""
+        """The mean and the map of fused vectors with the weighted mean of the cosines as cosine."""
         from scipy.linalg import block_diag
 
         scaled = [np.sqrt(weight) * each for weight, each in zip(weights, self.maps, strict=True)]
         return np.concatenate(self.means) / np.sqrt(len(self.means)), block_diag(*scaled)
 
     def _comparable(self, rows: Vectors) -> list[Floats]:
-        parts = _split(rows, [len(mean) for mean in self.means])
+        parts = _split_embedders(rows, [len(mean) for mean in self.means])
         return [
             (unit_rows_in_full(part) - mean) @ along
             for part, mean, along in zip(parts, self.means, self.maps, strict=True)
         ]
 
 
-def fit_views(kin: Kin, sizes: Sequence[int]) -> Views:
-    """The views these families give: of the first embedder as it is, of the others in closed form.
+def fit_comparisons(kin: Kin, sizes: Sequence[int]) -> Comparisons:
+    """What these families give: the first embedder as it is, the others in closed form.
 
-    `sizes` (E,) are the embedders' dimensions. Vectors then have a length of 1, on average.
+    `sizes` (E,) are the embedders' dimensions. Comparable vectors have a length of 1, on average.
     """
-    first, *others = _split(kin.vectors, sizes)
+    first, *others = _split_embedders(kin.vectors, sizes)
     means, maps = [np.zeros(first.shape[1])], [np.eye(first.shape[1])]
     for vectors in others:
-        mean, along = kin_map(replace(kin, vectors=vectors), _SHRINKAGE)
-        seen = (unit_rows_in_full(vectors) - mean) @ along
+        mean, along = kin_map(replace(kin, vectors=vectors), _OTHERS_SHRINKAGE)
+        rows = (unit_rows_in_full(vectors) - mean) @ along
         means.append(mean)
-        maps.append(along / np.sqrt((seen**2).sum(axis=1).mean()))
-    return Views(means, maps)
+        maps.append(along / np.sqrt((rows**2).sum(axis=1).mean()))
+    return Comparisons(means, maps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """Families, the views they give, and pairs of other families."""
+    """Some families, what they give, and pairs of the other families."""
 
     fitted: Kin
-    views: Views
+    comparisons: Comparisons
     pairs: LeftOut
 
-    def likenesses(self) -> tuple[Floats, NDArray[np.bool_]]:
-        """Of the pairs of one photo each by each embedder, (N, E), and which are kin, (N,)."""
+    def cosines(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """The pairs of one photo each, by each embedder (N, E), and which are kin (N,)."""
         single = self.pairs.count == 1
         sides = self.pairs.parents[single], self.pairs.children[single]
-        return self.views.likenesses(*sides), self.pairs.are_kin[single]
+        return self.comparisons.cosines(*sides), self.pairs.are_kin[single]
 
-    def weighed(self, weights: Floats) -> LeftOut:
-        """The pairs, for a cohort seen with these weights."""
-        comparison = self.views.comparison(weights)
+    def with_weights(self, weights: Floats) -> LeftOut:
+        """The pairs, for a cohort compared with these weights."""
+        comparison = self.comparisons.comparison(weights)
         return replace(self.pairs, model=cohort_model(self.fitted, "", comparison))
 
 
@@ -116,8 +115,8 @@ def train_fusion(
 ) -> ResemblanceModel:
     """The model fitted on `data` (see fiw.py) without the families held back.
 
-    It tunes tails as `train_embedder` does, and takes as long. Raises FacematchError where the data
-    cannot be read, or where it is not kin and others that are fused; MissingExtraError without
+    It tunes heads as `train_embedder` does, and takes as long. Raises FacematchError where the data
+    cannot be read, or where the fused embedders are not kin and others; MissingExtraError without
     torch.
     """
     require("torch", "PyTorch", "train", "tuning").manual_seed(seed)
@@ -131,46 +130,46 @@ def train_fusion(
         each.embed(np.empty((0, *each.frame.shape), np.uint8)).shape[1] for each in embedder.parts
     ]
     faces = read_faces(data, held_back, rng, report)
-    folds = list(_folds(faces, everyone.vectors, sizes, rng))
+    folds = list(_fusion_folds(faces, everyone.vectors, sizes, rng))
     weights = fit_weights(folds)
     shares = zip(weights, embedder.parts, strict=True)
     report("weights: " + ", ".join(f"{weight:.2f} {part.name}" for weight, part in shares))
-    found = judged([fold.weighed(weights) for fold in folds], report)
+    found = choose_group_share([fold.with_weights(weights) for fold in folds], report)
     names = families[np.unique(everyone.family[everyone.person])]
-    comparison = fit_views(everyone, sizes).comparison(weights)
+    comparison = fit_comparisons(everyone, sizes).comparison(weights)
     return fit_calibration(everyone, embedder.space, names, found, rng, comparison)
 
 
-def _folds(
+def _fusion_folds(
     faces: Faces, vectors: Vectors, sizes: Sequence[int], rng: np.random.Generator
 ) -> Iterator[Fold]:
-    """Folds in which a tail tuned for it takes the place of `kin`, whose vectors come first."""
-    others = _split(vectors, sizes)[1:]
+    """Folds in which a head tuned for the fold replaces `kin`, whose vectors come first."""
+    others = _split_embedders(vectors, sizes)[1:]
     for kin, rest, part in tuned_on_the_rest(faces, rng):
         fused = replace(kin, vectors=concatenated([kin.vectors, *others]))
-        yield leave_out(fused, rest, part, sizes, rng)
+        yield fit_fold(fused, rest, part, sizes, rng)
 
 
-def leave_out(
+def fit_fold(
     kin: Kin, rest: Indices, part: Indices, sizes: Sequence[int], rng: np.random.Generator
 ) -> Fold:
-    """What one part of the families gives, and pairs drawn of the other."""
+    """What one part of the families gives, and sampled pairs of the other."""
     fitted = kin.of_families(rest)
-    views = fit_views(fitted, sizes)
-    even = cohort_model(fitted, "", views.comparison(np.ones(len(sizes))))
-    return Fold(fitted, views, left_out(even, kin, part, rng))
+    comparisons = fit_comparisons(fitted, sizes)
+    even = cohort_model(fitted, "", comparisons.comparison(np.ones(len(sizes))))
+    return Fold(fitted, comparisons, leave_out(even, kin, part, rng))
 
 
 def fit_weights(folds: Sequence[Fold]) -> Floats:
-    """How much each embedder tells of kinship beside the others, (E,); they sum to 1."""
+    """The weight of each embedder in the fused cosine, (E,); they sum to 1."""
     from sklearn.linear_model import LogisticRegression
 
-    alike, are_kin = (
-        np.concatenate(each) for each in zip(*(fold.likenesses() for fold in folds), strict=True)
+    cosines, are_kin = (
+        np.concatenate(each) for each in zip(*(fold.cosines() for fold in folds), strict=True)
     )
-    told = LogisticRegression(C=1e6).fit(alike, are_kin).coef_[0].clip(0)
-    return np.asarray(told / told.sum())
+    weights = LogisticRegression(C=1e6).fit(cosines, are_kin).coef_[0].clip(0)
+    return np.asarray(weights / weights.sum())
 
 
-def _split(rows: Vectors, sizes: Sequence[int]) -> list[Vectors]:
+def _split_embedders(rows: Vectors, sizes: Sequence[int]) -> list[Vectors]:
     return np.split(rows, np.cumsum(sizes)[:-1], axis=1)

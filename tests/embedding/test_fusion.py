@@ -19,12 +19,13 @@ from facematch.embedding.fused import FusedEmbedder, concatenated
 from facematch.embedding.kin import KinEmbedder
 from facematch.embedding.onnx_model import read_recipe
 from facematch.embedding.registry import load_embedder
+from facematch.embedding.vectors import unit_rows_in_full
 from facematch.errors import FacematchError, UnknownBackendError, WeightsError
 from facematch.evaluation.kin import Indices, Kin
 from facematch.evaluation.kin import folds as kin_folds
 from facematch.evaluation.metrics import auc
 from facematch.matcher import FaceMatcher
-from facematch.scoring.cosine import cosine_pairs, unit_rows_in_full
+from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.resemblance import model_for
 from facematch.training import fusion
 from facematch.types import Chips, Frame, Vectors
@@ -130,7 +131,7 @@ def test_without_the_file_it_is_said_how_to_install_it(
         WeightsError, match=rf"MobileFaceNet\.onnx is not installed: run `{command}"
     ):
         load_embedder(NAME)
-    with pytest.raises(WeightsError, match=f"no address to fetch it from: run `{command}`"):
+    with pytest.raises(WeightsError, match=f"no address to download it from: run `{command}`"):
         fetch("mobilefacenet")
     told = run(
         [executable, "-m", "facematch", "score", "none.jpg", "none.jpg", "--embedder", NAME],
@@ -166,7 +167,7 @@ def fold_of(kin: Kin) -> fusion.Fold:
     families = np.unique(kin.family)
     half = len(families) // 2
     rng = np.random.default_rng(0)
-    return fusion.leave_out(kin, families[:half], families[half:], [SIZE, SIZE], rng)
+    return fusion.fit_fold(kin, families[:half], families[half:], [SIZE, SIZE], rng)
 
 
 @pytest.fixture(scope="module")
@@ -185,17 +186,17 @@ def test_an_embedder_counts_for_what_it_tells(fold: fusion.Fold) -> None:
 
 
 def test_two_witnesses_tell_more_than_either(fold: fusion.Fold) -> None:
-    alike, are_kin = fold.likenesses()
-    both = fold.weighed(fusion.fit_weights([fold])).auc_of_single_photos(share=0)
+    alike, are_kin = fold.cosines()
+    both = fold.with_weights(fusion.fit_weights([fold])).auc_of_single_photos(share=0)
     assert both > max(auc(each, are_kin) for each in alike.T) + 0.02
 
 
 def test_the_fused_cosine_weighs_the_likenesses(fold: fusion.Fold) -> None:
     weights = np.array([0.7, 0.3])
-    mean, transform = fold.views.comparison(weights)
+    mean, transform = fold.comparisons.comparison(weights)
     one, other = fold.pairs.parents[:50], fold.pairs.children[:50]
     seen = [(unit_rows_in_full(rows) - mean) @ transform for rows in (one, other)]
-    alike = fold.views.likenesses(one, other) @ weights
+    alike = fold.comparisons.cosines(one, other) @ weights
     assert (fold.pairs.count[:50] == 1).all()
     np.testing.assert_allclose(2 * np.einsum("nk,nk->n", *seen), alike, atol=1e-5)
 

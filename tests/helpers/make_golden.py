@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from facematch import FaceMatcher
 from facematch.embedding.registry import load_embedder
-from facematch.scoring.cosine import unit_rows
+from facematch.embedding.vectors import unit_rows
 from facematch.scoring.resemblance import model_for
 
 HERE = Path(__file__).parent
