@@ -53,8 +53,8 @@ class Continued:
 
     def _refuse(self, what: str) -> None:
         raise TableError(
-            f"{self._path} was not written by this command ({what}): photos, options or engine have "
-            "changed; leave out --resume to overwrite it, or name another file"
+            f"{self._path} was not written by this command ({what}): photos, options or engine "
+            "have changed; leave out --resume to overwrite it, or name another file"
         )
 
 
