@@ -126,7 +126,7 @@ def _parent_scores(
     ratio_intervals = model.ratio_interval(z).tolist()
     weighted = frames.vectors * frames.weights.astype(np.float32)[:, np.newaxis]
     low, high = _score_intervals(model, parents, weighted, worth, rng).T
-    # Resamples leave frames out, which lowers scores a little: widen the interval to hold the score.
+    # Resamples leave frames out, which lowers scores: widen the interval to hold the score.
     intervals = np.stack([np.minimum(low, scores), np.maximum(high, scores)], axis=1).tolist()
     few = len(track.keyframes) < _FEWEST_RESAMPLED
     return tuple(

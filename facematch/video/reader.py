@@ -1,8 +1,8 @@
-"""From a clip to single upright RGB frames, within bounds.
+"""From a clip to single upright RGB frames, within limits.
 
-OpenCV's FFmpeg decodes. This module decides by content what may be opened, so that no playlist and
-no address is; checks the limits before a frame is decoded; and takes the cheaper way to each frame
-asked for: onward through all that lie between, or by a jump to the keyframe before it.
+OpenCV's FFmpeg decodes. This module decides by content what may be opened: no playlist, no address.
+It checks the limits before a frame is decoded. It goes to each frame in the cheaper way: through
+all frames in between, or by a jump to the keyframe before it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import cv2
 
-_MAGIC = (
+_CLIP_MAGIC = (
     (0, b"\x1a\x45\xdf\xa3"),  # WebM, Matroska
     (0, b"\0\0\x01\xba"),  # MPEG program stream
     (0, b"\0\0\x01\xb3"),  # MPEG video
@@ -42,13 +42,15 @@ _MAGIC = (
     (4, b"mdat"),
     (4, b"wide"),
 )
-_PACKET = 188  # bytes of an MPEG transport stream; each begins with 0x47, in an M2TS after 4 more
-_OPENS = "MP4, MOV, WebM, MKV, AVI, MPEG, WMV, FLV, Ogg"
-_LISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"[playlist]")
+_MPEG_PACKET = (
+    188  # bytes of an MPEG transport stream; each begins with 0x47, in an M2TS after 4 more
+)
+_CLIP_FORMATS = "MP4, MOV, WebM, MKV, AVI, MPEG, WMV, FLV, Ogg"
+_PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"[playlist]")
 # OpenCV jumps to the keyframe that lies 16 frames or more before the one asked for, and decodes on
 # from there; emptying the decoder and filling it again costs about as much as 8 frames of H.264.
-_BEFORE = 16
-_JUMP = 8
+_FRAMES_BEFORE_JUMP = 16
+_FRAMES_OF_A_JUMP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +63,32 @@ class ClipLimits:
     max_frames: int = 500_000  # two hours at 60 a second; counting them takes seconds
 
 
-_DEFAULT_LIMITS = ClipLimits()
+_DEFAULT_CLIP_LIMITS = ClipLimits()
 
 
 class ClipReader:
     """A clip whose frames can be read one at a time; close it, or use it as a context manager.
 
-    `seconds` is how long it is, `frames` how many it has, `rate` how many a second, `keyframes`
-    (K,) when those are shown that can be decoded by themselves, in seconds. `size` is width and
-    height as stored. `ends_early` says that the file promises more frames than it holds.
+    `seconds` is its length, `frames` the number of frames, `rate` their number in a second.
+    `keyframes` (K,) are the times, in seconds, of the frames that can be decoded alone. `size` is
+    width and height as stored. `ends_early` says that the header counts more frames than there are.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, limits: ClipLimits = _DEFAULT_LIMITS
+        self, path: str | os.PathLike[str], *, limits: ClipLimits = _DEFAULT_CLIP_LIMITS
     ) -> None:
-        """Raise a PhotoError: missing, not a video, truncated, too large or unreadable."""
+        """Raises a PhotoError: missing, not a video, truncated, too large or unreadable."""
         self.label = os.fsdecode(path)
-        # A path from the root on: "http:x" is a file's name then, and no address.
+        # As an absolute path, "http:x" is the name of a file and not an address.
         self._path = os.path.abspath(self.label)
         _check_file(self.label, limits)
-        index = _index(self.label, self._path, limits)
+        index = _frame_index(self.label, self._path, limits)
         self.frames, self.rate, self.keyframes = index.frames, index.rate, index.keyframes
         self.seconds, self.ends_early, self.size = index.seconds, index.ends_early, index.size
-        self._capture = _opened(self._path)
-        self._at = -1.0  # the frame grabbed last, in seconds
+        self._capture = _open_capture(self._path)
+        self._at = -1.0  # the time of the last frame, in seconds
         self._jumps = True
-        self.decoded = 0  # frames grabbed, those between included, but for those after a jump
+        self.decoded = 0  # frames, without those that OpenCV decodes in a jump
 
     def __enter__(self) -> ClipReader:
         return self
@@ -100,17 +102,20 @@ class ClipReader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file and the decoder."""
+        """Close the file and the decoder."""
         self._capture.release()
 
     def stops(self, apart: float, fewest: int, most: int) -> list[float]:
-        """When to look, in seconds: evenly spread, about `apart`, and where decoding is cheap.
+        """The times of the frames to search, in seconds, about `apart` from each other.
 
-        One in each of as many equal parts of the clip; where one holds a keyframe, just behind it.
+        The clip is divided into equal parts, and each part gives one frame: the one just after a
+        keyframe, which is cheap to decode, or else the middle one.
         """
         count = min(max(round(self.seconds / apart), fewest), most, self.frames)
         edges = np.linspace(0, self.seconds, count + 1)
-        cheap = np.where(self.keyframes > 0, self.keyframes + (_BEFORE + 1) / self.rate, 0.0)
+        cheap = np.where(
+            self.keyframes > 0, self.keyframes + (_FRAMES_BEFORE_JUMP + 1) / self.rate, 0.0
+        )
         found = []
         for start, end in pairwise(edges):
             middle = int((start + end) / 2 * self.rate) / self.rate  # a frame's own time
@@ -120,12 +125,12 @@ class ClipReader:
         return found
 
     def read(self, at: float) -> Photo | None:
-        """The first frame `at` so many seconds or later, upright; None where the clip has ended."""
+        """The first frame at that time, in seconds, or later, upright; None after the end."""
         import cv2
 
         if self._is_jump_cheaper(at):
             self._capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * at)
-            if not self._grab():  # some streams cannot be entered in the middle
+            if not self._grab():  # some streams cannot be decoded from the middle
                 self._begin_again()
             elif self._is_reached(at):
                 return self._photo()
@@ -137,13 +142,13 @@ class ClipReader:
     def _is_jump_cheaper(self, at: float) -> bool:
         if not self._jumps or at <= self._at:
             return self._jumps
-        from_key = self.keyframes[self.keyframes <= at - _BEFORE / self.rate]
+        from_key = self.keyframes[self.keyframes <= at - _FRAMES_BEFORE_JUMP / self.rate]
         back = at - (from_key[-1] if from_key.size else 0.0)
-        return bool(back * self.rate + _JUMP < (at - self._at) * self.rate)
+        return bool(back * self.rate + _FRAMES_OF_A_JUMP < (at - self._at) * self.rate)
 
     def _begin_again(self) -> None:
         self._capture.release()
-        self._capture, self._jumps, self._at = _opened(self._path), False, -1.0
+        self._capture, self._jumps, self._at = _open_capture(self._path), False, -1.0
 
     def _grab(self) -> bool:
         import cv2
@@ -155,7 +160,7 @@ class ClipReader:
         return True
 
     def _is_reached(self, at: float) -> bool:
-        return self._at >= at - 0.51 / self.rate  # half a frame, and what rounding takes
+        return self._at >= at - 0.51 / self.rate  # half a frame, and rounding
 
     def _photo(self) -> Photo | None:
         import cv2
@@ -168,7 +173,7 @@ class ClipReader:
 
     @property
     def position(self) -> float:
-        """When the frame read last is shown, in seconds."""
+        """The time of the last frame that was read, in seconds."""
         return self._at
 
 
@@ -178,12 +183,9 @@ def clock(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
-# --- the file ---
-
-
 def _check_file(label: str, limits: ClipLimits) -> None:
     with opened(label, "clip") as (file, size):
-        head = file.read(2 * _PACKET + 8)
+        head = file.read(2 * _MPEG_PACKET + 8)
     if not head:
         raise NotAVideoError(label, "is empty (0 bytes): copy or download it again")
     if size > limits.max_bytes:
@@ -192,10 +194,12 @@ def _check_file(label: str, limits: ClipLimits) -> None:
             f"has {size:,} bytes, over the limit of {limits.max_bytes:,}: "
             "cut the part out that matters, or raise max_bytes",
         )
-    if head.removeprefix(b"\xef\xbb\xbf").startswith(_LISTS):
+    if head.removeprefix(b"\xef\xbb\xbf").startswith(_PLAYLIST_STARTS):
         raise NotAVideoError(label, "is a list of clips, not a clip: name one of them")
     if not _is_video(head):
-        raise NotAVideoError(label, f"is in no format facematch plays ({_OPENS}): save it as MP4")
+        raise NotAVideoError(
+            label, f"is in no format facematch plays ({_CLIP_FORMATS}): save it as MP4"
+        )
 
 
 def _is_video(head: bytes) -> bool:
@@ -204,17 +208,14 @@ def _is_video(head: bytes) -> bool:
     if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"heic", b"mif1"):
         return False  # a photo
     transport = any(
-        len(head) > start + _PACKET and head[start] == head[start + size] == 0x47
-        for start, size in ((0, _PACKET), (4, _PACKET + 4))
+        len(head) > start + _MPEG_PACKET and head[start] == head[start + size] == 0x47
+        for start, size in ((0, _MPEG_PACKET), (4, _MPEG_PACKET + 4))
     )
-    return transport or any(head[at : at + len(magic)] == magic for at, magic in _MAGIC)
-
-
-# --- what is in it ---
+    return transport or any(head[at : at + len(magic)] == magic for at, magic in _CLIP_MAGIC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Index:
+class _FrameIndex:
     frames: int
     rate: float
     seconds: float
@@ -223,11 +224,11 @@ class _Index:
     size: tuple[int, int]
 
 
-def _index(label: str, path: str, limits: ClipLimits) -> _Index:
-    """How many frames, and where the keyframes are: every packet is walked over, none decoded."""
+def _frame_index(label: str, path: str, limits: ClipLimits) -> _FrameIndex:
+    """Count frames and find keyframes: every packet is read, none is decoded."""
     import cv2
 
-    packets = _opened(path, cv2.CAP_PROP_FORMAT, -1)
+    packets = _open_capture(path, cv2.CAP_PROP_FORMAT, -1)
     try:
         if not packets.isOpened():
             _refuse_unopened(label)
@@ -248,10 +249,10 @@ def _index(label: str, path: str, limits: ClipLimits) -> _Index:
     seconds = last + 1 / rate
     _check_length(label, frames, seconds, limits)
     early = 0 < 1.02 * frames + 2 < promised < limits.max_frames
-    return _Index(frames, rate, seconds, np.sort(np.array(keyframes, np.float64)), early, size)
+    return _FrameIndex(frames, rate, seconds, np.sort(np.array(keyframes, np.float64)), early, size)
 
 
-def _opened(path: str, *properties: int) -> cv2.VideoCapture:
+def _open_capture(path: str, *properties: int) -> cv2.VideoCapture:
     import cv2
 
     capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, properties)
@@ -267,12 +268,12 @@ def _refuse_unopened(label: str) -> NoReturn:
             label, "holds no video, or ends before its index: copy or download it again"
         )
     raise UnreadablePhotoError(
-        label, "holds no video that can be opened: copy it again, or save it anew as MP4"
+        label, "holds no video that can be opened: copy it again, or save it again as MP4"
     )
 
 
 def _checked_size(label: str, clip: cv2.VideoCapture, limits: ClipLimits) -> tuple[int, int]:
-    """Width and height; they and the length the header states are within the limits then."""
+    """Width and height, after they and the length in the header are checked."""
     import cv2
 
     width, height = (

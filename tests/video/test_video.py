@@ -33,11 +33,11 @@ from facematch.output import as_json, rows, table
 from facematch.output.clip import CLIP_COLUMNS
 from facematch.pictures import draw
 from facematch.types import EngineNames, Gallery, Photo, Pixels, Skipped, Subject
-from facematch.video.clip import Clip, ClipPerson, ParentScore, clip_people
+from facematch.video.clip import Clip, ClipPerson, ParentScore, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader, clock
 from facematch.video.tracking import (
     MOST_KEYFRAMES,
-    MOST_PEOPLE,
+    MOST_TRACKS,
     Detection,
     Keyframe,
     Tracker,
@@ -140,7 +140,7 @@ def test_a_clip_that_cannot_be_entered_in_the_middle_is_read_through(
         assert [number_in(clip.read(at)) for at in (5.0, 5.5)] == [50, 55]
 
 
-def test_looks_are_spread_over_the_clip(tmp_path: Path) -> None:
+def test_searched_frames_are_spread_over_the_clip(tmp_path: Path) -> None:
     path = written(tmp_path / "numbered.mp4", map(numbered, range(100)))
     with ClipReader(path) as clip:
         stops = clip.stops(apart=2, fewest=3, most=60)
@@ -310,10 +310,12 @@ def test_parents_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 def test_the_girl_who_crosses_the_picture_is_one_person(found: Clip) -> None:
     (person,) = found.people
-    assert (person.name, person.looks, len(person.shots)) == ("person 1", 12, 8)
+    assert (person.name, person.detections, len(person.keyframes)) == ("person 1", 12, 8)
     assert person.first == pytest.approx(0, abs=0.3)
     assert person.last == pytest.approx(found.seconds, abs=0.3)
-    assert [shot.seconds for shot in person.shots] == sorted(s.seconds for s in person.shots)
+    assert [shot.seconds for shot in person.keyframes] == sorted(
+        s.seconds for s in person.keyframes
+    )
     assert [verdict.parent for verdict in person.verdicts] == ["father", "mother"]
     father, mother = person.verdicts
     assert mother.cosine > father.cosine > 0.5
@@ -325,7 +327,7 @@ def test_the_girl_who_crosses_the_picture_is_one_person(found: Clip) -> None:
 
 def test_a_clip_scores_as_its_frames_do_as_photos(found: Clip) -> None:
     with ClipReader(CLIP) as clip:
-        photos = [clip.read(shot.seconds) for shot in found.people[0].shots]
+        photos = [clip.read(shot.seconds) for shot in found.people[0].keyframes]
     frames = matcher.gallery([photo for photo in photos if photo is not None])
     child = frames.by_person(["girl"] * len(photos))
     (compared,) = matcher.match(matcher.gallery(PARENTS["mother"]), child)
@@ -338,7 +340,7 @@ def test_someone_who_leaves_and_comes_back_stays_one_person(tmp_path: Path) -> N
     frames += [scene((father, 0))] * 20
     frames += [scene((father, 0), (mother, 440))] * 20
     clip = matcher.video(written(tmp_path / "two.mp4", frames), PARENTS)
-    assert [person.looks for person in clip.people] == [12, 8]
+    assert [person.detections for person in clip.people] == [12, 8]
     his, hers = ([verdict.cosine for verdict in each.verdicts] for each in clip.people)
     assert his[0] > 0.95 > his[1]
     assert hers[1] > 0.95 > hers[0]
@@ -349,15 +351,15 @@ def test_someone_who_leaves_and_comes_back_stays_one_person(tmp_path: Path) -> N
 def test_two_faces_of_one_frame_are_two_people_however_alike(tmp_path: Path) -> None:
     twins = [scene((face("son"), 0), (face("son"), 400))] * 10
     clip = matcher.video(written(tmp_path / "twins.mp4", twins), PARENTS)
-    assert [person.looks for person in clip.people] == [10, 10]
+    assert [person.detections for person in clip.people] == [10, 10]
 
 
 def test_nobody_is_in_two_places_of_one_frame() -> None:
-    tracker = Tracker("kin-1", apart=0.5)
+    tracker = Tracker("kin-1", interval=0.5)
     vectors = np.ones((2, 4), np.float32) / 2
-    tracker.add([seen(0.0)], vectors[:1])
-    tracker.add([seen(2.0), seen(2.0, left=400)], vectors)
-    assert [person.looks for person in tracker.people()] == [2, 1]
+    tracker.add([detection(0.0)], vectors[:1])
+    tracker.add([detection(2.0), detection(2.0, left=400)], vectors)
+    assert [person.detections for person in tracker.tracks()] == [2, 1]
 
 
 def test_another_face_in_the_same_place_is_another_person(tmp_path: Path) -> None:
@@ -381,66 +383,68 @@ def test_no_more_frames_are_searched_than_allowed(tmp_path: Path, frames: int, m
     clip = mine.video(path, {"dad": [Photo("dad", noise(64, 64))]})
     assert clip.frames_searched == most
     parents, glances = 1, most
-    assert mine.detector.calls <= parents + most + glances  # type: ignore[attr-defined]
+    assert mine.engine.detector.calls <= parents + most + glances  # type: ignore[attr-defined]
     assert clip.people[0].verdicts[0].score is None
     assert clip.warnings[-1] == "no resemblance model fits colour: only the cosine is known"
 
 
-def test_small_faces_are_searched_for_now_and_then_or_where_seen_last(tmp_path: Path) -> None:
+def test_small_faces_are_searched_in_every_fourth_frame_or_after_some(
+    tmp_path: Path,
+) -> None:
     frames = [noise(64, 240)] * 8
     path = written(tmp_path / "clip.mp4", frames)
     for box, usual in (((10, 10, 40, 40), 20), ((10, 10, 26, 26), 12.8)):
         mine = made_up(box)
         mine.video(path, {"dad": [Photo("dad", noise(64, 64))]})
-        asked = mine.detector.min_faces[1:]  # type: ignore[attr-defined]
+        asked = mine.engine.detector.min_faces[1:]  # type: ignore[attr-defined]
         whole_frames = [each for each in asked if each != pytest.approx(0.6 * (box[2] - box[0]))]
         expected = [None, usual, usual, usual] * 2
         assert whole_frames == [each and pytest.approx(each) for each in expected]
 
 
-def shot(seconds: float, left: float = 0.0, *warnings: str) -> Keyframe:
+def keyframe(seconds: float, left: float = 0.0, *warnings: str) -> Keyframe:
     portrait = np.full((240, 240, 3), 90, np.uint8)
     return Keyframe("clip", seconds, (left, 0, left + 100, 100), 1.0, portrait, warnings)
 
 
-def seen(seconds: float, left: float = 0.0, quality: float = 0.5) -> Detection:
-    return Detection(shot(seconds, left), np.zeros((1, 1, 3), np.uint8), quality)
+def detection(seconds: float, left: float = 0.0, quality: float = 0.5) -> Detection:
+    return Detection(keyframe(seconds, left), np.zeros((1, 1, 3), np.uint8), quality)
 
 
 def test_memory_holds_the_best_few_of_so_many_people_however_long_the_clip() -> None:
     rng = np.random.default_rng(0)
     directions = np.linalg.qr(rng.normal(size=(128, 128)))[0].astype(np.float32)
-    tracker = Tracker("kin-1", apart=0.5)
-    for look in range(200):
-        people = np.array([127, *(np.arange(2) + (look // 4) * 2 % 120)])  # one always there
-        sightings = [seen(float(look), 300.0 * at, rng.uniform()) for at in range(3)]
-        tracker.add(sightings, directions[people])
-    assert len(tracker._people) <= MOST_PEOPLE
-    assert max(len(each.kept) for each in tracker._people) <= MOST_KEYFRAMES
-    assert tracker.forgotten > 0
+    tracker = Tracker("kin-1", interval=0.5)
+    for frame in range(200):
+        people = np.array([127, *(np.arange(2) + (frame // 4) * 2 % 120)])  # one always there
+        detections = [detection(float(frame), 300.0 * at, rng.uniform()) for at in range(3)]
+        tracker.add(detections, directions[people])
+    assert len(tracker._tracks) <= MOST_TRACKS
+    assert max(len(each._kept) for each in tracker._tracks) <= MOST_KEYFRAMES
+    assert tracker.dropped > 0
 
 
-def test_the_best_sightings_are_kept_and_not_two_of_one_moment() -> None:
-    tracker = Tracker("kin-1", apart=0.5)
+def test_the_best_keyframes_are_kept_and_not_two_of_one_moment() -> None:
+    tracker = Tracker("kin-1", interval=0.5)
     vector = np.eye(1, 8, dtype=np.float32)
-    for look in range(40):
-        tracker.add([seen(0.3 * look, quality=look / 40)], vector)
-    (person,) = tracker.people()
-    times = [each.seconds for each in person.shots]
+    for frame in range(40):
+        tracker.add([detection(0.3 * frame, quality=frame / 40)], vector)
+    (person,) = tracker.tracks()
+    times = [each.seconds for each in person.keyframes]
     assert len(times) == MOST_KEYFRAMES
     assert len({time // 0.5 for time in times}) == MOST_KEYFRAMES
     assert times[0] > 5  # the later, the better they were
     assert person.span == (0, pytest.approx(11.7))
 
 
-def test_faces_seen_badly_are_followed_by_place_and_not_by_their_looks() -> None:
-    tracker = Tracker("kin-1", apart=0.1)
+def test_faces_in_profile_are_tracked_by_place_alone() -> None:
+    tracker = Tracker("kin-1", interval=0.1)
     vector = np.eye(1, 8, dtype=np.float32)
     profile = "the face is turned to the side: a frontal photo gives a surer score"
-    for look, left in enumerate((0, 20, 900)):
-        bad = Detection(shot(look, left, profile), np.zeros((1, 1, 3), np.uint8), 0.1)
+    for frame, left in enumerate((0, 20, 900)):
+        bad = Detection(keyframe(frame, left, profile), np.zeros((1, 1, 3), np.uint8), 0.1)
         tracker.add([bad], vector)
-    assert [person.looks for person in tracker.people()] == [2, 1]
+    assert [person.detections for person in tracker.tracks()] == [2, 1]
 
 
 # --- what is said ---
@@ -453,11 +457,11 @@ def test_stopping_gives_what_is_known_so_far() -> None:
         shares.append(share)
         return len(shares) <= 4
 
-    clip = matcher.video(CLIP, PARENTS, watch=watch)
+    clip = matcher.video(CLIP, PARENTS, on_progress=watch)
     assert not clip.complete
-    assert clip.frames_searched == clip.people[0].looks == 4
+    assert clip.frames_searched == clip.people[0].detections == 4
     assert shares == pytest.approx([0, 1 / 12, 2 / 12, 3 / 12, 4 / 12])
-    nothing = matcher.video(CLIP, PARENTS, watch=lambda _: False)
+    nothing = matcher.video(CLIP, PARENTS, on_progress=lambda _: False)
     assert nothing.people == ()
     assert list(rows(nothing)) == []
     assert draw(nothing).shape[1] == 1080
@@ -466,12 +470,12 @@ def test_stopping_gives_what_is_known_so_far() -> None:
 def test_control_c_prints_what_is_known_so_far() -> None:
     code = (
         "import signal, sys\n"
-        "from facematch.matcher import FaceMatcher\n"
-        "search = FaceMatcher._search\n"
-        "def interrupted(self, photo, look, smallest):\n"
-        "    if look == 3: signal.raise_signal(signal.SIGINT)\n"
-        "    return search(self, photo, look, smallest)\n"
-        "FaceMatcher._search = interrupted\n"
+        "from facematch.video import search\n"
+        "find = search._faces_in_frame\n"
+        "def interrupted(engine, frame, number, smallest):\n"
+        "    if number == 3: signal.raise_signal(signal.SIGINT)\n"
+        "    return find(engine, frame, number, smallest)\n"
+        "search._faces_in_frame = interrupted\n"
         "sys.argv = ['facematch', 'video', 'samples/clip.mp4', '--parent', 'samples/mother.png',"
         " '--format', 'json', '--min-face', '60']\n"
         "from facematch.cli import main\n"
@@ -483,8 +487,8 @@ def test_control_c_prints_what_is_known_so_far() -> None:
     clip = json.loads(result.stdout)
     assert result.returncode == 130
     assert not clip["complete"]
-    assert clip["frames_searched"] == clip["people"][0]["looks"] == 4
-    assert "stopped after 4 frames: the rest is not known" in result.stderr
+    assert clip["frames_searched"] == clip["people"][0]["detections"] == 4
+    assert "stopped after 4 frames: the rest was not searched" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -494,8 +498,8 @@ def a_clip() -> Clip:
         ParentScore("[mum]", 1, 0.25),
     )
     shots = (
-        shot(0.04, 10),
-        shot(2.0, 12, "the face is blurred: a sharper photo gives a surer score"),
+        keyframe(0.04, 10),
+        keyframe(2.0, 12, "the face is blurred: a sharper photo gives a surer score"),
     )
     person = ClipPerson("person 1", 5, 0.04, 9.96, shots, 1.46, verdicts)
     return Clip("film.mp4", 10.04, 12, (person,), EngineNames("mmod", "kin", "kin-1-resemblance"))
@@ -517,7 +521,7 @@ def test_the_json_of_a_clip_is_as_it_was() -> None:
         "clip": "film.mp4", "seconds": 10.0, "frames_searched": 12, "complete": True,
         "people": [
             {
-                "name": "person 1", "first": 0.0, "last": 10.0, "looks": 5, "worth": 1.5,
+                "name": "person 1", "first": 0.0, "last": 10.0, "detections": 5, "worth": 1.5,
                 "frames": frames, "verdicts": [verdict, unknown],
             }
         ],
@@ -574,10 +578,10 @@ def test_the_interval_is_seeded_holds_the_score_and_is_not_made_up_from_few_fram
     parents = Gallery((subject,), known.vectors, "kin-1")
 
     def verdict(count: int, seed: int) -> ParentScore:
-        tracker = Tracker("kin-1", apart=0.1)
-        for look in range(count):
-            tracker.add([seen(look)], vectors[look : look + 1])
-        (person,) = clip_people(tracker, parents, seed=seed)
+        tracker = Tracker("kin-1", interval=0.1)
+        for frame in range(count):
+            tracker.add([detection(frame)], vectors[frame : frame + 1])
+        (person,) = people_in_clip(tracker, parents, seed=seed)
         return person.verdicts[0]
 
     three = verdict(3, seed=1)
