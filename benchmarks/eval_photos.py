@@ -19,7 +19,7 @@ from measuring import fitted, kin_parser
 
 from facematch.embedding.registry import load_embedder
 from facematch.evaluation.fiw import PARENT_CHILD, embed_families
-from facematch.evaluation.kin import averaged, sample_pairs
+from facematch.evaluation.kin import average_photos, sample_pairs
 from facematch.evaluation.metrics import auc, auc_interval, cllr, ks_from_uniform, least_cllr
 from facematch.scoring.resemblance import model_for
 
@@ -41,8 +41,8 @@ def main() -> None:
     for count in COUNTS:
         rng = np.random.default_rng(0)
         pairs = sample_pairs(kin, DRAWS, rng)
-        parents, fewer = averaged(kin, pairs.parents, count, rng)
-        children, few = averaged(kin, pairs.children, count, rng)
+        parents, fewer = average_photos(kin, pairs.parents, count, rng)
+        children, few = average_photos(kin, pairs.children, count, rng)
         z = model.pair_z_scores(parents, children)
         z = model.correct_for_averaging(z, (fewer + few) / 2)
         low, high = auc_interval(z, pairs.kin, names[pairs.family], rng)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.evaluation.kin import Kin
-from facematch.scoring.resemblance import model_for
+from facematch.evaluation.kin import Kin, Pairs
+from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import EngineNames, Gallery, Person, Pixels, Subject
 from helpers.places import SAMPLES
 
@@ -36,6 +36,11 @@ def families_of_four(photos: NDArray[np.float64]) -> Kin:
         children=np.concatenate([first + child for _, child in pairs]),
         relations=np.repeat(["fs", "fd", "ms", "md"], count),
     )
+
+
+def pair_z_scores(model: ResemblanceModel, kin: Kin, pairs: Pairs) -> NDArray[np.float64]:
+    """The z-score of each pair, (N,)."""
+    return model.pair_z_scores(kin.vectors[pairs.parents], kin.vectors[pairs.children])
 
 
 def photos(who: str) -> list[str]:

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.made_up import SIZE, made_up_families
+from helpers.made_up import SIZE, made_up_families, pair_z_scores
 
 from facematch.errors import FacematchError
 from facematch.evaluation.kin import Kin, sample_pairs
+from facematch.evaluation.metrics import auc
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.training import groups, resemblance
+from facematch.training import groups, kin_map, resemblance
+from facematch.training.cohort import cohort_model
+from facematch.training.evidence import Evidence, choose_group_share
 
 NAMES = np.array(["F0001"])
 
@@ -19,11 +22,11 @@ def auc_among_strangers(weights: bool, monkeypatch: pytest.MonkeyPatch) -> float
     rng = np.random.default_rng(0)
     with monkeypatch.context() as patch:
         if not weights:
-            patch.setattr(resemblance, "_agreement", lambda kin, people, seen: np.eye(SIZE))
+            patch.setattr(kin_map, "_agreement", lambda kin, people, rows: np.eye(SIZE))
         model = resemblance.fit_resemblance(made_up_families(100), "made-up", NAMES, rng)
     unseen = made_up_families(100, seed=1)
     pairs = sample_pairs(unseen, 4, np.random.default_rng(1))
-    return resemblance.auc(resemblance.distances(model, unseen, pairs), pairs.kin)
+    return auc(pair_z_scores(model, unseen, pairs), pairs.kin)
 
 
 @pytest.mark.slow
@@ -35,7 +38,7 @@ def test_directions_in_which_children_are_like_parents_count_for_more(
 
 
 @pytest.mark.slow
-def test_scores_of_strangers_are_flat_for_families_not_fitted() -> None:
+def test_scores_of_strangers_are_uniform_for_families_not_fitted() -> None:
     rng = np.random.default_rng(0)
     model = resemblance.fit_resemblance(made_up_families(100), "made-up", NAMES, rng)
     unseen = made_up_families(100, seed=1)
@@ -49,10 +52,10 @@ def test_scores_of_strangers_are_flat_for_families_not_fitted() -> None:
 
 
 def test_the_same_families_give_the_same_map_whatever_the_signs() -> None:
-    mean, columns = resemblance.kin_map(made_up_families(40), 0.3)
+    mean, columns = kin_map.kin_map(made_up_families(40), 0.3)
     signs = np.where(np.arange(columns.shape[1]) % 2, -1, 1)
-    np.testing.assert_array_equal(resemblance._signed(columns * signs), columns)
-    again = resemblance.kin_map(made_up_families(40), 0.3)
+    np.testing.assert_array_equal(kin_map._with_fixed_signs(columns * signs), columns)
+    again = kin_map.kin_map(made_up_families(40), 0.3)
     np.testing.assert_array_equal(again[0], mean)
     np.testing.assert_array_equal(again[1], columns)
     assert columns.shape[1] <= SIZE
@@ -61,7 +64,7 @@ def test_the_same_families_give_the_same_map_whatever_the_signs() -> None:
 def test_children_in_everything_unlike_their_parents_give_no_model() -> None:
     kin = made_up_families(80, likeness=-1.5, along=SIZE)
     with pytest.raises(FacematchError, match="have nothing in common"):
-        resemblance.kin_map(kin, 0.3)
+        kin_map.kin_map(kin, 0.3)
 
 
 def two_populations(often: int, rarely: int, seed: int = 0) -> Kin:
@@ -80,13 +83,13 @@ def strangers_mean(model: ResemblanceModel, often: int, rarely: int, share: floa
     pairs = sample_pairs(unseen, 8, np.random.default_rng(0))
     rare = unseen.family[unseen.person] >= often
     shared = replace(model, group_share=np.array([share], np.float32))
-    z = resemblance.distances(shared, unseen, pairs)
+    z = pair_z_scores(shared, unseen, pairs)
     one, other = rare[pairs.parents], rare[pairs.children]
     return [float(z[~pairs.kin & (one == each) & (other == each)].mean()) for each in (0, 1)]
 
 
 def test_strangers_of_a_rare_population_score_evenly_against_their_own_group() -> None:
-    model = resemblance.cohort_model(two_populations(100, 20), "made-up")
+    model = cohort_model(two_populations(100, 20), "made-up")
     often, rarely = strangers_mean(model, 60, 60, share=0)
     assert rarely > often + 1.5
     often, rarely = strangers_mean(model, 60, 60, share=1)
@@ -113,7 +116,7 @@ def test_a_group_of_few_people_is_as_wide_as_the_others_are() -> None:
     people = np.concatenate([rng.normal(size=(500, 3)), [[3, 3, 3], [3.1, 3, 3]]])
     nobody = np.zeros(502)
     belongs = np.stack([np.arange(502) < 500, np.arange(502) >= 500, nobody], axis=1).astype(float)
-    means, covariances = groups.crowds(people, belongs)
+    means, covariances = groups.group_statistics(people, belongs)
     np.testing.assert_allclose(covariances[1], np.eye(3), atol=0.5)
     np.testing.assert_allclose(means[2], people.mean(axis=0))
     np.testing.assert_allclose(means[0], people[:500].mean(axis=0), atol=0.01)
@@ -125,13 +128,13 @@ class Part:
     def auc_of_single_photos(self, share: float) -> float:
         return 0.8 + share * (0.75 - share)
 
-    def evidence(self, share: float) -> resemblance.Evidence:
-        return resemblance.Evidence(*(np.array([share]) for _ in range(5)))
+    def evidence(self, share: float) -> Evidence:
+        return Evidence(*(np.array([share]) for _ in range(5)))
 
 
 def test_the_groups_share_is_the_largest_that_costs_nothing() -> None:
     lines: list[str] = []
-    evidence, share = resemblance.judged([Part(), Part()], lines.append)
+    evidence, share = choose_group_share([Part(), Part()], lines.append)
     assert share == pytest.approx(0.7)
     np.testing.assert_allclose(evidence.z, [0.7, 0.7])
     assert "0.7 taken" in lines[0]

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from helpers.command import run
 from helpers.data_sets import archive
-from helpers.made_up import families_of_four
+from helpers.made_up import families_of_four, pair_z_scores
 
 from facematch.errors import FacematchError
 from facematch.evaluation import fiw
 from facematch.evaluation.colours import colours, crop_around
 from facematch.evaluation.fiw_faces import ARCHIVE, list_faces
-from facematch.evaluation.kin import Kin, averaged, folds, sample_pairs, split_families
-from facematch.evaluation.metrics import ks_from_uniform
+from facematch.evaluation.kin import Kin, average_photos, folds, sample_pairs, split_families
+from facematch.evaluation.metrics import auc, ks_from_uniform
 from facematch.scoring.resemblance import open_model
 from facematch.training import resemblance
+from facematch.training.calibration import log_ratio
+from facematch.training.cohort import cohort_model
+from facematch.training.evidence import choose_group_share, leave_out
 
 SIZE = 24  # dimensions of the made-up embeddings
 NOISE = 0.6  # of a photo, in units of what varies between people
@@ -81,11 +84,11 @@ def test_a_model_finds_kin_among_people_it_never_saw() -> None:
     assert model.families.tolist() == names.tolist()
     unseen = made_up_families(80, seed=1)
     pairs = sample_pairs(unseen, 8, rng)
-    z = resemblance.distances(model, unseen, pairs)
+    z = pair_z_scores(model, unseen, pairs)
     scores = np.interp(z, model.distances, model.scores)
     plain = unseen.vectors / np.linalg.norm(unseen.vectors, axis=1, keepdims=True)
     cosine = np.einsum("nd,nd->n", plain[pairs.parents], plain[pairs.children])
-    assert resemblance.auc(scores, pairs.kin) > resemblance.auc(cosine, pairs.kin) + 0.05
+    assert auc(scores, pairs.kin) > auc(cosine, pairs.kin) + 0.05
     tenths, _ = np.histogram(scores[~pairs.kin], np.arange(0, 101, 10))
     assert np.abs(tenths / tenths.sum() - 0.1).max() < 0.03
     ratios = model.compare(unseen.vectors[pairs.parents[:9]], unseen.vectors[pairs.children[:9]])[1]
@@ -96,10 +99,10 @@ def test_a_likelihood_ratio_says_how_much_commoner_a_distance_is_in_kin() -> Non
     rng = np.random.default_rng(0)
     z = np.concatenate([rng.normal(1, 1, 40_000), rng.normal(0, 1, 20_000)])
     are_kin = np.arange(60_000) < 40_000
-    slope, intercept = resemblance._log_ratio(z, are_kin)
+    slope, intercept = log_ratio(z, are_kin)
     assert slope == pytest.approx(1, abs=0.05)  # log N(x; 1, 1) / N(x; 0, 1) is x - 1/2
     assert intercept == pytest.approx(-0.5, abs=0.05)
-    twice = resemblance._log_ratio(z, are_kin, np.where(are_kin, 2.0, 1.0))
+    twice = log_ratio(z, are_kin, np.where(are_kin, 2.0, 1.0))
     assert twice == pytest.approx((slope, intercept), abs=0.05)  # the prior is taken off
 
 
@@ -146,17 +149,17 @@ def test_an_embedder_tuned_on_families_is_calibrated_by_evidence_from_others() -
     kin, names, rng = made_up_families(120), np.array(["F0001"]), np.random.default_rng(0)
     rest, part = np.arange(60), np.arange(60, 120)
     halves = [
-        resemblance.left_out(resemblance.cohort_model(kin.of_families(one), ""), kin, other, rng)
+        leave_out(cohort_model(kin.of_families(one), ""), kin, other, rng)
         for one, other in ((rest, part), (part, rest))
     ]
-    found = resemblance.judged(halves)
+    found = choose_group_share(halves)
     model = resemblance.fit_calibration(kin, "made-up", names, found, rng)
     assert model.group_share.item() == pytest.approx(found[1])
     np.testing.assert_array_equal(model.transform, np.eye(SIZE))
     assert model.log_ratio_draws.shape == (200, 2)
     strangers = made_up_families(80, seed=1)
     pairs = sample_pairs(strangers, 8, rng)
-    z = resemblance.distances(model, strangers, pairs)
+    z = pair_z_scores(model, strangers, pairs)
     assert ks_from_uniform(model.calibrate(z)[0][~pairs.kin].astype(float)) < 0.06
     width = np.diff(model.ratio_interval(np.array([1.0]))).item()
     assert 0 < width < 2
@@ -166,7 +169,7 @@ def test_averaged_photos_are_of_one_person_and_counted() -> None:
     kin = made_up_families(5)
     photos = np.array([0, 5, 17])
     for count in (1, 3, 10):
-        vectors, inverse = averaged(kin, photos, count, np.random.default_rng(0))
+        vectors, inverse = average_photos(kin, photos, count, np.random.default_rng(0))
         assert inverse.tolist() == [1 / min(count, 4)] * 3
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     own = kin.vectors[:4].mean(axis=0)
@@ -174,15 +177,15 @@ def test_averaged_photos_are_of_one_person_and_counted() -> None:
 
 
 @pytest.mark.slow
-def test_strangers_are_as_flat_with_several_photos_as_with_one() -> None:
+def test_strangers_are_as_uniform_with_several_photos_as_with_one() -> None:
     rng = np.random.default_rng(0)
     names = np.array(["F0001"])
     model = resemblance.fit_resemblance(made_up_families(150), "made-up", names, rng)
     unseen = made_up_families(100, seed=1)
     pairs = sample_pairs(unseen, 8, rng)
     for count in (1, 4):
-        parents, fewer = averaged(unseen, pairs.parents, count, rng)
-        children, few = averaged(unseen, pairs.children, count, rng)
+        parents, fewer = average_photos(unseen, pairs.parents, count, rng)
+        children, few = average_photos(unseen, pairs.children, count, rng)
         z = model.pair_z_scores(parents, children)
         z = model.correct_for_averaging(z, (fewer + few) / 2)
         scores, _ = model.calibrate(z)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from facematch.embedding.kin import KinEmbedder
 from facematch.errors import MissingExtraError, WeightsError
-from facematch.training import embedder
-from facematch.training.resemblance import SHARES
+from facematch.training import augmentation, embedder, tuning
+from facematch.training import network as network_module
+from facematch.training.evidence import SHARES, Evidence
 from facematch.types import Chips
 from facematch.weights import dlib_format, onnx_graphs
 from facematch.weights.files import read_weights
@@ -31,11 +32,11 @@ def chips() -> Chips:
 
 
 def untuned(network: dlib_format.Network, seed: int = 0) -> Head:
-    """dlib's own convolutions, and views of random numbers."""
+    """dlib's own convolutions, and projections of random numbers."""
     layers, last = onnx_graphs.head_layers(network)
     rng = np.random.default_rng(seed)
 
-    def view(basis: NDArray[np.float32], size: int) -> Projection:
+    def projection(basis: NDArray[np.float32], size: int) -> Projection:
         length = basis.shape[1]
         parts = (
             rng.normal(size=length),
@@ -47,17 +48,22 @@ def untuned(network: dlib_format.Network, seed: int = 0) -> Head:
     return Head(
         weights=tuple(layer.weights for layer in layers if layer.weights is not None),
         biases=tuple(layer.bias for layer in layers if layer.bias is not None),
-        projections=(view(rng.normal(size=(4096, 20)).astype(np.float32), 8), view(last, 4)),
+        projections=(
+            projection(rng.normal(size=(4096, 20)).astype(np.float32), 8),
+            projection(last, 4),
+        ),
     )
 
 
-def seen(flat: NDArray[np.float32], view: Projection) -> NDArray[np.float32]:
-    along = flat @ view.basis - view.shift
-    vectors = (along / np.linalg.norm(along, axis=1, keepdims=True) - view.mean) @ view.map
+def projected(flat: NDArray[np.float32], projection: Projection) -> NDArray[np.float32]:
+    along = flat @ projection.basis - projection.shift
+    vectors = (
+        along / np.linalg.norm(along, axis=1, keepdims=True) - projection.mean
+    ) @ projection.map
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def test_a_tail_is_two_views_of_the_networks_last_blocks(
+def test_a_head_is_two_projections_of_the_networks_last_blocks(
     network: dlib_format.Network, chips: Chips
 ) -> None:
     head = untuned(network)
@@ -69,13 +75,13 @@ def test_a_tail_is_two_views_of_the_networks_last_blocks(
     assert [each.shape for each in maps] == [(3, 256, 4, 4), (3, 256, 2, 2)]
     flat = maps[0].reshape(3, -1), maps[1].mean(axis=(2, 3))
     expected = np.hstack(
-        [seen(each, view) for each, view in zip(flat, head.projections, strict=True)]
+        [projected(each, part) for each, part in zip(flat, head.projections, strict=True)]
     )
     (vectors,) = session(onnx_graphs.tuned_graph(network, head)).run(None, {"chips": chips})
     np.testing.assert_allclose(vectors, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_tail_survives_its_archive_but_for_half_precision(network: dlib_format.Network) -> None:
+def test_a_head_survives_its_archive_but_for_half_precision(network: dlib_format.Network) -> None:
     head = untuned(network)
     evidence = {"away": np.arange(3.0), "are_kin": np.array([True, False, True])}
     opened, found = open_head(head_as_bytes(head, evidence))
@@ -85,7 +91,7 @@ def test_a_tail_survives_its_archive_but_for_half_precision(network: dlib_format
     np.testing.assert_array_equal(found["are_kin"], evidence["are_kin"])
 
 
-def test_a_tail_that_does_not_fit_is_refused(network: dlib_format.Network) -> None:
+def test_a_head_that_does_not_fit_is_refused(network: dlib_format.Network) -> None:
     head = untuned(network)
     with pytest.raises(WeightsError, match="no archive of a tuned head"):
         open_head(b"nothing")
@@ -108,17 +114,22 @@ def test_a_face_and_its_mirror_image_are_embedded_alike(chips: Chips) -> None:
 
 
 @pytest.mark.slow
-def test_tuning_gives_a_tail_and_evidence_from_an_archive(
+def test_tuning_gives_a_head_and_evidence_from_an_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch", reason="PyTorch is of the extra [train]")
-    for name, value in (("_STEPS", 4), ("_RUNS", 2), ("_COMPONENTS", 24), ("_ALTERED", 1)):
-        monkeypatch.setattr(embedder, name, value)
+    for module, name, value in (
+        (tuning, "_TUNING_STEPS", 4),
+        (embedder, "_RUNS", 2),
+        (network_module, "_BASIS_COMPONENTS", 24),
+        (augmentation, "_COPIES", 1),
+    ):
+        monkeypatch.setattr(module, name, value)
     lines: list[str] = []
     data = archive(tmp_path, families=24)
     head, evidence, share = embedder.train_embedder(data, ["F0001"], report=lines.append)
     assert len(head.weights) == 8
-    assert [view.basis.shape for view in head.projections] == [(4096, 24), (256, 128)]
+    assert [part.basis.shape for part in head.projections] == [(4096, 24), (256, 128)]
     assert len(lines) == 4
     assert share in SHARES
     assert f"{share:.1f} taken" in lines[-1]
@@ -135,3 +146,13 @@ def test_without_torch_tuning_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'facematch-kin\[train\]'"):
         embedder.train_embedder(tmp_path, [], report=print)
+
+
+def test_evidence_of_the_shipped_embedder_is_read_and_stored_under_the_same_names() -> None:
+    arrays = KinEmbedder().evidence()
+    evidence, share = Evidence.from_arrays(arrays)
+    np.testing.assert_array_equal(evidence.z, arrays["away"])
+    stored = evidence.as_arrays(share)
+    assert stored.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(stored[name], array)
