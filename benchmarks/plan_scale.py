@@ -3,8 +3,8 @@
     python benchmarks/plan_scale.py [--faces 1.5] [--detector mmod] [--json]
 
 --faces: faces a photo. Constants are core-seconds of this machine, one thread. The simulation is of
-what `facematch.runtime.distributed.spread` does: batches of 32 in order, as many as 8 a core under way or
-waiting, one caller who takes them one after another; batches that take longer than others, machines
+what `facematch.runtime.distributed.distribute` does: batches of 32 in order, up to 8 a core running
+or waiting, one caller who takes them one after another; batches that take longer than others, machines
 that are lost with their work. It is checked against two cases whose answer is known.
 """
 
@@ -24,9 +24,9 @@ from bench_ray import draw
 from machine import machine
 from measuring import parser, show
 
-from facematch.archive.index import IndexedPhoto
+from facematch.archive.records import IndexedPhoto
 from facematch.matcher import FaceMatcher
-from facematch.runtime.distributed import _BATCH, _WAITING
+from facematch.runtime.distributed import PHOTOS_PER_TASK, TASKS_PER_CORE
 from facematch.scoring.cosine import top_k
 
 PHOTOS, SIDE = 8, 4000  # drawn samples of 12 megapixels
@@ -130,8 +130,8 @@ def plan(
 
 def simulate(cores: int, photo: float, kept: float, *, as_json: bool) -> None:
     rng = np.random.default_rng(0)
-    at_work = efficiency(cores, _BATCH * photo, _BATCH / kept, rng)
-    ideal = efficiency(cores, _BATCH * photo, 0, np.random.default_rng(0), lost=0)
+    at_work = efficiency(cores, PHOTOS_PER_TASK * photo, PHOTOS_PER_TASK / kept, rng)
+    ideal = efficiency(cores, PHOTOS_PER_TASK * photo, 0, np.random.default_rng(0), lost=0)
     found = {"cores": cores, "of cores at work": f"{at_work:.0%}"}
     show({**found, "without loss, nothing to write": f"{ideal:.0%}"}, as_json=as_json)
 
@@ -149,7 +149,7 @@ def efficiency(
 
     A batch takes `mean` seconds on average, the caller `taken` seconds with its result.
     """
-    window = _WAITING * cores
+    window = TASKS_PER_CORE * cores
     seconds = mean * np.exp(rng.normal(-(distribute**2) / 2, distribute, ROUNDS * cores))
     fails = rng.random(len(seconds)) < seconds * lost / 3600
     extra = np.where(fails, rng.random(len(seconds)) * seconds + NOTICED, 0)

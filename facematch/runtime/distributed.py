@@ -28,11 +28,11 @@ from facematch.runtime.threads import THREADS, cores
 T = TypeVar("T")
 R = TypeVar("R")
 
-_PHOTOS_PER_TASK = 32  # as many as are embedded at a time
+PHOTOS_PER_TASK = 32  # as many as are embedded at a time
 # Tasks for each core that run, or are done and wait for the result of an earlier one. With 4, a
 # third of 2,000 cores would wait for the slowest batches; with 8, a fourteenth
 # (`benchmarks/plan_scale.py`).
-_TASKS_PER_CORE = 8
+TASKS_PER_CORE = 8
 _CLUSTER_TIMEOUT = 5.0  # seconds for a cluster to answer
 _TASK_TRIES = 10  # for a task whose process or machine is lost
 # Ray reads these when it is imported. It then reports no usage and warns of no future changes.
@@ -65,7 +65,7 @@ def distribute(
         yield work(items)
         return
     remaining = iter(items)
-    batches = iter(lambda: list(islice(remaining, size or _PHOTOS_PER_TASK)), [])
+    batches = iter(lambda: list(islice(remaining, size or PHOTOS_PER_TASK)), [])
     if on is None:
         yield from map(work, batches)
         return
@@ -75,7 +75,7 @@ def distribute(
     waiting: deque[Any] = deque()
     for batch in batches:
         waiting.append(task.remote(packed, batch, installed_version()))
-        while len(waiting) >= _TASKS_PER_CORE * max(int(ray.cluster_resources().get("CPU", 1)), 1):
+        while len(waiting) >= TASKS_PER_CORE * max(int(ray.cluster_resources().get("CPU", 1)), 1):
             yield _batch_result(ray, waiting.popleft())
     while waiting:
         yield _batch_result(ray, waiting.popleft())

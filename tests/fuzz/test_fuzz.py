@@ -129,7 +129,7 @@ def test_a_convolution_that_does_not_move_is_refused() -> None:
     content = small_detector()
     assert content.count(convolution(4, 3, 5, 2)) == 1
     still = content.replace(convolution(4, 3, 5, 2), convolution(4, 3, 5, 0))
-    with pytest.raises(WeightsError, match="a window that does not move"):
+    with pytest.raises(WeightsError, match="a sliding window with a stride of 0"):
         read_network(still)
 
 
