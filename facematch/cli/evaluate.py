@@ -14,7 +14,6 @@ from facematch.cli.options import (
     EngineOptions,
     Format,
     FormatOption,
-    LimitOptions,
     MinFaceOption,
     OnOption,
     takes_options,
@@ -65,9 +64,7 @@ class MeasureOptions:
 
     def matcher(self, detector: str) -> FaceMatcher:
         """The library, as the options say; `detector` is the default."""
-        engine = EngineOptions(
-            LimitOptions(), self.detector or detector, self.embedder, self.min_face
-        )
+        engine = EngineOptions(self.detector or detector, self.embedder, self.min_face)
         return engine.matcher(cache=self.cache)
 
 

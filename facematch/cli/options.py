@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -205,13 +205,13 @@ class LimitOptions:
 class EngineOptions:
     """What finds and embeds faces, within which limits."""
 
-    limits: LimitOptions
     detector: Annotated[
         str,
         typer.Option(help="mmod, yunet or face-recognition.", rich_help_panel="Engine"),
     ] = "mmod"
     embedder: EmbedderOption = "kin"
     min_face: MinFaceOption = None
+    limits: LimitOptions = field(default_factory=LimitOptions)
 
     def matcher(
         self, *, many: bool = False, cache: Path | None = None, index: str | None = None
@@ -243,10 +243,19 @@ class FaceOptions:
 
     parent_face: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Which face; 1, the default, is the largest."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Which face of the parent's photo; 1, the default, is the largest.",
+        ),
     ] = None
     child_face: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Which face of the child's photo.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Which face of the child's photo; 1, the default, is the largest.",
+        ),
     ] = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -89,7 +90,18 @@ def _build_app() -> typer.Typer:
                 program.add_typer(command, name=name, rich_help_panel=panel)
             else:
                 program.command(name, rich_help_panel=panel)(takes_options(command))
+    _unwrap_help(program)
     return program
+
+
+def _unwrap_help(program: typer.Typer) -> None:
+    """Let the help break lines where the terminal does, not where the source does."""
+    for command in program.registered_commands:
+        paragraphs = inspect.cleandoc(command.callback.__doc__ or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for group in program.registered_groups:
+        if group.typer_instance is not None:
+            _unwrap_help(group.typer_instance)
 
 
 app = _build_app()

@@ -7,10 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
+import pytest
 import typer
 from helpers.command import run
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from facematch.cli import app
 from facematch.cli.options import EngineOptions, LimitOptions, TableOptions, takes_options
 
 
@@ -28,15 +31,15 @@ class Outer:
 
 def called(*words: str) -> tuple[int, list[object]]:
     """The exit status of a command with such options, and what it was called with."""
-    app, seen = typer.Typer(), list[object]()
+    program, seen = typer.Typer(), list[object]()
 
-    @app.command()
+    @program.command()
     @takes_options
     def command(photo: Path, outer: Outer, count: int = 3) -> None:
         """What it does."""
         seen.extend([photo, outer, count])
 
-    result = CliRunner().invoke(app, list(words))
+    result = CliRunner().invoke(program, list(words))
     return result.exit_code, seen
 
 
@@ -67,7 +70,7 @@ def test_the_flat_command_keeps_name_and_help() -> None:
 
 def test_many_photos_are_isolated_unless_told_otherwise() -> None:
     def isolates(many: bool, **limits: object) -> bool:
-        options = EngineOptions(LimitOptions(**limits))  # type: ignore[arg-type]
+        options = EngineOptions(limits=LimitOptions(**limits))  # type: ignore[arg-type]
         return options.matcher(many=many).engine.decoders is not None
 
     assert (isolates(False), isolates(True)) == (False, True)
@@ -106,5 +109,21 @@ def _first_words(page: str) -> list[str]:
     return [line[2:].split(" ")[0] for line in page.splitlines() if line.startswith("│ ")]
 
 
-def test_a_shell_completes_commands() -> None:
-    assert "--install-completion" in run("--help").stdout
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("sc", "score"), ("match --pe", "--people"), ("db ve", "verify")],
+)
+def test_a_shell_completes_commands_and_options(words: str, completed: str) -> None:
+    shell = {
+        "_FACEMATCH_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"facematch {words}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    result = CliRunner().invoke(app, [], env=shell, prog_name="facematch")
+    assert result.stdout.split() == [completed]
+
+
+def test_help_breaks_lines_where_the_terminal_does() -> None:
+    assert "--names says who they are. mum, mom, mother," in " ".join(
+        get_command(app).commands["family"].help.split("\n\n")  # type: ignore[attr-defined]
+    )
