@@ -74,7 +74,7 @@ def evaluate_kinfacew(root: DataFolder, options: MeasureOptions, plots: PlotFold
     """Measure on KinFaceW-I or KinFaceW-II: five folds of parent-child pairs."""
     from facematch.evaluation.kinfacew import read_kinfacew
 
-    _measure(read_kinfacew(root), "whole-tight", options, plots)
+    _run_protocol(read_kinfacew(root), "whole-tight", options, plots)
 
 
 @evaluate.command("rfiw")
@@ -85,7 +85,7 @@ def evaluate_rfiw(
     """Measure on track 1 of Recognizing Families In the Wild: pairs, kin or not."""
     from facematch.evaluation.rfiw import read_rfiw
 
-    _measure(read_rfiw(root, pairs), "whole", options, plots)
+    _run_protocol(read_rfiw(root, pairs), "whole", options, plots)
 
 
 @evaluate.command("tri")
@@ -101,7 +101,7 @@ def evaluate_tri(
     """Measure on track 2 of Recognizing Families In the Wild: both parents and a child."""
     from facematch.evaluation.rfiw import read_rfiw
 
-    _measure(read_rfiw(root, triples, parents=2), "whole", options, plots)
+    _run_protocol(read_rfiw(root, triples, parents=2), "whole", options, plots)
 
 
 @evaluate.command("fiw")
@@ -121,7 +121,7 @@ def evaluate_fiw(
     """Measure on the training part of Families In the Wild, all of it or some families."""
     from facematch.evaluation.fiw import read_fiw
 
-    _measure(read_fiw(root, relations, families), "whole", options, plots)
+    _run_protocol(read_fiw(root, relations, families), "whole", options, plots)
 
 
 @evaluate.command("tskinface")
@@ -130,7 +130,7 @@ def evaluate_tskinface(root: DataFolder, options: MeasureOptions, plots: PlotFol
     """Measure on TSKinFace: both parents and a child."""
     from facematch.evaluation.tskinface import read_tskinface
 
-    _measure(read_tskinface(root), "whole-tight", options, plots)
+    _run_protocol(read_tskinface(root), "whole-tight", options, plots)
 
 
 @evaluate.command("lfw")
@@ -144,7 +144,7 @@ def evaluate_lfw(
     """Measure on Labeled Faces in the Wild: the same person or not."""
     from facematch.evaluation.lfw import read_lfw
 
-    _measure(read_lfw(root, pairs), "mmod", options, plots)
+    _run_protocol(read_lfw(root, pairs), "mmod", options, plots)
 
 
 @evaluate.command("search")
@@ -186,10 +186,10 @@ def evaluate_pairs(
     """Measure on pairs of your own photos."""
     from facematch.evaluation.labelled_pairs import read_labelled_pairs
 
-    _measure(read_labelled_pairs(table), "mmod", options, plots)
+    _run_protocol(read_labelled_pairs(table), "mmod", options, plots)
 
 
-def _measure(
+def _run_protocol(
     protocol: Protocol, detector: str, options: MeasureOptions, plots: Path | None
 ) -> None:
     """Run a protocol, save its charts and print its figures."""

@@ -224,7 +224,7 @@ class EngineOptions:
         from facematch.matcher import FaceMatcher
 
         if cache is not None and index is not None:
-            raise OptionError("photos are looked up in --cache or in --db: name one of them")
+            raise OptionError("known faces come from --cache or from --db: name one of them")
         isolate = self.limits.isolate
         return FaceMatcher(
             detector=self.detector,

@@ -86,11 +86,11 @@ def test_the_ending_of_a_file_names_its_format() -> None:
     assert TableOptions(out=Path("x.parquet")).kind == "parquet"
 
 
-def test_photos_are_looked_up_in_one_place() -> None:
+def test_known_faces_come_from_one_place() -> None:
     for command in (("match", "samples", "samples"), ("pairs", "pairs.csv")):
         result = run(*command, "--cache", "faces.db", "--db", "index")
         assert result.returncode == 1
-        assert "in --cache or in --db: name one of them" in result.stderr
+        assert "from --cache or from --db: name one of them" in result.stderr
 
 
 def test_the_help_has_the_commands_in_the_order_people_need_them() -> None:
