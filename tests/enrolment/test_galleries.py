@@ -17,7 +17,7 @@ from helpers.places import SAMPLES
 from PIL import Image
 
 from facematch import FaceMatcher
-from facematch.enrolment.cache import FaceCache, StoredFace
+from facematch.enrolment.cache import FaceCache
 from facematch.errors import (
     EmbeddingError,
 )
@@ -34,7 +34,7 @@ def photos(count: int) -> list[Photo]:
 def test_chips_are_embedded_in_batches_across_photos() -> None:
     mine = own((10, 10, 60, 60))
     gallery = mine.gallery(photos(70))
-    assert mine.embedder.batches == [32, 32, 6]  # type: ignore[attr-defined]
+    assert mine.engine.embedder.batches == [32, 32, 6]  # type: ignore[attr-defined]
     assert gallery.vectors.shape == (70, 6)
 
 
@@ -43,7 +43,7 @@ def test_every_face_of_every_photo_is_embedded_in_order() -> None:
     portraits = [mine.find_faces(photo) for photo in photos(3)]
     vectors = mine.embed(portraits)
     chips = np.concatenate([portrait.chips for portrait in portraits])
-    np.testing.assert_array_equal(vectors, mine.embedder.embed(chips))
+    np.testing.assert_array_equal(vectors, mine.engine.embedder.embed(chips))
     assert mine.embed([]).shape == (0, 6)
 
 
@@ -116,15 +116,15 @@ def test_threads_that_share_a_matcher_get_the_same_numbers() -> None:
         assert list(threads.map(score, FAMILY)) == pytest.approx(expected, abs=1e-6)
 
 
-def numbers(one: FaceMatcher, cache: Path | None) -> tuple[Vectors, Scores]:
+def numbers(one: FaceMatcher) -> tuple[Vectors, Scores]:
     """The family's vectors, and the scores of all against all."""
-    gallery = one.gallery(FAMILY, cache=cache)
+    gallery = one.gallery(FAMILY)
     (comparison,) = one.match(gallery, gallery)
     return gallery.vectors, comparison.scores
 
 
 def numbers_of_a_process(cache: Path | None) -> tuple[Vectors, Scores]:
-    return numbers(FaceMatcher(min_face=60), cache)
+    return numbers(FaceMatcher(min_face=60, cache=cache))
 
 
 def check_same(some: list[tuple[Vectors, Scores]], family: Gallery) -> None:
@@ -138,17 +138,18 @@ def check_same(some: list[tuple[Vectors, Scores]], family: Gallery) -> None:
 def test_threads_that_share_a_matcher_get_the_very_same_numbers(
     family: Gallery, tmp_path: Path, cached: bool
 ) -> None:
-    shared, start = FaceMatcher(min_face=60), threading.Barrier(2)
+    file = tmp_path / "faces.db" if cached else None
+    shared, start = FaceMatcher(min_face=60, cache=file), threading.Barrier(2)
 
     def work(_: int) -> tuple[Vectors, Scores]:
         start.wait()
-        return numbers(shared, tmp_path / "faces.db" if cached else None)
+        return numbers(shared)
 
     with ThreadPoolExecutor(2) as threads:
         check_same(list(threads.map(work, range(2))), family)
 
 
-@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("cached", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_processes_with_the_same_settings_get_the_very_same_numbers(
     family: Gallery, tmp_path: Path, cached: bool
 ) -> None:
@@ -157,8 +158,8 @@ def test_processes_with_the_same_settings_get_the_very_same_numbers(
         check_same(pool.map(numbers_of_a_process, [file, file], chunksize=1), family)
     if cached:  # and so does whoever comes later, and looks at no photo again
         blind = CountingDetector()
-        blind.name = matcher.detector.name  # the cache takes it for the same
-        check_same([numbers(FaceMatcher(detector=blind, min_face=60), file)], family)
+        blind.name = matcher.engine.detector.name  # the cache takes it for the same
+        check_same([numbers(FaceMatcher(detector=blind, min_face=60, cache=file))], family)
         assert blind.calls == 0
 
 
@@ -179,26 +180,27 @@ def test_parts_of_a_gallery_make_up_the_whole() -> None:
     assert (made.vectors == whole.vectors).all()
 
 
-def test_what_a_run_kept_is_not_looked_at_again(tmp_path: Path) -> None:
-    mine = own()
+def test_what_a_run_kept_is_not_searched_again(tmp_path: Path) -> None:
     for number in range(40):
         Image.fromarray(noise(90, 90, number)).save(tmp_path / f"{number}.png")
-    parts = mine.galleries(list_photos(tmp_path), cache=tmp_path / "faces.db")
+    mine = own(cache=tmp_path / "faces.db")
+    parts = mine.galleries(list_photos(tmp_path))
     next(parts)
     parts.close()  # type: ignore[attr-defined]
-    seen = mine.detector.calls  # type: ignore[attr-defined]
-    mine.gallery(list_photos(tmp_path), cache=tmp_path / "faces.db")
-    assert mine.detector.calls == seen + 8  # type: ignore[attr-defined]
+    searched = mine.engine.detector.calls  # type: ignore[attr-defined]
+    mine.gallery(list_photos(tmp_path))
+    assert mine.engine.detector.calls == searched + 8  # type: ignore[attr-defined]
 
 
 def test_where_faces_are_is_kept_to_the_last_bit(tmp_path: Path) -> None:
     faces = [Face((0.1, 1 / 3, 60.7, 1e-9), 1.07), Face((1, 2, 3, 4), -0.1)]
-    cache = FaceCache(tmp_path / "faces.db", "engine")
+    cache = FaceCache(tmp_path / "faces.db", own().engine)
     for name, some in (("two", faces), ("none", [])):
-        cache.put(name, StoredFace.of_faces(some))
-        found = cache.get(name)
+        photo = Photo(name, noise(9, 9), digest=name)
+        cache.put_faces(photo, some)
+        found = cache.faces(photo)
         assert found is not None
-        kept = [(face.box, face.confidence) for face in found.faces()]
+        kept = [(face.box, face.confidence) for face in found]
         assert kept == [(face.box, face.confidence) for face in some]
     cache.close()
 
@@ -206,13 +208,13 @@ def test_where_faces_are_is_kept_to_the_last_bit(tmp_path: Path) -> None:
 def test_an_archive_is_searched_once_for_faces(tmp_path: Path) -> None:
     archive = [SAMPLES / "group.jpg", SAMPLES / "father.png", SAMPLES / "no such.png"]
     child, cache = {"son": [SAMPLES / "son.png"]}, tmp_path / "faces.db"
-    first = FaceMatcher(min_face=60).find(child, archive, cache=cache)
+    first = FaceMatcher(min_face=60, cache=cache).find(child, archive)
     blind = CountingDetector((0, 0, 400, 400))
     blind.name = "mmod"  # the cache takes it for the same
-    again = FaceMatcher(min_face=60, detector=blind).faces(archive, cache=cache)
+    again = FaceMatcher(min_face=60, detector=blind, cache=cache).faces(archive)
     assert sum(len(each.faces) for each in again if hasattr(each, "faces")) == 5
     assert blind.calls == 0
-    second = FaceMatcher(min_face=60).find(child, archive, cache=cache)
+    second = FaceMatcher(min_face=60, cache=cache).find(child, archive)
     assert as_json(second) == as_json(first)
 
 
@@ -228,8 +230,9 @@ def test_photos_that_vanish_or_change_are_what_they_are_when_read(tmp_path: Path
                 Image.fromarray(noise(90, 90, 7)).save(path)
             yield path
 
-    gallery = own().gallery(changing(), cache=tmp_path / "faces.db")
+    cached = own(cache=tmp_path / "faces.db")
+    gallery = cached.gallery(changing())
     assert [each.code for each in gallery.skipped] == ["missing"]
     expected = own().gallery([Photo("x", noise(90, 90, 0)), Photo("y", noise(90, 90, 7))])
     assert (gallery.vectors == expected.vectors).all()
-    assert own().gallery([tmp_path / "2.png"], cache=tmp_path / "faces.db").vectors.shape == (1, 6)
+    assert cached.gallery([tmp_path / "2.png"]).vectors.shape == (1, 6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from facematch import FaceMatcher
 from helpers.fakes import ColourEmbedder, CountingDetector
 from helpers.places import SAMPLES
@@ -10,7 +12,7 @@ matcher = FaceMatcher(min_face=60)  # several times faster than the default
 FAMILY = [str(SAMPLES / f"{name}.png") for name in ("father", "mother", "son", "daughter")]
 
 
-def own(*boxes: tuple[float, float, float, float]) -> FaceMatcher:
+def own(*boxes: tuple[float, float, float, float], cache: Path | None = None) -> FaceMatcher:
     """A matcher of the fakes, which finds these boxes; needs no weights."""
-    boxes = boxes or ((10, 10, 60, 60),)
-    return FaceMatcher(detector=CountingDetector(*boxes), embedder=ColourEmbedder())
+    detector = CountingDetector(*(boxes or ((10, 10, 60, 60),)))
+    return FaceMatcher(detector=detector, embedder=ColourEmbedder(), cache=cache)
