@@ -26,6 +26,7 @@ from facematch.types import (
     PhotoLike,
     Portrait,
 )
+from facematch.weights.catalogue import engine_weights
 
 if TYPE_CHECKING:
     from facematch.photos.worker import Decoders
@@ -48,7 +49,7 @@ class Engine:
     `embedder` compares relatives, `identity_embedder` tells whether two faces are one person.
     `min_face` is the side, in pixels of the photo's file, of the smallest face to find; None stands
     for 5 % of the long side. With `decoders`, photos are decoded in processes of their own. A photo
-    is looked up in `store` before it is searched. `reopen` makes the same engine in another
+    is sought in `store` before it is searched. `reopen` makes the same engine in another
     process, without its store and the networks it has read.
     """
 
@@ -78,6 +79,11 @@ class Engine:
         """The names of the parts that make a score."""
         model = self.resemblance
         return EngineNames(self.detector.name, self.embedder.name, model.name if model else None)
+
+    @property
+    def weight_digests(self) -> list[str]:
+        """The sha256 of each weight file that decides what is found in a photo."""
+        return engine_weights(self.embedder.space)
 
     def require_resemblance(self) -> ResemblanceModel:
         """The resemblance model. Raises ResemblanceError where none fits the embedder."""

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from facematch.analyses.family import Family
     from facematch.analyses.find import Findings
     from facematch.analyses.timeline import Timeline
-    from facematch.archive.index import Index
     from facematch.archive.changes import IndexingOptions
+    from facematch.archive.index import Index
     from facematch.archive.indexing import IndexingReport, OnIndexingProgress
     from facematch.enrolment.people import NamedPhotos
     from facematch.photos.dates import Span
@@ -74,7 +74,7 @@ class FaceMatcher:
             detector=detector, embedder=embedder, min_face=min_face, limits=limits, isolate=isolate
         )
         if cache is not None and index is not None:
-            raise OptionError("photos are looked up in a cache or in an index: name one of them")
+            raise OptionError("a cache or an index tells what is known of photos: name one of them")
         if cache is not None:
             from facematch.enrolment.cache import FaceCache
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,12 @@ Chips: TypeAlias = NDArray[np.uint8]  # (N, S, S, 3) RGB, aligned faces
 Vectors: TypeAlias = NDArray[np.float32]  # (N, D)
 Scores: TypeAlias = NDArray[np.float32]  # (P, C) cosines in [-1, 1]
 Points: TypeAlias = NDArray[np.float32]  # (5, 2) x, y: see Face.landmarks
+Floats: TypeAlias = NDArray[np.floating[Any]]  # an array of any float type
+Real = TypeVar("Real", np.float32, np.float64)
 Box: TypeAlias = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in pixels
+
+_MOST_BAD_ROWS = 5  # bad rows that a message names
+_NORM_ROWS = 512  # rows whose norms are taken at a time, in float64: 4096 leave the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,6 +215,51 @@ class StoredFace:
     warnings: tuple[str, ...] = ()
     vector: NDArray[np.float32] | None = None
     reason: str = ""
+
+
+def unit_rows(vectors: Floats) -> Vectors:
+    """Scale each row to length 1.
+
+    Norms are taken in float64: a float16 row of 20s has norm `inf` in float16.
+
+    Shapes: (N, D) -> (N, D) float32. N may be 0.
+    Raises EmbeddingError naming the rows that are all zeros or not finite.
+    """
+    return _scale_rows(vectors, np.empty(np.shape(vectors), np.float32))
+
+
+def unit_rows_in_full(vectors: Floats) -> NDArray[np.float64]:
+    """As `unit_rows`, in float64."""
+    return _scale_rows(vectors, np.empty(np.shape(vectors), np.float64))
+
+
+def _scale_rows(vectors: Floats, units: NDArray[Real]) -> NDArray[Real]:
+    """Fill `units` with the rows scaled to length 1, some rows at a time."""
+    rows = two_dimensional(vectors)
+    for start in range(0, len(rows), _NORM_ROWS):
+        wide = rows[start : start + _NORM_ROWS].astype(np.float64)
+        norms = np.sqrt(np.einsum("nd,nd->n", wide, wide))
+        if not (np.isfinite(norms) & (norms > 0)).all():
+            refuse_rows(rows)
+        units[start : start + _NORM_ROWS] = wide / norms[:, np.newaxis]
+    return units
+
+
+def two_dimensional(vectors: Floats) -> Floats:
+    """The vectors as an array. Raises EmbeddingError unless its shape is (N, D)."""
+    rows = np.asarray(vectors)
+    if rows.ndim != 2:
+        raise EmbeddingError(f"vectors must have shape (N, D), not {rows.shape}")
+    return rows
+
+
+def refuse_rows(rows: Floats) -> NoReturn:
+    """Raise an EmbeddingError that names the rows which are all zeros or not finite."""
+    norms = np.linalg.norm(rows.astype(np.float64), axis=1)
+    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    named = ", ".join(str(row) for row in bad[:_MOST_BAD_ROWS])
+    more = f" and {bad.size - _MOST_BAD_ROWS} more" if bad.size > _MOST_BAD_ROWS else ""
+    raise EmbeddingError(f"rows {named}{more} are all zeros or not finite: embed them again")
 
 
 def mean_direction(
@@ -409,7 +459,7 @@ class Embedder(Protocol):
         """How its chips must be cut."""
 
     def embed(self, chips: Chips) -> Vectors:
-        """One vector for each chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0."""
+        """A vector for each chip. Shapes: (N, S, S, 3) uint8 RGB -> (N, D) float32. N may be 0."""
 
 
 class FaceStore(Protocol):

@@ -23,11 +23,10 @@ from facematch.detection.alignment import crop_faces
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.detection.registry import load_detector
 from facematch.embedding.registry import load_embedder
-from facematch.embedding.vectors import unit_rows
 from facematch.errors import EmbeddingError
 from facematch.scoring.cosine import cosine_matrix, cosine_matrix_in_full
 from facematch.scoring.resemblance import model_for
-from facematch.types import Face, Photo
+from facematch.types import Face, Photo, unit_rows
 
 IN_PHOTO = (slice(0, 1), slice(1, 2), slice(2, 6))  # which faces are in which photo
 

@@ -14,7 +14,6 @@ from facematch.analyses.grouping import SAME_PERSON, group_by_person, mean_dista
 from facematch.analyses.timeline import days_of
 from facematch.detection.alignment import crop_faces, portraits
 from facematch.detection.quality import face_warnings
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.gallery import faces, largest_face
 from facematch.enrolment.people import (
@@ -44,6 +43,7 @@ from facematch.types import (
     Skipped,
     Subject,
     Vectors,
+    unit_rows,
 )
 
 FACES_PER_PERSON = 20  # faces that are kept for each person to be found

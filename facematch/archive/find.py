@@ -30,12 +30,11 @@ from facematch.archive.tables import (
     subject_of,
 )
 from facematch.detection.alignment import portraits
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.people import PORTRAIT_SIDE, NamedPhotos
 from facematch.errors import NoFaceError, PhotoError
 from facematch.photos.dates import Span
-from facematch.types import Face, Pixels, Skipped, Subject
+from facematch.types import Face, Pixels, Skipped, Subject, unit_rows
 
 _GREY_PORTRAIT = np.full((PORTRAIT_SIDE, PORTRAIT_SIDE, 3), 200, np.uint8)
 

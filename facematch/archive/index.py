@@ -44,10 +44,9 @@ from facematch.archive.tables import (
     table_schemas,
     without_a_face,
 )
-from facematch.embedding.vectors import unit_rows
 from facematch.errors import ArchiveError
 from facematch.scoring.resemblance import ResemblanceModel, comparable
-from facematch.types import Face, Photo, StoredFace, Vectors
+from facematch.types import Face, Photo, StoredFace, Vectors, unit_rows
 
 # An index of this many faces or more is searched approximately: a pass over fewer takes seconds.
 LARGE = 100_000

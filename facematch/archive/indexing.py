@@ -26,7 +26,6 @@ from facematch.photos.dates import date_of
 from facematch.photos.limits import Limits
 from facematch.runtime.distributed import distribute
 from facematch.types import Portrait, Skipped
-from facematch.weights.catalogue import engine_weights
 
 PHOTOS_PER_COMMIT = 64  # a run that dies loses at most these
 _COMMITS_PER_OPTIMIZE = 256  # each commit adds a file that lists all earlier ones
@@ -50,7 +49,7 @@ OnIndexingProgress = Callable[[Iterable[IndexedPhoto], int], Iterable[IndexedPho
 
 def engine_identity(engine: Engine) -> dict[str, str]:
     """All that decides what an index holds of a photo: two that differ never share an index."""
-    weights = "".join(engine_weights(engine.embedder.space))
+    weights = "".join(engine.weight_digests)
     return {
         "detector": engine.detector.name,
         "embedder": engine.embedder.space,

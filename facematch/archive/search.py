@@ -9,13 +9,12 @@ import numpy as np
 
 from facematch.archive.index import OVERSAMPLING, Index, searched_vectors
 from facematch.archive.tables import FACE_COLUMNS, matrix, photos_where, subject_of
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.photos.dates import Span
 from facematch.photos.reading import photo_digest
 from facematch.scoring.best import BestParents
 from facematch.scoring.resemblance import model_for
-from facematch.types import Comparison, Gallery
+from facematch.types import Comparison, Gallery, unit_rows
 
 # Rows of the index, and their comparison with some children in the same order.
 _Found: TypeAlias = tuple[list[dict[str, Any]], Comparison]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facematch.cli.printing import print_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facematch.weights.catalogue import WeightFile
 
 models = typer.Typer(
     help="The weight files: list them, check them, fetch one.", no_args_is_help=True
@@ -17,12 +23,11 @@ models = typer.Typer(
 @models.command("list")
 def list_models() -> None:
     """List the weight files facematch knows, and whether each is installed and undamaged."""
-    from facematch.output import weights as weights_output
     from facematch.weights.catalogue import KNOWN, RESEMBLANCE
     from facematch.weights.files import state
 
     every = KNOWN | RESEMBLANCE
-    print_table(weights_output.table([(weights, state(name)) for name, weights in every.items()]))
+    print_table(_weights_table([(weights, state(name)) for name, weights in every.items()]))
 
 
 @models.command("check")
@@ -70,3 +75,16 @@ def fetch_model(
     from facematch.weights.download import fetch
 
     typer.echo(fetch(name, source=source, mirror=mirror))
+
+
+def _weights_table(files: Sequence[tuple[WeightFile, str]]) -> Table:
+    """A line for each weight file with its state."""
+    from rich.table import Table
+
+    lines = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("name", "state", "size", "licence", "for"):
+        lines.add_column(column, no_wrap=column in ("state", "size"), overflow="fold")
+    for weights, state in files:
+        size = f"{weights.size / 1e6:.1f} MB"
+        lines.add_row(weights.name, state, size, weights.licence, weights.purpose)
+    return lines

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facematch.detection.alignment import recrop
-from facematch.embedding.vectors import unit_rows
-from facematch.types import Chips, Embedder, Frame, Vectors
+from facematch.types import Chips, Embedder, Frame, Vectors, unit_rows
 
 
 class FusedEmbedder:

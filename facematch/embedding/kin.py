@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.detection.alignment import dlib_frame
-from facematch.embedding.vectors import unit_rows
-from facematch.types import Chips, Frame, Vectors
+from facematch.types import Chips, Frame, Vectors, unit_rows
 from facematch.weights.dlib_format import CONVERTER_VERSION, read_network
 from facematch.weights.files import converted, read_weights
 from facematch.weights.head import open_head
@@ -39,7 +38,7 @@ class KinEmbedder:
         return dlib_frame()
 
     def evidence(self) -> dict[str, NDArray[Any]]:
-        """What cosines mean, as arrays (N,): the fields of `Evidence` in training/resemblance.py.
+        """What cosines mean, as arrays (N,): the fields of `Evidence` in training/evidence.py.
 
         And "share": the share of each group in the cohort that the evidence comes from.
         """

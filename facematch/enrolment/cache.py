@@ -23,7 +23,6 @@ from facematch.engine import Engine
 from facematch.errors import CacheError
 from facematch.runtime.extras import installed_version
 from facematch.types import Face, Photo, StoredFace
-from facematch.weights.catalogue import engine_weights
 
 if TYPE_CHECKING:
     import sqlite3
@@ -180,7 +179,7 @@ def _engine_key(engine: Engine, what: str) -> str:
         engine.detector.name,
         what,
         engine.min_face,
-        engine_weights(engine.embedder.space),
+        engine.weight_digests,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

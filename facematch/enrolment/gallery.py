@@ -15,7 +15,6 @@ from typing import TypeVar
 import numpy as np
 
 from facematch.detection.quality import face_warnings
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.errors import NoFaceError, OptionError, PhotoError
 from facematch.photos.reading import photo_digest
@@ -31,6 +30,7 @@ from facematch.types import (
     Subject,
     Vectors,
     several,
+    unit_rows,
 )
 
 T = TypeVar("T")

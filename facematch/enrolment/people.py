@@ -11,11 +11,20 @@ import numpy as np
 
 from facematch.detection.alignment import portraits
 from facematch.detection.quality import face_warnings
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces, largest_face
 from facematch.errors import NoFaceError, OptionError
-from facematch.types import Gallery, Person, PhotoLike, Pixels, Portrait, Skipped, Subject, Vectors
+from facematch.types import (
+    Gallery,
+    Person,
+    PhotoLike,
+    Pixels,
+    Portrait,
+    Skipped,
+    Subject,
+    Vectors,
+    unit_rows,
+)
 
 PORTRAIT_SIDE = 240  # pixels, of a Person's portraits
 NamedPhotos = Mapping[str, Iterable[PhotoLike]]  # who is shown, and their photos

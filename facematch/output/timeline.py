@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facematch.analyses.timeline import Curve, Moment, Timeline
 from facematch.output.json_text import json_object
-from facematch.photos.dates import age_in_words
-from facematch.scoring.wording import score_words
+from facematch.scoring.wording import age_in_words, score_words
 from facematch.types import DIGITS
 
 if TYPE_CHECKING:

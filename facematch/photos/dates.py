@@ -108,11 +108,3 @@ def _birthday(born: date, year: int) -> date:
         return born.replace(year=year)
     except ValueError:
         return date(year, 3, 1)
-
-
-def age_in_words(years: float) -> str:
-    """An age in words: 4 months, 3 years."""
-    if years < 2:
-        months = max(round(years * 12), 0)
-        return f"{months} month{'' if months == 1 else 's'}"
-    return f"{int(years)} years"

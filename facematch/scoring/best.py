@@ -7,10 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import unit_rows, unit_rows_in_full
 from facematch.scoring.cosine import Best, Indices, over_tiles, places
 from facematch.scoring.resemblance import Counts, ResemblanceModel, mean_inverse, pair_z_scores
-from facematch.types import Comparison, Scores, Vectors
+from facematch.types import Comparison, Scores, Vectors, unit_rows, unit_rows_in_full
 
 _PARENTS_PREPARED = 32_768  # at a time, 100 MB with 192 dimensions
 _EXACT_PAIRS = 2**14  # computed in float64 at a time: 25 MB each side with 192 dimensions

@@ -28,16 +28,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import (
+from facematch.errors import EmbeddingError
+from facematch.runtime.threads import cores
+from facematch.types import (
     Floats,
+    Scores,
+    Vectors,
     refuse_rows,
     two_dimensional,
     unit_rows,
     unit_rows_in_full,
 )
-from facematch.errors import EmbeddingError
-from facematch.runtime.threads import cores
-from facematch.types import Scores, Vectors
 
 Indices: TypeAlias = NDArray[np.int64]
 

@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import unit_rows_in_full
 from facematch.errors import ResemblanceError
-from facematch.types import Scores, Vectors
+from facematch.types import Scores, Vectors, unit_rows_in_full
 from facematch.weights.arrays import read_arrays
 from facematch.weights.catalogue import RESEMBLANCE
 from facematch.weights.files import read_weights

@@ -104,3 +104,11 @@ def _meaning(score: float, people: str, child: str) -> str:
     if score < 1:
         return f"almost all {people} look more like {child}"
     return f"{score:.0f} of 100 {people} look less like {child}"
+
+
+def age_in_words(years: float) -> str:
+    """An age in words: 4 months, 3 years."""
+    if years < 2:
+        months = max(round(years * 12), 0)
+        return f"{months} month{'' if months == 1 else 's'}"
+    return f"{int(years)} years"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import unit_rows_in_full
 from facematch.errors import FacematchError
 from facematch.evaluation.kin import Indices, Kin
+from facematch.types import unit_rows_in_full
 
 Floats = NDArray[np.float64]
 

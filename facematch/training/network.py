@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import unit_rows
 from facematch.evaluation.fiw import PARENT_CHILD
 from facematch.evaluation.kin import Kin
 from facematch.training.faces import Faces, Maps
 from facematch.training.kin_map import kin_map
-from facematch.types import Vectors
+from facematch.types import Vectors, unit_rows
 from facematch.weights.dlib_format import read_network
 from facematch.weights.files import read_weights
 from facematch.weights.head import Head, Projection

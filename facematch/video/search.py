@@ -10,11 +10,10 @@ from typing import NoReturn
 import numpy as np
 
 from facematch.detection.boxes import overlap
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.gallery import gallery
 from facematch.errors import NoFaceError, OptionError
-from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped
+from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped, unit_rows
 from facematch.video.clip import Clip, ClipPerson, drawbacks, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader
 from facematch.video.tracking import Detection, Tracker, detection_of

@@ -20,13 +20,12 @@ from facematch.analyses.find import ArchiveFace, Candidates, Findings, SoughtChi
 from facematch.analyses.grouping import SAME_PERSON, group_by_person
 from facematch.archive.index import Index
 from facematch.cli import app
-from facematch.embedding.vectors import unit_rows
 from facematch.errors import MissingPhotoError, OptionError
 from facematch.output import as_json, rows, table
 from facematch.photos.dates import Span, parse_years
 from facematch.photos.listing import list_photos
 from facematch.pictures import draw
-from facematch.types import Face, Gallery, Person, Pixels, Portrait, Skipped, Subject
+from facematch.types import Face, Gallery, Person, Pixels, Portrait, Skipped, Subject, unit_rows
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from facematch.errors import OptionError, TableError
 from facematch.output import as_json
 from facematch.output.timeline import trend_lines
 from facematch.photos.dates import (
-    age_in_words,
     date_in_name,
     date_of,
     parse_date,
@@ -24,6 +23,7 @@ from facematch.photos.dates import (
 )
 from facematch.photos.listing import list_photos
 from facematch.pictures import draw
+from facematch.scoring.wording import age_in_words
 
 BORN = date(2006, 6, 1)
 
@@ -86,7 +86,7 @@ def test_ages_turn_on_birthdays(day: str, age: float) -> None:
     assert years_between(date(2004, 2, 29), date(2005, 3, 1)) == 1
 
 
-def test_ages_are_spoken_as_parents_speak() -> None:
+def test_an_age_is_told_in_months_or_years() -> None:
     assert [age_in_words(years) for years in (0.0, 1 / 12, 0.33, 1.5, 2, 7.9)] == [
         "0 months", "1 month", "4 months", "18 months", "2 years", "7 years",
     ]  # fmt: skip

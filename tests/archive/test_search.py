@@ -10,10 +10,9 @@ from helpers.places import SAMPLES
 from facematch.archive.index import Index, searched_vectors
 from facematch.archive.records import IndexedFace, IndexedPhoto
 from facematch.archive.search import match_index
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import open_engine
 from facematch.scoring.matching import match
-from facematch.types import Gallery, Subject
+from facematch.types import Gallery, Subject, unit_rows
 
 pytest.importorskip("lancedb", reason="needs the extra [archive]")
 

@@ -19,7 +19,6 @@ from facematch.embedding.fused import FusedEmbedder, concatenated
 from facematch.embedding.kin import KinEmbedder
 from facematch.embedding.onnx_model import read_recipe
 from facematch.embedding.registry import load_embedder
-from facematch.embedding.vectors import unit_rows_in_full
 from facematch.errors import FacematchError, UnknownBackendError, WeightsError
 from facematch.evaluation.kin import Indices, Kin
 from facematch.evaluation.kin import folds as kin_folds
@@ -28,7 +27,7 @@ from facematch.matcher import FaceMatcher
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.resemblance import model_for
 from facematch.training import fusion
-from facematch.types import Chips, Frame, Vectors
+from facematch.types import Chips, Frame, Vectors, unit_rows_in_full
 from facematch.weights.catalogue import KNOWN
 from facematch.weights.download import fetch
 from facematch.weights.files import models_folder, state

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from facematch import FaceMatcher
 from facematch.embedding.registry import load_embedder
-from facematch.embedding.vectors import unit_rows
 from facematch.scoring.resemblance import model_for
+from facematch.types import unit_rows
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent.parent / "samples"

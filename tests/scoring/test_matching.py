@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import unit_rows
 from facematch.errors import EmbeddingError
 from facematch.scoring import best, matching
 from facematch.scoring import cosine as similarity
@@ -17,7 +16,7 @@ from facematch.scoring.best import BestParents
 from facematch.scoring.cosine import cosine_matrix_in_full
 from facematch.scoring.matching import match
 from facematch.scoring.resemblance import ResemblanceModel, model_for
-from facematch.types import Comparison, Gallery, Subject
+from facematch.types import Comparison, Gallery, Subject, unit_rows
 
 SPACE = "dlib-resnet"
 

@@ -8,7 +8,6 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from facematch.embedding import vectors as unit_vectors
-from facematch.embedding.vectors import unit_rows
 from facematch.errors import EmbeddingError
 from facematch.scoring import cosine as similarity
 from facematch.scoring.cosine import (
@@ -20,6 +19,7 @@ from facematch.scoring.cosine import (
     count_above,
     top_k,
 )
+from facematch.types import unit_rows
 
 vectors = arrays(
     np.float32,
