@@ -31,7 +31,7 @@ from facematch.evaluation.fiw import (
 from facematch.evaluation.fiw_faces import ARCHIVE
 from facematch.evaluation.metrics import auc, auc_interval
 from facematch.scoring.resemblance import model_for
-from facematch.weights.catalogue import models_folder
+from facematch.weights.files import models_folder
 
 POPULATIONS = "fiw-train-ages.csv"
 
