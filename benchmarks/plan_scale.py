@@ -4,8 +4,8 @@
 
 --faces: faces a photo. Constants are core-seconds of this machine, one thread. The simulation is of
 what `facematch.runtime.distributed.distribute` does: batches of 32 in order, up to 8 a core running
-or waiting, one caller who takes them one after another; batches that take longer than others, machines
-that are lost with their work. It is checked against two cases whose answer is known.
+or waiting, one caller who takes them one after another; batches that take longer than others,
+machines that are lost with their work. It is checked against two cases whose answer is known.
 """
 
 from __future__ import annotations

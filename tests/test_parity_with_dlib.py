@@ -13,6 +13,7 @@ from helpers.places import SAMPLES, SHARED, shared_file
 from numpy.typing import NDArray
 
 from facematch.detection.alignment import crop_faces, dlib_frame
+from facematch.detection.boxes import overlap
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.detection.mmod import MmodDetector
 from facematch.embedding.dlib_resnet import DlibResNetEmbedder
@@ -60,14 +61,6 @@ def dlib_found(pixels: Pixels) -> list[tuple[Box, float]]:
     return [((left, top, right, bottom), sure) for left, top, right, bottom, sure in found]
 
 
-def iou(one: Box, other: Box) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    inner = max(width, 0) * max(height, 0)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return inner / (sum(areas) - inner)
-
-
 def our_chips(pixels: Pixels, boxes: list[Box]) -> tuple[NDArray[np.float32], Chips]:
     points = locator.locate(pixels, boxes)
     faces = [Face(box, 1.0, landmarks) for box, landmarks in zip(boxes, points, strict=True)]
@@ -89,7 +82,7 @@ def test_the_detector_finds_the_faces_that_dlib_finds(path: Path) -> None:
     for some, others in ((ours, theirs), (theirs, ours)):
         for box, confidence in some:
             if confidence > 0.2:
-                assert max((iou(box, other) for other, _ in others), default=0) > 0.7
+                assert max((overlap(box, other) for other, _ in others), default=0) > 0.7
 
 
 @photos
@@ -136,4 +129,4 @@ def test_small_faces_are_found_as_dlib_finds_them_in_the_enlarged_photo() -> Non
     ]
     ours = [face.box for face in detector.detect(pixels, min_face=40) if face.confidence > 0.2]
     assert len(ours) == len(theirs) > 0
-    assert all(max(iou(box, other) for other in theirs) > 0.7 for box in ours)
+    assert all(max(overlap(box, other) for other in theirs) > 0.7 for box in ours)
