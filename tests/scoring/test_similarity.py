@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from facematch.embedding import vectors as unit_vectors
+from facematch import types
 from facematch.errors import EmbeddingError
 from facematch.scoring import cosine as similarity
 from facematch.scoring.cosine import (
@@ -117,7 +117,7 @@ def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
         ("_NO_THREADS", 100), ("_NORM_ROWS", 9),
     ):  # fmt: skip
         monkeypatch.setattr(similarity, name, value)
-    monkeypatch.setattr(unit_vectors, "_NORM_ROWS", 9)
+    monkeypatch.setattr(types, "_NORM_ROWS", 9)
 
 
 small_tiles = pytest.mark.usefixtures("_small_tiles")
