@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.detection.alignment import crop_faces
-from facematch.embedding.vectors import unit_rows
 from facematch.engine import Engine
 from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces
 from facematch.errors import OptionError, ProtocolError
@@ -20,7 +19,7 @@ from facematch.evaluation.fiw_faces import open_faces
 from facematch.evaluation.protocols import Protocol, Search
 from facematch.runtime.distributed import distribute
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import Embedder, PhotoLike, Pixels, Portrait, Vectors
+from facematch.types import Embedder, PhotoLike, Pixels, Portrait, Vectors, unit_rows
 
 Floats = NDArray[np.float64]
 _MeasuredFace = tuple[Vectors, Vectors, Floats]  # (D,) by the engine, (E,) untuned, (6,) colours

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import unit_rows_in_full
-from facematch.types import Vectors, mean_direction
+from facematch.types import Vectors, mean_direction, unit_rows_in_full
 
 Indices = NDArray[np.intp]  # (N,)
 

@@ -1,6 +1,6 @@
-"""What tells how good scores of pairs are: areas, rates, costs, each with its usual name.
+"""Figures of how well scores tell kin from strangers: areas, rates and costs.
 
-`values` (N,) are greater for pairs more alike, `kin` (N,) says which pairs are; extra [evaluate].
+`values` (N,) are greater for pairs that are more alike; `kin` (N,) says which pairs are kin.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Labels: TypeAlias = NDArray[np.bool_]
 
 RESAMPLES = 1000
-FARS = (0.1, 0.01, 0.001)  # false accept rates at which true accepts are counted
+FARS = (0.1, 0.01, 0.001)  # false accept rates at which the true accept rate is given
 
 
 def known(value: float) -> float | None:
@@ -23,7 +23,7 @@ def known(value: float) -> float | None:
 
 
 def auc(values: Floats, kin: Labels) -> float:
-    """How often a pair of kin has the greater value than a pair of strangers: the ROC AUC.
+    """The ROC AUC: how often a pair of kin has a greater value than a pair of strangers.
 
     NaN where there are no kin or no strangers.
     """
@@ -35,7 +35,7 @@ def auc(values: Floats, kin: Labels) -> float:
 def auc_interval(
     values: Floats, kin: Labels, families: NDArray[np.str_], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """The AUC's 95 % interval, by drawing families (N,) with replacement.
+    """The 95 % confidence interval of the ROC AUC, by a bootstrap of the families (N,).
 
     NaN twice where there is no AUC.
     """
@@ -44,21 +44,21 @@ def auc_interval(
     names, member = np.unique(families, return_inverse=True)
     order = np.argsort(values, kind="stable")
     _, equal = np.unique(values[order], return_inverse=True)
-    drawn = []
+    resamples = []
     for _ in range(RESAMPLES):
         counts = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
-        drawn.append(_counted_auc(equal, kin[order], counts[member[order]]))
-    known = np.array(drawn)[np.isfinite(drawn)]
-    if not len(known):
+        resamples.append(_counted_auc(equal, kin[order], counts[member[order]]))
+    finite = np.array(resamples)[np.isfinite(resamples)]
+    if not len(finite):
         return float("nan"), float("nan")
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)
 
 
 def _counted_auc(equal: NDArray[np.intp], kin: Labels, counts: NDArray[np.intp]) -> float:
-    """The AUC of sorted pairs, each as often as counted; `equal` numbers those of one value.
+    """The AUC of sorted pairs, each repeated `counts` times; `equal` numbers the distinct values.
 
-    A hundred times as fast as sorting anew, which a thousand resamples need.
+    This is a hundred times as fast as sorting each resample.
     """
     of_kin = np.bincount(equal, counts * kin)
     of_strangers = np.bincount(equal, counts * ~kin)
@@ -70,23 +70,23 @@ def _counted_auc(equal: NDArray[np.intp], kin: Labels, counts: NDArray[np.intp])
 def mean_interval(
     values: Floats, families: NDArray[np.str_], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """The 95 % interval of the mean of `values` (N,), by drawing families (N,) with replacement."""
+    """The 95 % confidence interval of the mean of `values` (N,), by a bootstrap of families."""
     names, member = np.unique(families, return_inverse=True)
     sums, sizes = np.bincount(member, values), np.bincount(member)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    low, high = np.quantile(drawn @ sums / (drawn @ sizes), [0.025, 0.975])
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
+    low, high = np.quantile(times @ sums / (times @ sizes), [0.025, 0.975])
     return float(low), float(high)
 
 
 def average_precision(ranks: NDArray[np.intp]) -> float:
-    """The mean precision down to each of those to be found, at their `ranks` (R,), 1 the first."""
+    """The mean of the precision at each relative's rank; `ranks` (R,) start at 1."""
     return float((np.arange(1, len(ranks) + 1) / np.sort(ranks)).mean())
 
 
 def chance_precision(found: int, among: int) -> float:
-    """The average precision that an order at random has on average (Bestgen 2015).
+    """The expected average precision of a random order (Bestgen 2015).
 
-    `found` of `among` are to be found; both 1 or more.
+    `found` of `among` faces are relatives; both are 1 or more.
     """
     harmonic = (1 / np.arange(1, among + 1)).sum()
     rest = (found - 1) / (among - 1) * (1 - harmonic / among) if among > 1 else 0.0
@@ -94,9 +94,9 @@ def chance_precision(found: int, among: int) -> float:
 
 
 def accuracy(values: Floats, kin: Labels, folds: NDArray[np.intp]) -> float:
-    """Share of pairs told right, each fold with the threshold that is best for the other folds.
+    """Share of pairs classified correctly; each fold has the best threshold of the other folds.
 
-    The mean over folds, as KinFaceW and LFW define it; NaN where there is one fold only.
+    The mean over folds, as KinFaceW and LFW define it; NaN where there is only one fold.
     """
     shares = [
         float(((values[folds == fold] >= threshold(values[folds != fold], kin[folds != fold]))
@@ -108,17 +108,17 @@ def accuracy(values: Floats, kin: Labels, folds: NDArray[np.intp]) -> float:
 
 
 def threshold(values: Floats, kin: Labels) -> float:
-    """The least value to call kin, for as many pairs told right as can be."""
+    """The lowest value to call kin, so that the most pairs are classified correctly."""
     order = np.argsort(values, kind="stable")
-    # Calling everything from place i on kin is right for the kin there and the strangers before.
+    # With the threshold at place i, the kin from there on and the strangers before it are correct.
     right = np.cumsum(np.append(0, np.where(kin[order], -1, 1)))
-    ends = np.append(np.diff(values[order], prepend=-np.inf) > 0, True)  # not between equal values
+    ends = np.append(np.diff(values[order], prepend=-np.inf) > 0, True)  # no ties split
     place = int(np.flatnonzero(ends)[np.argmax(right[ends])])
     return float(values[order][place]) if place < len(values) else float("inf")
 
 
 def true_accepts(values: Floats, kin: Labels) -> dict[str, float]:
-    """TAR at FAR: the share of kin above the value that so few strangers reach."""
+    """TAR at FAR: the share of kin above the value that only this share of strangers reaches."""
     strangers = values[~kin]
     if not len(strangers) or not kin.any():
         return {f"{far:g}": float("nan") for far in FARS}
@@ -130,7 +130,7 @@ def true_accepts(values: Floats, kin: Labels) -> dict[str, float]:
 
 
 def cllr(log_ratios: Floats, kin: Labels) -> float:
-    """What likelihood ratios cost (Brümmer & du Preez 2006), in bits: 1 is knowing nothing."""
+    """The cost of likelihood ratios (Brümmer & du Preez 2006), in bits: 1 for no information."""
     if not kin.any() or kin.all():
         return float("nan")
     misses = np.logaddexp(0, -log_ratios[kin]).mean()
@@ -139,9 +139,9 @@ def cllr(log_ratios: Floats, kin: Labels) -> float:
 
 
 def least_cllr(values: Floats, kin: Labels) -> float:
-    """The cost of the best likelihood ratios that rise with the values: what calibration can reach.
+    """The minimum Cllr: the cost of the best likelihood ratios that increase with the values.
 
-    Found on these pairs themselves, by isotonic regression, as is usual.
+    Isotonic regression on these same pairs gives it, as is usual.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -154,7 +154,7 @@ def least_cllr(values: Floats, kin: Labels) -> float:
 
 
 def ks_from_uniform(scores: Floats) -> float:
-    """Kolmogorov-Smirnov distance of scores from an even spread over 0 to 100; NaN for none."""
+    """Kolmogorov-Smirnov distance of scores from uniform over 0 to 100; NaN for no scores."""
     from scipy.stats import kstest
 
     return float(kstest(scores / 100, "uniform").statistic) if len(scores) else float("nan")

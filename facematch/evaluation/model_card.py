@@ -1,4 +1,4 @@
-"""Writes a fitted resemblance model with its card: what it is, from what, and what it scores."""
+"""Writes a fitted resemblance model with its card: its data and its measured accuracy."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def write_model(
     *,
     seed: int = 0,
 ) -> Evaluation:
-    """Write `out`/SPACE.npz and SPACE.md; gives what was measured on the families held back.
+    """Write `out`/SPACE.npz and SPACE.md; gives the evaluation on the families held back.
 
-    Raises ProtocolError where one of them fitted the model.
+    Raises ProtocolError where the model was fitted on one of them.
     """
     out.mkdir(parents=True, exist_ok=True)
     content = model_as_bytes(model)
@@ -67,7 +67,7 @@ def card_of(
         embedder=found.engine["embedder"], fitted=len(model.families), held_back=held_back,
         kin=found.figures.kin, shares=_shares(found), least=least, greatest=greatest,
         groups="\n".join(_group_row(each) for each in found.per_group),
-        share=model.group_share.item(), figures=found.figures, flatness=_flatness(found),
+        share=model.group_share.item(), figures=found.figures, uniformity=_uniformity(found),
         rows="\n".join(_row(name, figures) for name, figures in rows if figures),
         tars=", ".join(
             f"{tar:.1%} at {float(far):.1%}" for far, tar in found.figures.tar_at_far.items() if tar
@@ -96,7 +96,7 @@ def _shares(found: Evaluation) -> str:
     return " ".join(f"{count / max(len(strangers), 1):.1%}" for count in counts)
 
 
-def _flatness(found: Evaluation) -> str:
+def _uniformity(found: Evaluation) -> str:
     return ", ".join(
         f"{figures.score_ks:.3f} for {_METHODS[key].removeprefix('this engine, ')}"
         for key, figures in found.per_relation.items()
@@ -115,13 +115,13 @@ Turns two embeddings of `{space}` into a mini-me score and a likelihood ratio.
 
 from Families In the Wild (Robinson et al. 2018), the training part: faces of public figures and
 their families, aligned at 112x112. DIR holds `fiw-train.zip` and `fiw-train-relations.csv`.
-{fitted} families took part; the {held_back} of `held-back.txt` did not, neither here nor in what
-made the embedder, and everything below was measured on those. Made again elsewhere, the arrays may
-differ by rounding, and then the sha256 does too.
+{fitted} families took part; the {held_back} of `held-back.txt` did not, neither here nor in the
+training of the embedder. Everything below was measured on those. On another machine the arrays may
+differ by rounding, and then the sha256 differs too.
 
-FIW is research data. Its authors give it for research; nobody shown was asked about this use. The
-file holds no picture and no face's vector, only what was fitted; whether that may be used in a
-product is for whoever does so to find out.
+FIW is research data, published for research; nobody it shows was asked about this use. The file
+holds no picture and no face's vector, only fitted statistics. Whoever uses it in a product must
+find out whether that is allowed.
 
 ## Measured on the families held back
 
@@ -130,43 +130,42 @@ product is for whoever does so to find out.
 
 {kin:,} pairs of photos, one of a parent and one of the child, against as many of a parent
 and a child of another family, of the same sexes. ROC AUC with its 95 % interval over families;
-accuracy with each fifth of the families judged by the threshold of the others:
+accuracy over five parts of the families, each with the best threshold of the other four:
 
 | method | ROC AUC | 95 % | accuracy |
 |---|---|---|---|
 {rows}
 
-Kin found at a share of strangers taken for kin: {tars}.
+True accept rate at a false accept rate: {tars}.
 
-Scores of strangers, share in each tenth from 0-10 to 90-100 (flat would be 10 % each):
+Scores of strangers, share in each tenth from 0-10 to 90-100 (uniform scores would have 10 % each):
 {shares}
-Their Kolmogorov-Smirnov distance from flat is {figures.score_ks:.3f}: {flatness}.
+Their KS distance from uniform is {figures.score_ks:.3f}: {uniformity}.
 
-Likelihood ratios run from {least:.2f} to {greatest:.1f}: past these the data holds too few pairs
-to say more. Their cost (Cllr) is {figures.cllr:.3f} bits, the least that a calibration of these
-pairs could reach {figures.cllr_min:.3f}: 0 would be perfect, 1 is knowing nothing.
+Likelihood ratios run from {least:.2f} to {greatest:.1f}: beyond these limits the data holds too few
+pairs. Their cost (Cllr) is {figures.cllr:.3f} bits; the minimum for any calibration of these pairs
+is {figures.cllr_min:.3f}. 0 would be perfect, 1 is no information.
 
 ## For whom it is less fair
 
-FIW shows people of some populations rarely. Among the families fitted three groups were found
-without any label, by their faces alone; a vector is seen against the people of the groups it is
-near, with a weight of {share:.1f}, and against everyone with the rest. Among the families held
-back, by the group that both photos are nearest to, 1 being the largest in training; strangers are
-drawn within it, and their scores would best average 50:
+FIW shows people of some populations rarely. Three groups were found among the training families
+without any label, by their faces alone. The cohort of a vector is the people of the groups near it,
+with a weight of {share:.1f}, and everyone with the rest. The table shows the families held back by
+the group that both photos are nearest to; group 1 is the largest in training. Strangers are sampled
+within the group, and the mean of uniform scores is 50:
 
 | group of both | kin | strangers | strangers' mean score | ROC AUC within |
 |---|---|---|---|---|
 {groups}
 
-Where strangers' mean lies above 50, a high score says less than it seems to: people of populations
-that FIW shows few of are still taken for alike, and relatives among them told from strangers less
-well.
+Where the strangers' mean is above 50, a high score means less: people of populations that FIW shows
+rarely still look alike to the model, and it tells relatives among them from strangers less well.
 
 ## What it is not for
 
-It is no paternity test. An AUC of this size means that many strangers look more alike than many
-parents and children do. The families are of public figures, known in a few countries;
-ages at the time of the photos are not known, so a child here may be any age, and adult
-children are common: how it does by age of the child could not be measured. Pairs cut from one
-photograph share light and colours, which the baseline "colours only" makes visible.
+It is no paternity test. With a ROC AUC of this size, many strangers look more alike than many
+parents and children do. The families are of public figures, known in a few countries. Ages at the
+time of the photos are not known and many children are adults, so accuracy by the child's age could
+not be measured. Pairs cut from one photograph share light and colours; the baseline "colours only"
+shows how much that matters.
 """

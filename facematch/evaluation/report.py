@@ -13,7 +13,7 @@ from facematch.scoring.wording import engine_words
 if TYPE_CHECKING:
     from rich.table import Table
 
-_DIGITS = 4  # more than any of these figures is known to
+_FIGURE_DIGITS = 4  # more digits than are significant in any of these figures
 _RELATIONS = {
     "fs": "father, son", "fd": "father, daughter", "ms": "mother, son", "md": "mother, daughter",
     "bb": "brothers", "ss": "sisters", "sibs": "brother, sister", "gfgs": "grandfather, grandson",
@@ -23,13 +23,13 @@ _RELATIONS = {
 
 
 def evaluation_as_json(evaluation: Evaluation) -> str:
-    """One JSON object. The figures over parents and children lie at its top; null is not known."""
+    """One JSON object, with the figures over parents and children at its top level."""
     figures = _rounded(asdict(evaluation.figures))
     fields = {
         "protocol": evaluation.protocol,
         "engine": evaluation.engine,
         "photos": evaluation.photos,
-        "failure_to_enrol": round(evaluation.failure_to_enrol, _DIGITS),
+        "failure_to_enrol": round(evaluation.failure_to_enrol, _FIGURE_DIGITS),
         "pairs": figures["kin"] + figures["strangers"],
         "pairs_lost": evaluation.trials_lost,
         **figures,
@@ -47,9 +47,9 @@ def evaluation_as_json(evaluation: Evaluation) -> str:
 def evaluation_table(evaluation: Evaluation) -> Table:
     """The engine's figures, the baselines', and those of each relation and each group of people.
 
-    "TAR 1 %" is the share of kin above what 1 % of strangers reach, "least" the least Cllr that a
-    calibration could reach, "KS" how far from flat strangers' scores are, "mean" their mean
-    within a group, 50 if flat.
+    "TAR 1 %" is the share of kin accepted when 1 % of strangers are, "least" the minimum Cllr of
+    any calibration, "KS" the KS distance of strangers' scores from uniform, "mean" their mean
+    within a group: 50 if uniform.
     """
     table = _figures_table(
         "pairs", "ROC AUC", "95 %", "accuracy", "TAR 1 %", "Cllr", "least", "KS", "mean"
@@ -75,7 +75,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 
 def _figures_table(*columns: str) -> Table:
-    """A table whose rows are named and otherwise hold numbers."""
+    """A table of numbers with named rows."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -86,7 +86,7 @@ def _figures_table(*columns: str) -> Table:
 
 
 def enrolled_line(evaluation: Evaluation) -> str:
-    """How many photos showed a face, and which engine looked."""
+    """How many photos show a face, with which engine."""
     engine = engine_words(evaluation.engine.values())
     return (
         f"{evaluation.protocol} with {engine}: {evaluation.photos:,} photos, "
@@ -95,13 +95,13 @@ def enrolled_line(evaluation: Evaluation) -> str:
 
 
 def retrieval_as_json(found: Retrieval) -> str:
-    """One JSON object, the engine's figures at its top."""
+    """One JSON object, with the engine's figures at its top level."""
     fields = _rounded(asdict(found))
     return json.dumps({**fields, **fields.pop("figures")}, ensure_ascii=False, allow_nan=False)
 
 
 def retrieval_table(found: Retrieval) -> Table:
-    """The engine's figures, the baselines' and those of chance; intervals are over families."""
+    """The figures of the engine, of the baselines and of chance, with intervals over families."""
     ranks = (f"rank@{rank}" for rank in RANKS)
     table = _figures_table("probes", "mAP", "95 %", *ranks, "rank@5, 95 %")
     rows: list[tuple[str, SearchFigures | None]] = [
@@ -119,7 +119,7 @@ def retrieval_table(found: Retrieval) -> Table:
 
 
 def searched_line(found: Retrieval) -> str:
-    """How many faces were searched for how many, and by which engine."""
+    """How many probes and faces there are, with which engine."""
     engine = engine_words(found.engine.values())
     return (
         f"{found.protocol} with {engine}: {found.figures.probes:,} probes in {found.gallery:,} "
@@ -158,7 +158,7 @@ def _shown(value: float | None) -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, _DIGITS)
+        return round(value, _FIGURE_DIGITS)
     if isinstance(value, dict):
         return {name: _rounded(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Runs a search: every probe against the whole gallery, then mAP and rank@k, beside baselines'."""
+"""Runs a search: every probe against the whole gallery; mAP and rank@k beside the baselines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RANKS = (1, 5, 10, 20)
 
 @dataclass(frozen=True, slots=True)
 class SearchFigures:
-    """How early relatives come; each figure with its 95 % interval over the probes' families.
+    """How early relatives rank; each figure has a 95 % interval over the probes' families.
 
     `mean_average_precision` is 1 where all relatives come first. `rank_at[k]` is the share of
     probes with a relative among the first k.
@@ -41,11 +41,11 @@ class SearchFigures:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What came of a search.
+    """The result of a search.
 
-    `other_photographs` leaves out faces that FIW cut from a photograph that shows the probe, None
-    where there are none. `chance` is what an order at random gives on average. `gallery` counts the
-    faces searched.
+    `other_photographs` leaves out faces that FIW cut from a photograph that also shows the probe;
+    None where there are no such faces. `chance` holds the expected figures of a random order.
+    `gallery` is the number of faces.
     """
 
     protocol: str
@@ -86,17 +86,17 @@ def evaluate_search(
     usable = np.flatnonzero((kin & ~own).any(axis=0))
     if not len(usable):
         raise ProtocolError(f"{search.name}: no probe has a relative's face in the gallery")
-    probes = [probes[at] for at in usable]
+    probes = [probes[i] for i in usable]
     kin, own, shared = kin[:, usable], own[:, usable], shared[:, usable]
     families = np.array([each.family for each in probes])
 
-    def figures(values: Floats, left_out: Mask) -> SearchFigures:
-        return _figures(values, kin, left_out, families, np.random.default_rng(0))
+    def figures(values: Floats, without: Mask) -> SearchFigures:
+        return _figures(values, kin, without, families, np.random.default_rng(0))
 
-    alike = _alike(enrolled, probes, gallery, model)
-    found = {name: figures(values, own) for name, values in alike.items()}
-    apart = own | shared
-    is_told = bool(shared.any() and (kin & ~apart).any())
+    values_by = _values_by_method(enrolled, probes, gallery, model)
+    found = {name: figures(values, own) for name, values in values_by.items()}
+    left_out = own | shared
+    has_shared = bool(shared.any() and (kin & ~left_out).any())
     photos = len(search.photos())
     return Retrieval(
         protocol=search.name,
@@ -106,7 +106,7 @@ def evaluate_search(
         gallery=len(gallery),
         probes_lost=len(search.probes) - len(probes),
         figures=found["engine"],
-        other_photographs=figures(alike["engine"], apart) if is_told else None,
+        other_photographs=figures(values_by["engine"], left_out) if has_shared else None,
         untuned_cosine=found["untuned"],
         colour_only=found["colours"],
         chance=_chance(kin & ~own, ~own),
@@ -114,7 +114,7 @@ def evaluate_search(
 
 
 def _relations(probes: Sequence[Listed], gallery: Sequence[Listed]) -> tuple[Mask, Mask, Mask]:
-    """Of each face and probe, (G, Q): one family; one person; one photograph of FIW's."""
+    """Whether each face and probe (G, Q) share a family, a person, a photograph of FIW's."""
 
     def equal(of_gallery: Sequence[str], of_probes: Sequence[str]) -> Mask:
         return np.asarray(np.array(of_gallery)[:, np.newaxis] == np.array(of_probes))
@@ -126,34 +126,34 @@ def _relations(probes: Sequence[Listed], gallery: Sequence[Listed]) -> tuple[Mas
     return kin, own, np.array([[each in some for some in shown] for each in cut_from])
 
 
-def _alike(
+def _values_by_method(
     enrolled: Enrolled,
     probes: Sequence[Listed],
     gallery: Sequence[Listed],
     model: ResemblanceModel | None,
 ) -> dict[str, Floats]:
-    """By each method how alike each face and each probe are, (G, Q)."""
+    """How alike each face and each probe are (G, Q), by each method."""
     rows = [enrolled.row[each.photos[0]] for each in gallery]
-    of = [
+    probe_rows = [
         [enrolled.row[photo] for photo in each.photos if photo in enrolled.row] for each in probes
     ]
     spread = enrolled.colours.std(axis=0)
     shades = enrolled.colours / np.where(spread > 0, spread, 1)
-    seen = np.array([shades[some].mean(axis=0) for some in of])
+    means = np.array([shades[some].mean(axis=0) for some in probe_rows])
     return {
-        "engine": _by_vectors(enrolled.vectors, rows, of, model),
-        "untuned": _by_vectors(enrolled.untuned, rows, of, None),
-        "colours": -np.linalg.norm(shades[rows][:, np.newaxis] - seen, axis=2),
+        "engine": _by_vectors(enrolled.vectors, rows, probe_rows, model),
+        "untuned": _by_vectors(enrolled.untuned, rows, probe_rows, None),
+        "colours": -np.linalg.norm(shades[rows][:, np.newaxis] - means, axis=2),
     }
 
 
 def _by_vectors(
     vectors: Vectors,
     rows: Sequence[int],
-    of: Sequence[Sequence[int]],
+    probe_rows: Sequence[Sequence[int]],
     model: ResemblanceModel | None,
 ) -> Floats:
-    means = np.array([mean_direction(vectors[some]) for some in of])
+    means = np.array([mean_direction(vectors[some]) for some in probe_rows])
     if model is None:
         return cosine_matrix(vectors[rows], means).astype(np.float64)
     return model.z_scores(vectors[rows], means)
@@ -162,28 +162,28 @@ def _by_vectors(
 def _figures(
     values: Floats, kin: Mask, left_out: Mask, families: NDArray[np.str_], rng: np.random.Generator
 ) -> SearchFigures:
-    """The figures over all probes who have a relative among those not left out: one or more."""
+    """The figures over all probes with a relative among the faces that are not left out."""
     usable, precisions, firsts = [], [], []
-    for at, (alike, are_kin, out) in enumerate(zip(values.T, kin.T, left_out.T, strict=True)):
-        order = np.argsort(-alike[~out], kind="stable")
+    for i, (probe_values, are_kin, out) in enumerate(zip(values.T, kin.T, left_out.T, strict=True)):
+        order = np.argsort(-probe_values[~out], kind="stable")
         ranks = np.flatnonzero(are_kin[~out][order]) + 1
         if len(ranks):
-            usable.append(at)
+            usable.append(i)
             precisions.append(average_precision(ranks))
             firsts.append(int(ranks[0]))
-    of, first = families[usable], np.array(firsts)
+    of_family, first = families[usable], np.array(firsts)
     hits = {str(rank): (first <= rank).astype(np.float64) for rank in RANKS}
     return SearchFigures(
         probes=len(usable),
         mean_average_precision=float(np.mean(precisions)),
-        map_interval=mean_interval(np.array(precisions), of, rng),
+        map_interval=mean_interval(np.array(precisions), of_family, rng),
         rank_at={rank: float(each.mean()) for rank, each in hits.items()},
-        rank_intervals={rank: mean_interval(each, of, rng) for rank, each in hits.items()},
+        rank_intervals={rank: mean_interval(each, of_family, rng) for rank, each in hits.items()},
     )
 
 
 def _chance(kin: Mask, searched: Mask) -> dict[str, float]:
-    """The figures that an order at random has on average."""
+    """The expected figures of a random order."""
     counts = list(zip(kin.sum(axis=0).tolist(), searched.sum(axis=0).tolist(), strict=True))
     chance = {"mean_average_precision": np.mean([chance_precision(*each) for each in counts])}
     for rank in RANKS:
@@ -192,6 +192,6 @@ def _chance(kin: Mask, searched: Mask) -> dict[str, float]:
 
 
 def _hit(found: int, among: int, rank: int) -> float:
-    """How likely one of `found` is among the first `rank` of `among` in any order."""
+    """The probability that one of `found` is among the first `rank` of `among` at random."""
     places = np.arange(min(rank, among))
     return float(1 - np.prod(np.maximum(among - found - places, 0) / (among - places)))
