@@ -38,10 +38,6 @@ _DECODED_SIDE = 2000
 IDENTITY_EMBEDDER = "dlib-resnet"  # its vectors tell people apart
 
 
-def _identity_embedder() -> Embedder:
-    return load_embedder(IDENTITY_EMBEDDER)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Engine:
     """A detector, an embedder and what they work with; every analysis is a function of it.
@@ -60,7 +56,7 @@ class Engine:
     decoders: Decoders | None = None
     store: FaceStore | None = None
     landmarks: LandmarkLocator = field(default_factory=LandmarkLocator)
-    identity_embedder: Embedder = field(default_factory=_identity_embedder)
+    identity_embedder: Embedder = field(default_factory=partial(load_embedder, IDENTITY_EMBEDDER))
     reopen: Callable[[], Engine] | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Engine], tuple[Any, ...]]:

@@ -23,22 +23,17 @@ from typer.testing import CliRunner
 from facematch import FaceMatcher
 from facematch.archive.changes import IndexingOptions, forget_photos
 from facematch.archive.index import Index
-from facematch.archive.indexing import engine_identity
+from facematch.archive.indexing import engine_identity, search_photos
 from facematch.archive.records import IndexedPhoto
 from facematch.cli import app
 from facematch.errors import ArchiveError, MissingExtraError
 from facematch.photos.listing import list_photos
-from facematch.types import Chips, Vectors
+from facematch.types import Box, Chips, Vectors
 from facematch.weights.catalogue import KNOWN, RESEMBLANCE
 
 pytest.importorskip("lancedb", reason="lancedb, of the extra [archive], is not installed")
 
 TWO = ((10, 10, 60, 60), (5, 5, 30, 30))  # boxes
-
-
-@pytest.fixture(autouse=True)
-def _identities_are_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facematch.engine.load_embedder", lambda name: ColourEmbedder())
 
 
 @pytest.fixture
@@ -52,8 +47,12 @@ def box(tmp_path: Path) -> Path:
     return folder
 
 
-def counting(**options: float) -> FaceMatcher:
-    return FaceMatcher(detector=CountingDetector(*TWO), embedder=ColourEmbedder(), **options)
+def counting(*boxes: Box, **options: float) -> FaceMatcher:
+    matcher = FaceMatcher(
+        detector=CountingDetector(*(boxes or TWO)), embedder=ColourEmbedder(), **options
+    )
+    matcher.engine = replace(matcher.engine, identity_embedder=ColourEmbedder())
+    return matcher
 
 
 def indexed(box: Path, **options: bool) -> tuple[FaceMatcher, Index, object]:
@@ -104,7 +103,8 @@ def test_every_face_becomes_a_row_and_every_failure_too(box: Path) -> None:
     assert (first["face"], first["faces_found"]) == (1, 2)
     assert first["box"] == [10, 10, 60, 60]
     found = matcher.find_faces(box / "0.png")
-    np.testing.assert_allclose(first["vector"], matcher.engine.embedder.embed(found.chips)[0], rtol=1e-6)
+    [vector, *_] = matcher.embed([found])
+    np.testing.assert_allclose(first["vector"], vector, rtol=1e-6)
     [failed] = index.failed()
     assert (Path(failed["photo"]).name, failed["code"]) == ("text.jpg", "not-an-image")
 
@@ -312,7 +312,7 @@ def test_without_lancedb_it_is_said_what_to_install(
     box: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "lancedb", None)
-    with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch-kin\["):
+    with pytest.raises(MissingExtraError, match=r"needs LanceDB: run `pip install 'facematch-kin"):
         Index(box)
     with pytest.raises(MissingExtraError):
         counting().open_index(box.parent / "db", make=True)
@@ -324,13 +324,13 @@ import sys
 sys.path.insert(0, "tests")
 from helpers.fakes import ColourEmbedder, CountingDetector
 from facematch import FaceMatcher
-from facematch import engine
+from dataclasses import replace
 from facematch.archive import indexing
 from facematch.photos.listing import list_photos
 
-engine.load_embedder = lambda name: ColourEmbedder()
 indexing.PHOTOS_PER_COMMIT = 2
 matcher = FaceMatcher(detector=CountingDetector((10, 10, 60, 60)), embedder=ColourEmbedder())
+matcher.engine = replace(matcher.engine, identity_embedder=ColourEmbedder())
 index = matcher.open_index(sys.argv[2], make=True)
 add = index.add
 index.__class__.add = lambda self, batch: (print("adding", flush=True), add(batch))
@@ -352,7 +352,7 @@ def test_killed_at_any_moment_it_goes_on_with_every_photo_once(tmp_path: Path) -
                 assert run.stdout.readline() == "adding\n"
             time.sleep(rng.uniform(0, 0.02))
             run.kill()
-    matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=ColourEmbedder())
+    matcher = counting(TWO[0])
     index = matcher.open_index(tmp_path / "db", make=True)
     before = len(photos_in(index))
     told = matcher.index_photos(list_photos(box), index)
@@ -364,7 +364,7 @@ def test_killed_at_any_moment_it_goes_on_with_every_photo_once(tmp_path: Path) -
 
 
 def indexed_of_one(box: Path, where: Path) -> Index:
-    matcher = FaceMatcher(detector=CountingDetector(TWO[0]), embedder=ColourEmbedder())
+    matcher = counting(TWO[0])
     index = matcher.open_index(where, make=True)
     matcher.index_photos(list_photos(box), index)
     return index
@@ -492,9 +492,9 @@ def test_an_index_tells_what_it_holds_and_what_has_changed(box: Path) -> None:
 
 def test_rows_that_a_run_would_not_write_are_told_of(box: Path) -> None:
     matcher, index, _ = indexed(box)
-    [seen] = matcher.look([str(box / "0.png")])
+    [seen] = search_photos(matcher.engine, [str(box / "0.png")])
     index.add([seen])
-    assert list(index.faults()) == [(seen.photo, "faces are missing or twice there")]
+    assert list(index.faults()) == [(seen.photo, "faces are missing or stored twice")]
 
 
 def test_the_command_tells_what_it_did(box: Path, tmp_path: Path) -> None:
