@@ -2,13 +2,13 @@
 
     python benchmarks/bench_index.py [--rows 10000 100000 1000000] [--dimensions 128] [--json]
 
-Faces are drawn: ten of everybody, whose cosines with one another are about 0.7, so that each query,
-an eleventh, has ten planted neighbours. Other people are drawn at random, which of all data is the
-hardest to search. The tables are filled as `facematch index` fills them, less the looking; then a
-process of its own makes the index, asks it, and goes through all rows, and its memory is watched.
-Times "of a core" add up what its threads worked: others on the machine change them little.
-Recall is against the cosine core over all rows, which must find those that were planted. Bars, for
-a million: 5 minutes, 2 GB, a median of 20 ms at a recall of 0.95 among ten. Exits with 1 where one
+Vectors are random. Each person has ten, with cosines of about 0.7 to one another, and each query is
+an eleventh, so that it has ten known neighbours. Vectors of different people are independent, which
+is the hardest data to search. The table is filled as `facematch index` fills it, without photos.
+Then another process makes the index, searches it, and reads all rows; its memory is measured.
+Times "of a core" are the processor time of its threads: other programs change them little.
+Recall is against the cosine core over all rows, which must find the known neighbours. Bars for a
+million: 5 minutes, 2 GB, a median of 20 ms at a recall of 0.95 among ten. Exits with 1 where one
 is missed at the largest size.
 """
 
@@ -32,14 +32,15 @@ import numpy as np
 from machine import machine
 from measuring import parser
 
-from facematch import index as faces_index
+from facematch.archive import index as archive_index
 from facematch.archive.index import Index
-from facematch.embedding.vectors import unit_rows
+from facematch.archive.tables import matrix
 from facematch.scoring.cosine import top_k
+from facematch.types import unit_rows
 
-PHOTOS, QUERIES, BEST = 10, 200, 10  # of everybody; that are asked; that are wanted of each
-APART = 0.65  # of a photo from its person, in the length of a unit vector: cosines of 0.7
-BLOCK = 10_000  # rows drawn at a time, and put in one commit
+PHOTOS, QUERIES, BEST = 10, 200, 10  # vectors of each person; queries; results of each query
+APART = 0.65  # length of the noise on a person's unit vector: cosines of 0.7
+BLOCK = 10_000  # rows of one commit
 ENGINE = {"detector": "none", "embedder": "drawn"}
 
 
@@ -65,7 +66,7 @@ def main() -> None:
 
 
 def measure(rows: int, dimensions: int) -> dict[str, Any]:
-    """Draw that many faces into an index, and let another process ask it."""
+    """Fill an index with that many faces, and search it in another process."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -83,12 +84,12 @@ def measure(rows: int, dimensions: int) -> dict[str, Any]:
 
 
 def fill(folder: Path, rows: int, dimensions: int) -> tuple[Any, Any, float]:
-    """Write the table; the queries (Q, D), their best rows (Q, 10), and what the core took in ms.
+    """Write the table; gives queries (Q, D), their best rows (Q, 10), and milliseconds of the core.
 
-    Everyone asked for is among the first. Exits where the core does not find those planted.
+    The first people are the ones searched for. Exits where the core does not find them.
     """
     Index.make(folder / "db", ENGINE, (dimensions, 8, dimensions))
-    faces_index.LARGE = 10 * rows  # not yet searchable
+    archive_index.LARGE = 10 * rows  # not yet searchable
     # In bulk: a million photos need not be made for it.
     table = lancedb.connect(str(folder / "db")).open_table("faces")
     everyone = np.empty((rows, dimensions), np.float32)
@@ -109,7 +110,7 @@ def fill(folder: Path, rows: int, dimensions: int) -> tuple[Any, Any, float]:
     planted = np.arange(QUERIES * PHOTOS).reshape(QUERIES, PHOTOS)
     found = np.mean([len(set(a) & set(b)) / BEST for a, b in zip(truth, planted, strict=True)])
     if found < 0.99:
-        sys.exit(f"the cosine core found {found:.3f} of those planted: nothing was measured")
+        sys.exit(f"the cosine core found {found:.3f} of the known neighbours: nothing was measured")
     return queries, truth, core
 
 
@@ -143,11 +144,11 @@ def as_table(schema: Any, start: int, vectors: Any) -> Any:
 
 
 def measured(folder: Path) -> dict[str, Any]:
-    """Make the index and ask it: times, recall, and the most memory, above that of the imports."""
+    """Make the index and search it: times, recall, and peak memory, above that of the imports."""
     asked = np.load(folder / "asked.npz")
     index = Index(folder / "db")
     before = memory()
-    faces_index.LARGE = 0  # small tables too, to compare
+    archive_index.LARGE = 0  # small tables too, to compare
     started, busy = time.perf_counter(), time.process_time()
     index.optimize()
     made, made_busy = time.perf_counter() - started, time.process_time() - busy
@@ -182,7 +183,7 @@ def one_by_one(index: Index, queries: Any) -> Iterator[float]:
         started = time.perf_counter()
         best: list[tuple[float, str]] = []
         for batch in index.rows(["photo", "comparable"]):
-            vectors = faces_index.matrix(batch["comparable"])
+            vectors = matrix(batch["comparable"])
             columns, cosines = top_k(query[np.newaxis], vectors, BEST)
             names = batch["photo"].take(columns[0]).to_pylist()
             best = sorted([*best, *zip(cosines[0].tolist(), names, strict=True)])[-BEST:]
@@ -190,7 +191,7 @@ def one_by_one(index: Index, queries: Any) -> Iterator[float]:
 
 
 def memory() -> float:
-    """The most this process held so far, in MB."""
+    """The peak memory of this process so far, in MB."""
     status = Path("/proc/self/status")
     if status.exists():  # elsewhere a child begins with what its parent held
         [most] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]

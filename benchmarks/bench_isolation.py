@@ -24,7 +24,7 @@ from bench_memory import draw
 from machine import machine, processor_seconds
 from measuring import parser, show
 
-from facematch.matcher import FaceMatcher
+from facematch.engine import open_engine
 from facematch.photos.listing import list_photos
 
 BAR = 1.05
@@ -77,12 +77,12 @@ def matched(folder: Path, way: str) -> tuple[float, float]:
 
 def decoded(folder: Path, isolate: bool) -> float:
     """Seconds computed for each photo that is decoded as `match` does, the start not counted."""
-    matcher = FaceMatcher(isolate=isolate)
+    engine = open_engine(isolate=isolate)
     photos = list_photos(folder)
-    matcher.read(photos[0])
+    engine.read(photos[0])
     start = processor_seconds()
     for photo in photos * 3:
-        matcher.read(photo)
+        engine.read(photo)
     return (processor_seconds() - start) / len(photos) / 3
 
 

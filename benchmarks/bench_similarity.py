@@ -22,8 +22,8 @@ from machine import machine
 from measuring import compared, parser, show
 from numpy.typing import NDArray
 
-from facematch.embedding.vectors import unit_rows
 from facematch.scoring.cosine import cosine_matrix, top_k
+from facematch.types import unit_rows
 
 Rows = NDArray[np.float32]
 Run = Callable[[], Any]

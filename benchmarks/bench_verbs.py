@@ -61,10 +61,10 @@ def verbs(folder: Path) -> list[dict[str, Any]]:
 
 def photographs(folder: Path, who: str) -> list[str]:
     """Ten photos of somebody, each a little lighter than the one before."""
-    bootstrap_means = cv2.imread(str(SAMPLES / f"{who}.png"))
+    picture = cv2.imread(str(SAMPLES / f"{who}.png"))
     paths = [folder / f"{who}-{2000 + at}-01-01.jpg" for at in range(10)]
     for at, path in enumerate(paths):
-        lighter = cv2.convertScaleAbs(bootstrap_means, alpha=0.8 + 0.04 * at)
+        lighter = cv2.convertScaleAbs(picture, alpha=0.8 + 0.04 * at)
         cv2.imwrite(str(path), cv2.resize(lighter, SIZE, interpolation=cv2.INTER_CUBIC))
     return [str(path) for path in paths]
 

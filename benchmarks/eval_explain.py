@@ -254,16 +254,16 @@ def seconds(runs: int = 7) -> dict[str, str]:
         explained = matcher.explain(*pair)
         done = time.perf_counter()
         draw(explained)
-        bootstrap_means = time.perf_counter()
+        rendered = time.perf_counter()
         for name, value in zip(
-            found, (scored - start, done - scored, bootstrap_means - done), strict=True
+            found, (scored - start, done - scored, rendered - done), strict=True
         ):
             found[name].append(value)
     return {f"{name}_seconds": f"{statistics.median(some):.2f}" for name, some in found.items()}
 
 
 def mean(values: np.ndarray) -> str:
-    """The mean, and where it lies in 95 % of draws of pairs."""
+    """The mean, with its 95 % bootstrap interval over pairs."""
     rng = np.random.default_rng(0)
     draws = values[rng.integers(len(values), size=(2000, len(values)))].mean(axis=1)
     low, high = np.quantile(draws, [0.025, 0.975])

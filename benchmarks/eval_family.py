@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from facematch.embedding.registry import load_embedder
-from facematch.embedding.vectors import unit_rows
 from facematch.evaluation.fiw import embed_families
 from facematch.evaluation.kin import Kin
 from facematch.evaluation.metrics import auc, auc_interval, ks_from_uniform
@@ -35,7 +34,7 @@ from facematch.scoring.people import (
     reliability,
 )
 from facematch.scoring.resemblance import ResemblanceModel, model_for
-from facematch.types import Gallery, Subject, Vectors
+from facematch.types import Gallery, Subject, Vectors, unit_rows
 
 PHOTOS = (1, 3)  # of each person, in a verdict
 DRAWS = 4  # of photos, for each child

@@ -1,9 +1,9 @@
-"""What tells two photos of one person from photos of two siblings: the bound `find` groups by.
+"""Distances of two photos of one person, and of two siblings: for the bound that `find` groups by.
 
     python benchmarks/eval_find.py [--data ../shared/kinship] [--json]
 
 DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild; the families held back
-are taken. Prints, for some distances between dlib's vectors, how many pairs lie nearer.
+are used. Prints, for some distances between dlib's vectors, the share of pairs that are nearer.
 """
 
 from __future__ import annotations

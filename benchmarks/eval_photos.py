@@ -3,9 +3,9 @@
     python benchmarks/eval_photos.py [--data ../shared/kinship] [--json]
 
 DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild. Of each person 1, 3 or
-10 photos are drawn (fewer where there are not that many) and averaged; strangers are children of
-the same sex of other families. Prints the ROC AUC, the cost of the likelihood ratios, and how far
-from flat strangers' scores are.
+10 photos are sampled (fewer where there are not that many) and averaged; strangers are children of
+the same sex of other families. Prints the ROC AUC, the cost of the likelihood ratios, and the KS
+distance of strangers' scores from uniform.
 """
 
 from __future__ import annotations

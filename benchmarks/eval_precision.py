@@ -2,10 +2,10 @@
 
     python benchmarks/eval_precision.py [--data ../shared/kinship] [--json]
 
-DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild; the families held back
-are taken, with the pairs of `facematch evaluate fiw`. int8 is each unit vector by its own greatest
-value: a byte a dimension and 4 for the scale. "found" is the share of each face's ten nearest
-others, by float32, that are among the ten nearest by the narrower vectors too.
+DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild. The families held back
+are used, with the pairs of `facematch evaluate fiw`. int8 scales each unit vector by its own
+largest value: a byte a dimension and 4 for the scale. "found" is the share of each face's ten
+nearest others, by float32, that are among the ten nearest by the narrower vectors too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import numpy as np
 from machine import machine
 from measuring import kin_parser
 
+from facematch.engine import open_engine
 from facematch.evaluation.enrolled import enrol
 from facematch.evaluation.fiw import PARENT_CHILD, RELATIONS, read_fiw
 from facematch.evaluation.fiw_faces import ARCHIVE
 from facematch.evaluation.metrics import auc
-from facematch.matcher import FaceMatcher
 from facematch.scoring.cosine import top_k
-from facematch.scoring.resemblance import model_for
 from facematch.weights.files import models_folder
 
 K = 10
@@ -46,13 +45,13 @@ def main() -> None:
     options = kin_parser(__doc__).parse_args()
     held_back = models_folder() / "held-back.txt"
     protocol = read_fiw(options.data / ARCHIVE, options.data / RELATIONS, held_back)
-    matcher = FaceMatcher(detector="whole")
-    enrolled = enrol(protocol, matcher, matcher.embedder)
+    engine = open_engine(detector="whole")
+    enrolled = enrol(protocol, engine, engine.embedder)
     trials = [trial for trial in protocol.trials if trial.relation in PARENT_CHILD]
     parents = [enrolled.row[trial.parents[0]] for trial in trials]
     children = [enrolled.row[trial.child] for trial in trials]
     kin = np.array([trial.kin for trial in trials])
-    model = model_for(matcher.embedder.space)
+    model = engine.resemblance
     whole = enrolled.vectors
     print(json.dumps({"machine": machine()}) if options.json else machine())
     nearest = others(whole)
@@ -74,7 +73,7 @@ def main() -> None:
 def others(vectors: np.ndarray) -> np.ndarray:
     """The ten nearest others of each, (N, 10)."""
     indices, _ = top_k(vectors, vectors, K + 1)
-    return np.array([row[row != at][:K] for at, row in enumerate(indices)])
+    return np.array([row[row != i][:K] for i, row in enumerate(indices)])
 
 
 if __name__ == "__main__":

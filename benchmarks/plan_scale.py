@@ -24,6 +24,7 @@ from bench_ray import draw
 from machine import machine
 from measuring import parser, show
 
+from facematch.archive.indexing import search_photos
 from facematch.archive.records import IndexedPhoto
 from facematch.matcher import FaceMatcher
 from facematch.runtime.distributed import PHOTOS_PER_TASK, TASKS_PER_CORE
@@ -71,7 +72,7 @@ def of_stages(matcher: FaceMatcher) -> dict[str, float]:
         paths = [draw(Path(folder), at, SIDE) for at in range(PHOTOS)]
         matcher.gallery(paths[:1])  # reads the networks
         start = time.process_time()
-        photos = [matcher.read(path) for path in paths]
+        photos = [matcher.engine.read(path) for path in paths]
         are_read = time.process_time()
         portraits = [matcher.find_faces(photo) for photo in photos]
         found = time.process_time()
@@ -87,17 +88,17 @@ def written(matcher: FaceMatcher) -> float:
     """Photos of one face that one process writes into an index in a second of its core."""
     with tempfile.TemporaryDirectory() as folder:
         path = draw(Path(folder), 0, 640)
-        (seen,) = matcher.look([path])
-        index = matcher.new_index(Path(folder) / "db")
+        (found,) = search_photos(matcher.engine, [path])
+        index = matcher.open_index(Path(folder) / "db", make=True)
         photos = [
-            IndexedPhoto(f"{path}{at}", f"{at:064x}", at, at, faces=seen.faces)
+            IndexedPhoto(f"{path}{at}", f"{at:064x}", at, at, faces=found.faces)
             for at in range(WRITTEN)
         ]
         start = time.process_time()
         for at in range(0, WRITTEN, 64):
             index.add(photos[at : at + 64])
         taken = time.process_time() - start
-        if index.count() != WRITTEN * len(seen.faces):
+        if index.count() != WRITTEN * len(found.faces):
             sys.exit("not all was written: nothing was measured")
     return WRITTEN / taken
 
@@ -142,7 +143,7 @@ def efficiency(
     taken: float,
     rng: np.random.Generator,
     *,
-    distribute: float = SPREAD,
+    spread: float = SPREAD,
     lost: float = LOST,
 ) -> float:
     """The share of the cores' time spent on batches that count.
@@ -150,7 +151,7 @@ def efficiency(
     A batch takes `mean` seconds on average, the caller `taken` seconds with its result.
     """
     window = TASKS_PER_CORE * cores
-    seconds = mean * np.exp(rng.normal(-(distribute**2) / 2, distribute, ROUNDS * cores))
+    seconds = mean * np.exp(rng.normal(-(spread**2) / 2, spread, ROUNDS * cores))
     fails = rng.random(len(seconds)) < seconds * lost / 3600
     extra = np.where(fails, rng.random(len(seconds)) * seconds + NOTICED, 0)
     free = [0.0] * cores
@@ -168,9 +169,9 @@ def efficiency(
 def check() -> None:
     """Stop unless the simulation says what arithmetic says where that suffices."""
     rng = np.random.default_rng(0)
-    even = efficiency(16, 1, 0, rng, distribute=0, lost=0)
+    even = efficiency(16, 1, 0, rng, spread=0, lost=0)
     # A caller who needs as long as all cores together half keeps half of them at work.
-    slow = efficiency(16, 1, 2 / 16, rng, distribute=0, lost=0)
+    slow = efficiency(16, 1, 2 / 16, rng, spread=0, lost=0)
     if abs(even - 1) > 1e-9 or abs(slow - 0.5) > 0.02:
         sys.exit(f"the simulation errs: {even:.3f} and not 1, {slow:.3f} and not 0.5")
 
