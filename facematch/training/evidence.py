@@ -23,9 +23,6 @@ PAIRS_PER_RELATION = 8  # photo pairs of each relation, and as many of strangers
 # strangers' scores within each group are closer to uniform.
 SHARES = tuple(i / 10 for i in range(11))
 
-# Names in models/kin-1-embedder.npz, where they differ from the fields' names.
-_STORED_NAMES = {"z": "away"}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
@@ -55,17 +52,17 @@ class Evidence:
 
     def as_arrays(self, share: float) -> dict[str, NDArray[Any]]:
         """The arrays to store by name, with the share of groups in the cohort."""
-        arrays = {
-            _STORED_NAMES.get(field.name, field.name): getattr(self, field.name)
-            for field in fields(self)
-        }
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         return arrays | {"share": np.asarray(share)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> tuple[Evidence, float]:
-        """What `as_arrays` gave: the evidence, and the share of groups in the cohort."""
-        names = (_STORED_NAMES.get(field.name, field.name) for field in fields(cls))
-        return cls(*(arrays[name] for name in names)), float(arrays["share"])
+        """What `as_arrays` gave: the evidence, and the share of groups in the cohort.
+
+        Arrays are read by their order: the shipped file names the z-scores otherwise.
+        """
+        *columns, share = arrays.values()
+        return cls(*columns), float(share)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
