@@ -2,12 +2,12 @@
 
     python benchmarks/eval_family.py [--data ../shared/kinship] [--json]
 
-DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild. On the families the
-models were fitted on it measures the constants in likeness.py; on those held back, whether
-"more like dad in 83 of 100 draws" holds. Of each child and both parents some photos are drawn and
-judged, and the verdict is compared with that of as many other photos of the same three: shares that
-are right say how often those agree. It also prints how often the parent of the child's own sex is
-ahead, and how well a child is told from a stranger by one parent and by both.
+DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild. On the training
+families it measures the constants in scoring/people.py. On the families held back it checks the
+shares of bootstrap resamples: some photos of a child and both parents give a verdict, and as many
+other photos of the same three give another one. A correct share predicts how often both verdicts
+agree. It also prints how often the parent of the child's own sex is ahead, and how well one parent
+and both parents tell a child from a stranger.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def main() -> None:
     if model is None:
         sys.exit("no resemblance model fits kin: nothing to measure")
     show({"machine": machine()}, options.json)
-    learnt, _ = embed_families(options.data, embedder, held_back(), lambda _: None)
-    show(constants(learnt, model), options.json)
+    training, _ = embed_families(options.data, embedder, held_back(), lambda _: None)
+    show(constants(training, model), options.json)
     kin, _ = embed_families(options.data, embedder, fitted(options.data), lambda _: None)
     for photos in PHOTOS:
         show(verdicts(kin, model, photos), options.json)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def constants(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:
-    """How far distances stray from photo to photo, and how strangers' couples are spread."""
+    """How much z-scores vary from photo to photo, and how strangers' couples are spread."""
     rng = np.random.default_rng(0)
     threes = trios(kin)
     photos = photos_of(kin)
@@ -103,7 +103,7 @@ def verdicts(kin: Kin, model: ResemblanceModel, count: int) -> dict[str, Any]:
             first, reliable = judged(kin, model, [half[:count] for half in halves], rng)
             again, _ = judged(kin, model, [half[count:] for half in halves], rng)
             shares.append(max(first, 1 - first))
-            # Normal truth around what was seen, seen once more through the same noise.
+            # A normal distribution about the measured value, measured again with the same noise.
             sure = norm.ppf(min(shares[-1], 0.999))
             expected.append(norm.cdf(sure * np.sqrt(reliable / (1 + reliable))))
             agrees.append((first > 0.5) == (again > 0.5))
@@ -131,7 +131,7 @@ def verdicts(kin: Kin, model: ResemblanceModel, count: int) -> dict[str, Any]:
 def judged(
     kin: Kin, model: ResemblanceModel, photos: list[NDArray[np.intp]], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """In what share of draws the father is ahead, and how reliable the difference is."""
+    """The share of resamples in which the father is ahead, and the reliability."""
     galleries = [
         Gallery(
             tuple(Subject(str(at), (0, 0, 1, 1), 1, 1, 1) for at in some.tolist()),
@@ -150,7 +150,7 @@ def judged(
 
 
 def couples(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:
-    """A child against one parent and against both: who is told from strangers, and how evenly."""
+    """A child against one parent and against both: ROC AUC, and how uniform strangers are."""
     rng = np.random.default_rng(2)
     threes = np.repeat(trios(kin), DRAWS, axis=0)
     fathers, mothers, children = (one_photo(kin, threes[:, at], rng) for at in range(3))
