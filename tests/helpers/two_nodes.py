@@ -102,7 +102,7 @@ def main() -> None:
     alone = matcher.index_photos(photos, matcher.open_index(folder / "alone", make=True))
     listed = tuple(Listed("F0001", (photo,)) for photo in photos[:40])
     search = Search("search", Path(), (), listed, frozenset())
-    enrolled = [enrol(search, matcher, ColourEmbedder(), on=on) for on in (None, place)]
+    enrolled = [enrol(search, matcher.engine, ColourEmbedder(), on=on) for on in (None, place)]
     counts = {"looks": looks, "faces": told.faces, "again": again.searched, "alone": alone.faces}
     (folder / "told.json").write_text(json.dumps({**counts, "lost": lost, "same": same(*enrolled)}))
 
