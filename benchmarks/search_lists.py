@@ -28,7 +28,7 @@ def main() -> None:
     families = held_back()
     folders = [name.rsplit("/", 1)[0] for name in names]
     folder_of = dict(zip(kin.person.tolist(), folders, strict=True))
-    probes = drawn_probes(kin.parents, kin.children, folder_of, families, options.seed)
+    probes = sample_probes(kin.parents, kin.children, folder_of, families, options.seed)
     faces = [
         (name, folder)
         for name, folder in zip(names, folders, strict=True)
@@ -43,7 +43,7 @@ def main() -> None:
     print(f"{len(probes)} probes, {len(faces):,} faces in the gallery")
 
 
-def drawn_probes(
+def sample_probes(
     ones: np.ndarray, others: np.ndarray, folder_of: dict[int, str], wanted: set[str], seed: int
 ) -> list[str]:
     """One member of each wanted family who has a relative with photos."""
