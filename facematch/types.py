@@ -126,17 +126,20 @@ class Match:
     `cosine` lies in [-1, 1] and compares the two embeddings. `score` is the mini-me score, 0 to
     100: of 100 unrelated people, how many look less like this child than this parent does.
     `likelihood_ratio` says how many times more often such a likeness is seen between parent and
-    child than between strangers; `likelihood_ratio_interval` is its 95 % confidence
-    interval, resampling the training families. All are None where no resemblance model fits the
-    embedder. None of them is a paternity test.
+    child than between strangers. The intervals are 95 % confidence intervals over other photos of
+    the same people; that of the ratio covers other training families too. A score above
+    `neutral_score` speaks for kinship, one below it against. All but the cosine are None where no
+    resemblance model fits the embedder. None of them is a paternity test.
     """
 
     parent: Subject
     child: Subject
     cosine: float
     score: float | None
+    score_interval: tuple[float, float] | None
     likelihood_ratio: float | None
     likelihood_ratio_interval: tuple[float, float] | None
+    neutral_score: float | None
     engine: EngineNames
     warnings: tuple[str, ...] = ()
 
@@ -414,7 +417,8 @@ class Person:
 class Comparison:
     """Pairs of rows of two galleries, and how alike they are, (N,) each.
 
-    `scores` and `likelihood_ratios` are NaN where no resemblance model fits the embedder.
+    `scores`, `likelihood_ratios` and `z_scores` are NaN where no resemblance model fits the
+    embedder. `pair_intervals` in scoring/matching.py gives their confidence intervals.
     """
 
     parents: NDArray[np.int64]
@@ -422,6 +426,7 @@ class Comparison:
     cosines: NDArray[np.float32]
     scores: NDArray[np.float32]
     likelihood_ratios: NDArray[np.float32]
+    z_scores: NDArray[np.float32]
 
 
 # What programs are given: float32 knows seven digits, the likelihood ratio is not known to four.

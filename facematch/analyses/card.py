@@ -18,12 +18,14 @@ CARD_PORTRAIT_SIDE = 640  # pixels
 class Card:
     """A parent and a child, their photos averaged, and the portraits to show.
 
-    `parent` and `child` have portraits of one size, aligned alike. No paternity test.
+    `parent` and `child` have portraits of one size, aligned alike. `neutral_score` is that of
+    `Family`. No paternity test.
     """
 
     parent: Person
     child: Person
     likeness: Likeness
+    neutral_score: float | None
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
@@ -39,4 +41,11 @@ def card(engine: Engine, parent: NamedPhotos, child: NamedPhotos) -> Card:
         engine, parent, child, portrait_side=CARD_PORTRAIT_SIDE
     )
     family = compare_family(engine, older, younger)
-    return Card(older[0], younger[0], family.likenesses[0], family.warnings, tuple(skipped))
+    return Card(
+        parent=older[0],
+        child=younger[0],
+        likeness=family.likenesses[0],
+        neutral_score=family.neutral_score,
+        warnings=family.warnings,
+        skipped=tuple(skipped),
+    )

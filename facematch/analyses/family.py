@@ -16,6 +16,8 @@ from facematch.enrolment.people import (
     enrol_person,
     parents_and_children,
 )
+from facematch.scoring.intervals import neutral_score
+from facematch.scoring.more_photos import more_photos
 from facematch.scoring.people import (
     Likeness,
     between_parents,
@@ -38,6 +40,8 @@ class Verdict:
 
     `share` is the share of bootstrap resamples in which `ahead` is the parent most like the child.
     `both` is the score of the child against its two parents together, None where there are not two.
+    `more_photos` says whose photos to add, and how many, where it is too close to call: then half
+    of such cases get a verdict. It is empty where no few photos are enough.
     """
 
     child: str
@@ -45,6 +49,7 @@ class Verdict:
     ahead: str
     share: float
     both: float | None
+    more_photos: dict[str, int] | None = None
 
     @property
     def times_of_100(self) -> int:
@@ -58,7 +63,8 @@ class Family:
     """Who looks like whom: a likeness for every parent and child, parent by parent.
 
     `siblings` compare children with each other; the model was fitted to parents and children.
-    `portraits` show everyone by name. No paternity test.
+    `portraits` show everyone by name. A score above `neutral_score` speaks for kinship, one below
+    it against. No paternity test.
     """
 
     parents: tuple[str, ...]
@@ -69,6 +75,7 @@ class Family:
     photos: dict[str, int]
     portraits: dict[str, Pixels]
     engine: EngineNames
+    neutral_score: float | None
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
@@ -120,9 +127,37 @@ def compare_family(
     resemblance model fits the embedder.
     """
     model = engine.require_resemblance()
-    rng = np.random.default_rng(seed)
     everyone = {person.name: person for person in (*parents, *children)}
-    means = {name: bootstrap_means(person.gallery, rng) for name, person in everyone.items()}
+    pairs = _resampled_z_scores(model, parents, children, np.random.default_rng(seed))
+    shares = _shares(pairs)
+    likenesses = [
+        likeness(model, (parent, child), shares[row, column])
+        for row, parent in enumerate(parents)
+        for column, child in enumerate(children)
+    ]
+    siblings = [likeness(model, both, both_ways=True) for both in combinations(children, 2)]
+    return Family(
+        parents=tuple(person.name for person in parents),
+        children=tuple(person.name for person in children),
+        likenesses=tuple(likenesses),
+        verdicts=tuple(_verdicts(parents, children, model, pairs, shares)),
+        siblings=tuple(siblings),
+        photos={name: len(person.portraits) for name, person in everyone.items()},
+        portraits={name: person.portrait for name, person in everyone.items()},
+        engine=engine.names,
+        neutral_score=neutral_score(model),
+        warnings=tuple(_warnings([*parents, *children], chosen)),
+    )
+
+
+def _resampled_z_scores(
+    model: ResemblanceModel,
+    parents: Sequence[Person],
+    children: Sequence[Person],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """The z-score of each parent and child in each bootstrap resample, (P, C, B)."""
+    means = {person.name: bootstrap_means(person.gallery, rng) for person in (*parents, *children)}
 
     def z_scores(one: Person, other: Person) -> NDArray[np.float64]:
         photos = len(one.portraits), len(other.portraits)
@@ -131,28 +166,7 @@ def compare_family(
         z = float(people_z_scores(model, one.averaged, other.averaged)[0, 0])
         return np.asarray(resampled + z - resampled.mean())
 
-    pairs = np.array([[z_scores(parent, child) for child in children] for parent in parents])
-    shares = _shares(pairs)
-    likenesses = [
-        likeness(model, (parent, child), pairs[row, column], rng, shares[row, column])
-        for row, parent in enumerate(parents)
-        for column, child in enumerate(children)
-    ]
-    siblings = [
-        likeness(model, (one, other), z_scores(one, other), rng, both_ways=True)
-        for one, other in combinations(children, 2)
-    ]
-    return Family(
-        parents=tuple(person.name for person in parents),
-        children=tuple(person.name for person in children),
-        likenesses=tuple(likenesses),
-        verdicts=tuple(_verdicts(parents, children, model, shares)),
-        siblings=tuple(siblings),
-        photos={name: len(person.portraits) for name, person in everyone.items()},
-        portraits={name: person.portrait for name, person in everyone.items()},
-        engine=engine.names,
-        warnings=tuple(_warnings([*parents, *children], chosen)),
-    )
+    return np.array([[z_scores(parent, child) for child in children] for parent in parents])
 
 
 def _shares(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -172,18 +186,25 @@ def _verdicts(
     parents: Sequence[Person],
     children: Sequence[Person],
     model: ResemblanceModel,
+    pairs: NDArray[np.float64],
     shares: NDArray[np.float64],
 ) -> Iterator[Verdict]:
     if len(parents) < 2:
         return
     for column, child in enumerate(children):
-        ahead = int(shares[:, column].argmax())
-        share, name = float(shares[ahead, column]), parents[ahead].name
+        first, second = np.argsort(-shares[:, column], kind="stable")[:2].tolist()
+        share, name = float(shares[first, column]), parents[first].name
         both = None
         if len(parents) == 2:
             z = [people_z_scores(model, parent.averaged, child.averaged) for parent in parents]
             both = float(model.calibrate(of_couple(model, np.array(z)))[0].ravel()[0])
-        yield Verdict(child.name, name if share >= SURE else None, name, share, both)
+        advice = None
+        if share < SURE:
+            apart = float(pairs[first, column].mean() - pairs[second, column].mean())
+            trio = (parents[first], parents[second], child)
+            photos = {person.name: len(person.portraits) for person in trio}
+            advice = more_photos(apart, photos, child.name, SURE)
+        yield Verdict(child.name, name if advice is None else None, name, share, both, advice)
 
 
 def _warnings(people: Sequence[Person], chosen: bool) -> Iterator[str]:

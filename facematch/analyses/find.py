@@ -25,13 +25,7 @@ from facematch.enrolment.people import (
 )
 from facematch.errors import OptionError
 from facematch.photos.dates import Span, date_of
-from facematch.scoring.people import (
-    Likeness,
-    bootstrap_means,
-    bootstrap_z_scores,
-    likeness,
-    person_warnings,
-)
+from facematch.scoring.people import Likeness, likeness, person_warnings
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import (
     EngineNames,
@@ -250,25 +244,18 @@ def findings_of(
     groups: Sequence[tuple[Person, Sequence[ArchiveFace], Vectors]],
     child: tuple[Person, Vectors],
     model: ResemblanceModel,
-    *,
-    seed: int = 0,
 ) -> list[FoundPerson]:
     """Everyone by all their photos, those most like the child first.
 
     Everyone, the child too, comes with the vectors that tell them from others, (N, E).
     """
-    rng = np.random.default_rng(seed)
     somebody, child_identities = child
-    child_means = bootstrap_means(somebody.gallery, rng)
     found = []
     for person, some, identities in groups:
-        counts = len(some), len(somebody.portraits)
-        means = bootstrap_means(person.gallery, rng), child_means
-        z = bootstrap_z_scores(model, means, counts, rng)
         distance = mean_distances(identities, child_identities).mean()
         found.append(
             FoundPerson(
-                likeness=likeness(model, (person, somebody), z, rng),
+                likeness=likeness(model, (person, somebody)),
                 faces=tuple(some),
                 may_be_child=bool(distance < SAME_PERSON),
             )

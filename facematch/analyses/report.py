@@ -63,7 +63,7 @@ def _card(family: Family, parents: Sequence[Person], child: Person) -> Card:
     """The card of a child and the parent it looks most like."""
     likenesses = [family.of(parent.name, child.name) for parent in parents]
     best = max(range(len(parents)), key=lambda index: likenesses[index].order)
-    return Card(parents[best], child, likenesses[best])
+    return Card(parents[best], child, likenesses[best], family.neutral_score)
 
 
 def _listed(photos: NamedPhotos) -> dict[str, list[PhotoLike]]:

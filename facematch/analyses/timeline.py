@@ -13,15 +13,9 @@ from facematch.engine import Engine
 from facematch.enrolment.people import NamedPhotos, parents_and_children
 from facematch.errors import OptionError, TableError
 from facematch.photos.dates import DAYS_A_YEAR, date_of, years_between
-from facematch.scoring.people import (
-    RESAMPLES,
-    bootstrap_means,
-    bootstrap_z_scores,
-    people_z_scores,
-    person_warnings,
-    score_interval,
-)
-from facematch.scoring.resemblance import ResemblanceModel
+from facematch.scoring.intervals import intervals, z_interval
+from facematch.scoring.people import RESAMPLES, people_z_scores, person_warnings
+from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
 from facematch.types import EngineNames, Person, Skipped
 
 Floats = NDArray[np.float64]
@@ -55,9 +49,9 @@ class Moment:
     """One photo of the child against one parent.
 
     `z` is the z-score against the cohort, `score` the mini-me score it stands for. The intervals
-    are 95 % confidence intervals, resampling the parent's photos and adding the noise of single
-    photos. `age` is the child's in years, None without a birth date. `parent_photo` is the parent's
-    photo at the nearest age, None where all of the parent's photos are averaged.
+    are 95 % confidence intervals over other photos of the same people. `age` is the child's in
+    years, None without a birth date. `parent_photo` is the parent's photo at the nearest age, None
+    where all of the parent's photos are averaged.
     """
 
     parent: str
@@ -145,7 +139,7 @@ def compare_over_time(
     curves: list[Curve] = []
     for parent in parents:
         ages = _ages(parent, known, born)
-        own = [_moment(parent, child, row, model, (ages, born.get(child.name)), rng)
+        own = [_moment(parent, child, row, model, (ages, born.get(child.name)))
                for row in range(len(child.portraits))]  # fmt: skip
         moments += own
         curves.append(_curve(parent.name, own, born.get(child.name), rng))
@@ -207,7 +201,6 @@ def _moment(
     row: int,
     model: ResemblanceModel,
     ages: tuple[Floats, date | None],
-    rng: np.random.Generator,
 ) -> Moment:
     """One photo of the child; `ages` are the parent's on each photo, and the child's birth date."""
     day = child.taken[row]
@@ -216,9 +209,7 @@ def _moment(
     nearest = _nearest_photo(ages[0], age)
     parent_rows = list(range(len(parent.portraits))) if nearest is None else [nearest]
     parent_photos, photo = parent.gallery.of_rows(parent_rows), child.gallery.of_rows([row])
-    means = bootstrap_means(parent_photos, rng), np.repeat(photo.vectors, RESAMPLES, axis=0)
-    resampled = bootstrap_z_scores(model, means, (len(parent_rows), 1), rng)
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    inverse = mean_inverse(len(parent_rows), 1)
     z = people_z_scores(model, parent_photos.averaged(parent.name), photo).ravel()
     return Moment(
         parent=parent.name,
@@ -226,9 +217,9 @@ def _moment(
         taken=day,
         age=age,
         z=float(z[0]),
-        z_interval=(float(low), float(high)),
+        z_interval=z_interval(float(z[0]), inverse),
         score=float(model.calibrate(z)[0][0]),
-        score_interval=score_interval(model, resampled),
+        score_interval=intervals(model, z, inverse).of_pair(0)[0],
         parent_photo=None if nearest is None else parent.gallery.labels[nearest],
         parent_age=None if nearest is None else float(ages[0][nearest]),
     )

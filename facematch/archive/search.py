@@ -83,4 +83,5 @@ def _as_compared(parts: Sequence[_Found], space: str) -> tuple[Gallery, Comparis
         cosines=joined("cosines", np.float32),
         scores=joined("scores", np.float32),
         likelihood_ratios=joined("likelihood_ratios", np.float32),
+        z_scores=joined("z_scores", np.float32),
     )

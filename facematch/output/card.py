@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from facematch.analyses.card import Card
 from facematch.output.json_text import json_object
 from facematch.output.likeness import likeness_row
-from facematch.scoring.wording import card_meaning, score_words
+from facematch.scoring.wording import card_meaning, neutral_words, score_words
+from facematch.types import DIGITS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,17 +32,23 @@ def table(card: Card) -> RenderableType:
 
     score = score_words(card.likeness.score, card.likeness.score_interval)
     meaning = escape(card_meaning(card.likeness.score, card.child.name))
+    help_lines = "\n".join(filter(None, (meaning, neutral_words(card.neutral_score))))
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("parent", f"[bold]{escape(card.parent.name)}[/]")
     grid.add_row("child", f"[bold]{escape(card.child.name)}[/]")
-    grid.add_row("mini-me score", f"[bold]{score}[/]\n{meaning}")
+    grid.add_row("mini-me score", f"[bold]{score}[/]\n{help_lines}")
     return grid
 
 
 def _card_fields(card: Card) -> dict[str, Any]:
     row = likeness_row(card.likeness)
-    shown = ("parent", "child", "score", "score_low", "score_high")
-    meaning = card_meaning(card.likeness.score, card.child.name)
-    return {name: row[name] for name in shown} | {"meaning": meaning}
+    shown = (
+        "parent", "child", "score", "score_low", "score_high", "likelihood_ratio",
+        "likelihood_ratio_low", "likelihood_ratio_high",
+    )  # fmt: skip
+    return {name: row[name] for name in shown} | {
+        "neutral_score": card.neutral_score and round(card.neutral_score, DIGITS["score"]),
+        "meaning": card_meaning(card.likeness.score, card.child.name),
+    }

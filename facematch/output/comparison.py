@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import chain
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.scoring.matching import pair_intervals
 from facematch.types import DIGITS, Comparison, Gallery, Skipped
 
 Row: TypeAlias = dict[str, Any]
 
 ROLES = ("parent", "child")
-RESULTS = ("cosine", "score", "likelihood_ratio", "warnings", "reason")
+# The columns that are numbers, and their digits: each end of an interval is a column of its own.
+RESULT_DIGITS = DIGITS | {
+    f"{name}_{end}": DIGITS[name]
+    for name in ("score", "likelihood_ratio")
+    for end in ("low", "high")
+}
+RESULTS = (*RESULT_DIGITS, "warnings", "reason")
+_ROWS_AT_A_TIME = 10_000
 
 
 def comparison_rows(
@@ -43,30 +56,51 @@ def _compared_rows(
     """Each pair's parent, and its row."""
     parent_labels, child_labels = parents.labels, children.labels
     of_parents, of_children = row_warnings(parents), row_warnings(children)
-    for comparison in comparisons:
-        columns = (
-            comparison.parents,
-            comparison.children,
-            comparison.cosines,
-            comparison.scores,
-            comparison.likelihood_ratios,
-        )
-        for parent, child, *values in zip(*(column.tolist() for column in columns), strict=True):
-            who = {"parent": parent_labels[parent], "child": child_labels[child]}
-            warnings = [*of_parents[parent], *of_children[child]]
-            yield parent, who | result_row(*values, warnings=warnings)
+    for compared in comparisons:
+        pairs = zip(compared.parents.tolist(), compared.children.tolist(), strict=True)
+        results = result_rows(parents, children, compared)
+        for (parent, child), result in zip(pairs, results, strict=True):
+            result["warnings"] = joined_warnings(of_parents[parent], of_children[child])
+            yield parent, {"parent": parent_labels[parent], "child": child_labels[child], **result}
 
 
-def result_row(
-    cosine: float, score: float, likelihood_ratio: float, *, warnings: Sequence[str] = ()
-) -> Row:
-    """The result of a pair; a score that is not a number is None."""
-    values = {"cosine": cosine, "score": score, "likelihood_ratio": likelihood_ratio}
-    known: Row = {
-        name: None if math.isnan(value) else round(value, DIGITS[name])
-        for name, value in values.items()
-    }
-    return known | {"warnings": "; ".join(dict.fromkeys(warnings)) or None, "reason": None}
+def result_rows(parents: Gallery, children: Gallery, compared: Comparison) -> Iterator[Row]:
+    """The result of each pair in the columns `RESULTS`, without warnings.
+
+    A number that is not known is None.
+    """
+    for start in range(0, len(compared.parents), _ROWS_AT_A_TIME):
+        some = _some_pairs(compared, slice(start, start + _ROWS_AT_A_TIME))
+        ends = pair_intervals(parents, children, some)
+        numbers = {
+            "cosine": some.cosines,
+            "score": some.scores,
+            "likelihood_ratio": some.likelihood_ratios,
+            "score_low": ends.scores[:, 0],
+            "score_high": ends.scores[:, 1],
+            "likelihood_ratio_low": ends.likelihood_ratios[:, 0],
+            "likelihood_ratio_high": ends.likelihood_ratios[:, 1],
+        }
+        columns = [_rounded(values, RESULT_DIGITS[name]) for name, values in numbers.items()]
+        for values in zip(*columns, strict=True):
+            yield dict(zip(RESULTS, (*values, None, None), strict=True))
+
+
+def _some_pairs(compared: Comparison, some: slice) -> Comparison:
+    columns = (getattr(compared, field.name)[some] for field in fields(Comparison))
+    return Comparison(*columns)
+
+
+def _rounded(values: NDArray[np.float32], digits: int) -> list[float | None]:
+    """The values as numbers that programs are given; None for what is not a number."""
+    # In float64 the product of a float32 and a power of ten is exact: this is Python's `round`.
+    rounded: list[float] = np.round(values.astype(np.float64), digits).tolist()
+    return [None if math.isnan(value) else value for value in rounded]
+
+
+def joined_warnings(*sides: Sequence[str]) -> str | None:
+    """The warnings of both photos in one cell, None where there are none."""
+    return "; ".join(dict.fromkeys(chain.from_iterable(sides))) if any(sides) else None
 
 
 def failed_row(*skipped: Skipped) -> Row:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from facematch.analyses.family import Family, Verdict
 from facematch.output.json_text import json_object
 from facematch.output.likeness import likeness_fields, likeness_row
-from facematch.scoring.wording import score_words, shown_score
+from facematch.scoring.wording import counted, neutral_words, score_words, shown_score
+from facematch.types import DIGITS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,6 +21,22 @@ def verdict_words(verdict: Verdict) -> str:
     if verdict.most_like is None:
         return f"{verdict.child}: too close to call ({times})"
     return f"{verdict.child}: more like {times}"
+
+
+def advice_words(verdict: Verdict) -> str:
+    """What would decide a verdict that is too close to call; "" where it is not.
+
+    "4 more photos of kid, 3 of mum, 3 of dad: then half of such cases are clear".
+    """
+    if verdict.more_photos is None:
+        return ""
+    wanted = sorted(verdict.more_photos.items(), key=lambda each: -each[1])
+    if not wanted:
+        return "so alike that more photos may not decide it"
+    (name, count), *others = wanted
+    first = f"{counted(count, 'more photo')} of {name}"
+    people = ", ".join([first, *(f"{count} of {name}" for name, count in others)])
+    return f"{people}: then half of such cases are clear"
 
 
 def rows(family: Family) -> Iterator[dict[str, Any]]:
@@ -36,6 +53,7 @@ def as_json(family: Family) -> str:
         "pairs": [likeness_fields(likeness) for likeness in family.likenesses],
         "verdicts": [_verdict_fields(family, verdict) for verdict in family.verdicts],
         "siblings": [likeness_fields(likeness, ("one", "other")) for likeness in family.siblings],
+        "neutral_score": family.neutral_score and round(family.neutral_score, DIGITS["score"]),
         "engine": family.engine,
         "warnings": family.warnings,
         "skipped": family.skipped,
@@ -56,7 +74,7 @@ def table(family: Family) -> RenderableType:
         cells = (family.of(parent, child) for child in family.children)
         words = (score_words(cell.score, cell.score_interval) for cell in cells)
         matrix.add_row(escape(parent), *(f"[bold]{cell}[/]" for cell in words))
-    lines = [escape(_verdict_line(verdict)) for verdict in family.verdicts]
+    lines = [escape(line) for verdict in family.verdicts for line in _verdict_lines(verdict)]
     if family.siblings:
         lines += ["", "siblings, by a model of parents and children:"]
         lines += [
@@ -65,7 +83,7 @@ def table(family: Family) -> RenderableType:
             )
             for pair in family.siblings
         ]
-    return Group(matrix, "", *lines)
+    return Group(matrix, neutral_words(family.neutral_score), "", *lines)
 
 
 def _verdict_fields(family: Family, verdict: Verdict) -> dict[str, Any]:
@@ -76,9 +94,12 @@ def _verdict_fields(family: Family, verdict: Verdict) -> dict[str, Any]:
         "shares": shares,
         "both_parents_score": None if verdict.both is None else round(verdict.both, 3),
         "words": verdict_words(verdict),
+        "more_photos": verdict.more_photos,
+        "advice": advice_words(verdict) or None,
     }
 
 
-def _verdict_line(verdict: Verdict) -> str:
+def _verdict_lines(verdict: Verdict) -> list[str]:
     both = "" if verdict.both is None else f"; both parents together: {shown_score(verdict.both)}"
-    return verdict_words(verdict) + both
+    advice = advice_words(verdict)
+    return [verdict_words(verdict) + both, *([f"  {advice}"] if advice else [])]

@@ -12,7 +12,7 @@ from importlib.resources import files
 from facematch.analyses.family import SURE
 from facematch.analyses.report import FamilyReport
 from facematch.output.explanation import note
-from facematch.output.family import verdict_words
+from facematch.output.family import advice_words, verdict_words
 from facematch.output.timeline import trend_lines
 from facematch.pictures import draw
 from facematch.pictures.canvas import as_jpeg
@@ -22,6 +22,7 @@ from facematch.scoring.wording import (
     NO_PATERNITY_TEST,
     card_meaning,
     interval_words,
+    neutral_words,
     score_words,
     shown_score,
     support,
@@ -39,8 +40,8 @@ def as_html(report: FamilyReport) -> str:
     verb = "does" if len(children) == 1 else "do"
     warnings = _warnings_once(report)
     functions = (
-        _data_url, card_meaning, draw, interval_words, note, score_words, shown_score, support,
-        trend_lines, verdict_words,
+        _data_url, advice_words, card_meaning, draw, interval_words, neutral_words, note,
+        score_words, shown_score, support, trend_lines, verdict_words,
     )  # fmt: skip
     return environment.from_string(template).render(
         title=f"Who {verb} {' and '.join(children)} look like?",

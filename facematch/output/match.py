@@ -10,6 +10,9 @@ from facematch.output.faces import left_top_width_height, rounded_box
 from facematch.output.json_text import json_object
 from facematch.scoring.wording import (
     engine_words,
+    interval_words,
+    is_undecided,
+    neutral_words,
     posterior,
     ratio_words,
     score_meaning,
@@ -21,17 +24,20 @@ from facematch.types import DIGITS, Match, Subject
 if TYPE_CHECKING:
     from rich.table import Table
 
+UNDECIDED = "two photos leave it open: more photos of each make it surer (facematch family)"
+
 
 def match_fields(match: Match, prior: float | None = None) -> dict[str, Any]:
     """Fields for JSON; what is not known is None. With a prior, the posterior is in it."""
     fields = asdict(match)
     for role in ("parent", "child"):
         fields[role] = _subject_fields(getattr(match, role))
-    for name, digits in DIGITS.items():
+    for name, digits in (DIGITS | {"neutral_score": DIGITS["score"]}).items():
         fields[name] = None if fields[name] is None else round(fields[name], digits)
-    ratio, interval = match.likelihood_ratio, match.likelihood_ratio_interval
-    digits = DIGITS["likelihood_ratio"]
-    fields["likelihood_ratio_interval"] = interval and [round(end, digits) for end in interval]
+    for name in ("score", "likelihood_ratio"):
+        ends = fields[f"{name}_interval"]
+        fields[f"{name}_interval"] = ends and [round(end, DIGITS[name]) for end in ends]
+    ratio, digits = match.likelihood_ratio, DIGITS["likelihood_ratio"]
     fields["support"] = None if ratio is None else support(ratio)
     if prior is not None:
         chance = None if ratio is None else round(posterior(ratio, prior), digits)
@@ -47,15 +53,18 @@ def as_json(match: Match, prior: float | None = None) -> str:
 def rows(match: Match) -> Iterator[dict[str, Any]]:
     """One row."""
     fields = match_fields(match)
-    low, high = fields["likelihood_ratio_interval"] or (None, None)
+    low, high = fields["score_interval"] or (None, None)
+    least, most = fields["likelihood_ratio_interval"] or (None, None)
     yield {
         "parent": match.parent.photo,
         "child": match.child.photo,
         "cosine": fields["cosine"],
         "score": fields["score"],
         "likelihood_ratio": fields["likelihood_ratio"],
-        "likelihood_ratio_low": low,
-        "likelihood_ratio_high": high,
+        "score_low": low,
+        "score_high": high,
+        "likelihood_ratio_low": least,
+        "likelihood_ratio_high": most,
         "support": fields["support"],
         "warnings": "; ".join(match.warnings) or None,
     }
@@ -72,7 +81,7 @@ def table(match: Match, prior: float | None = None) -> Table:
     for name, value, help_line in (
         ("parent", escape(match.parent.photo), _face_words(match.parent)),
         ("child", escape(match.child.photo), _face_words(match.child)),
-        ("mini-me score", *_score_lines(match.score)),
+        ("mini-me score", *_score_lines(match)),
         ("likelihood ratio", *_ratio_lines(match)),
         *_posterior_lines(match, prior),
         ("cosine", f"{match.cosine:.3f}", "of the two embeddings, from -1 to 1"),
@@ -90,10 +99,15 @@ def _face_words(subject: Subject) -> str:
     )
 
 
-def _score_lines(score: float | None) -> tuple[str, str]:
-    if score is None:
+def _score_lines(match: Match) -> tuple[str, str]:
+    if match.score is None:
         return "not known", ""
-    return f"{shown_score(score)} of 100", score_meaning(score)
+    ends = interval_words(match.score_interval) if match.score_interval else ""
+    lines = [score_meaning(match.score), neutral_words(match.neutral_score)]
+    if is_undecided(match.score_interval, match.neutral_score):
+        lines.append(UNDECIDED)
+    words = f"{shown_score(match.score)} of 100" + (f" ({ends})" if ends else "")
+    return words, "\n".join(filter(None, lines))
 
 
 def _ratio_lines(match: Match) -> tuple[str, str]:

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from facematch.errors import TableError
-from facematch.output.comparison import RESULTS, ROLES, Row, failed_row, result_row, row_warnings
+from facematch.output.comparison import (
+    RESULTS,
+    ROLES,
+    Row,
+    failed_row,
+    joined_warnings,
+    result_rows,
+    row_warnings,
+)
 from facematch.runtime.tables import read_columns_and_rows
 from facematch.types import Comparison, Gallery, Skipped
 
@@ -86,10 +94,9 @@ def _pair_results(
         return
     parents, children = (_gallery_of_rows(side) for side in sides)
     compared = match_pairs(parents, children)
-    columns = (compared.cosines, compared.scores, compared.likelihood_ratios)
     warned = zip(row_warnings(parents), row_warnings(children), strict=True)
-    for *values, (parent, child) in zip(*(each.tolist() for each in columns), warned, strict=True):
-        yield result_row(*values, warnings=[*parent, *child])
+    for result, both in zip(result_rows(parents, children, compared), warned, strict=True):
+        yield result | {"warnings": joined_warnings(*both)}
 
 
 def _gallery_of_rows(rows: Sequence[tuple[Gallery, int]]) -> Gallery:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from facematch.errors import TableError, printable
-from facematch.output.comparison import Row
+from facematch.output.comparison import RESULT_DIGITS, Row
 from facematch.output.resume import Continued
 from facematch.runtime.extras import require
-from facematch.types import DIGITS
+from facematch.scoring.wording import ratio_words, score_words
 
-_NUMBER_FORMATS = {"cosine": ".3f", "score": ".1f", "likelihood_ratio": ".2g"}  # in a table
+_WITH_INTERVAL = {"score": score_words, "likelihood_ratio": ratio_words}  # in a table
+_INTERVAL_ENDS = {f"{name}_{end}" for name in _WITH_INTERVAL for end in ("low", "high")}
 _MOST_TABLE_ROWS = 50
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # by OWASP's list
 _PARQUET_BATCH = 50_000  # rows written at a time
@@ -114,12 +115,16 @@ def _write_table(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> N
 
     rows = iter(rows)
     first = list(islice(rows, _MOST_TABLE_ROWS))
-    shown = [name for name in columns if any(row[name] is not None for row in first)]
+    shown = [
+        name
+        for name in columns
+        if name not in _INTERVAL_ENDS and any(row[name] is not None for row in first)
+    ]
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in shown:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in first:
-        table.add_row(*(escape(_table_cell(name, row[name])) for name in shown))
+        table.add_row(*(escape(_table_cell(name, row)) for name in shown))
     # In a pipe nobody's window is too narrow for the paths.
     width = None if file.isatty() or "COLUMNS" in os.environ else 160
     console = Console(file=file, highlight=False, width=width)
@@ -128,12 +133,16 @@ def _write_table(rows: Iterable[Row], columns: Sequence[str], file: TextIO) -> N
         console.print(f"and {left_out:,} more: --format csv -o FILE writes them all")
 
 
-def _table_cell(name: str, value: Any) -> str:
+def _table_cell(name: str, row: Row) -> str:
+    """What a table shows of a row; the interval of a number stands beside it."""
+    value = row[name]
     if value is None:
         return ""
-    return (
-        format(value, _NUMBER_FORMATS[name]) if name in _NUMBER_FORMATS else printable(str(value))
-    )
+    if name == "cosine":
+        return f"{value:.3f}"
+    if f"{name}_low" in row and name in _WITH_INTERVAL:
+        return _WITH_INTERVAL[name](value, (row[f"{name}_low"], row[f"{name}_high"]))
+    return printable(str(value))
 
 
 def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None) -> None:
@@ -141,7 +150,7 @@ def _write_parquet(rows: Iterable[Row], columns: Sequence[str], out: Path | None
         raise TableError("Parquet is not for a terminal: name a file with -o")
     pa = require("pyarrow", "pyarrow", "parquet", "Parquet")
     parquet = require("pyarrow.parquet", "pyarrow", "parquet", "Parquet")
-    numbers = dict.fromkeys(DIGITS, pa.float64()) | {"parent_face": pa.int32()}
+    numbers = dict.fromkeys(RESULT_DIGITS, pa.float64()) | {"parent_face": pa.int32()}
     schema = pa.schema([(column, numbers.get(column, pa.string())) for column in columns])
     with parquet.ParquetWriter(out, schema) as writer:
         rows = iter(rows)

@@ -11,7 +11,7 @@ from facematch.analyses.card import Card
 from facematch.detection.alignment import portrait_frame
 from facematch.errors import OptionError
 from facematch.pictures.canvas import THEMES, Sheet, resized, text_width
-from facematch.scoring.wording import card_meaning, shown_score
+from facematch.scoring.wording import card_meaning, interval_words, neutral_words, shown_score
 from facematch.types import Person, Pixels, Points
 
 CARD_STYLES = ("pair", "split", "blend", "swap", "strip")
@@ -39,9 +39,13 @@ def draw(card: Card, theme: str = "light", style: str = "pair") -> Pixels:
     sheet.write(score, (middle, top + 180), 120, colour=colours.accent, bold=True)
     half = text_width(score, 120, bold=True) / 2
     sheet.write("/100", (middle + half + 12, top + 206), 40, colour=colours.quiet, anchor="lm")
-    sheet.write("mini-me score", (middle, top + 276), 32, colour=colours.quiet)
+    ends = interval_words(card.likeness.score_interval)
+    kind = "mini-me score" + (f" (other photos: {ends})" if ends else "")
+    sheet.write(kind, (middle, top + 272), 30, colour=colours.quiet, width=inner)
     meaning = card_meaning(card.likeness.score, card.child.name)
-    sheet.write(meaning, (middle, top + 346), 38, width=inner)
+    sheet.write(meaning, (middle, top + 334), 38, width=inner)
+    neutral = neutral_words(card.neutral_score)
+    sheet.write(neutral, (middle, top + 384), 24, colour=colours.quiet, width=inner)
     sheet.write(_CARD_FOOT, (middle, top + 428), 22, colour=colours.quiet, width=inner)
     return sheet.pixels()
 

@@ -64,6 +64,10 @@ def _draw_verdict(sheet: Sheet, verdict: Verdict, place: tuple[float, float]) ->
     lines = [f"more like {verdict.ahead}", f"{verdict.times_of_100} of 100 resamples"]
     if verdict.most_like is None:
         lines = ["too close to call"]
+    if verdict.more_photos:
+        lines.append(
+            f"add photos of {max(verdict.more_photos, key=verdict.more_photos.__getitem__)}"
+        )
     sheet.write(lines[0], place, 22, bold=True, width=_CELL_SIDE)
     for line in lines[1:]:
         below = (place[0], place[1] + 28)

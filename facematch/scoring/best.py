@@ -84,6 +84,7 @@ class BestParents:
             cosines=values["cosine"],
             scores=values.get("score", nothing),
             likelihood_ratios=values.get("likelihood_ratio", nothing),
+            z_scores=values.get("z", nothing),
         )
 
 
@@ -143,7 +144,7 @@ class _ByScore:
     with the cohort, z = (slope of parent + slope of child) * cosine - both offsets.
     """
 
-    values, ranks = ("score", "cosine", "likelihood_ratio"), 2
+    values, ranks = ("score", "cosine", "likelihood_ratio", "z"), 2
 
     def __init__(self, model: ResemblanceModel, children: Vectors, counts: Counts) -> None:
         self.model, self.vectors, self.counts = model, children, counts
@@ -192,9 +193,10 @@ class _ScoreBlock:
         by = self._by
         z = pair_z_scores(self._side[parents], by.side[children])
         inverse = mean_inverse(self._counts[parents], by.counts[children])
-        scores, ratios = by.model.calibrate(by.model.correct_for_averaging(z, inverse))
+        z = by.model.correct_for_averaging(z, inverse)
+        scores, ratios = by.model.calibrate(z)
         cosines = _exact_cosines(self._vectors[parents], by.vectors[children])
-        return np.stack([scores, cosines, ratios], axis=1)
+        return np.stack([scores, cosines, ratios, z.astype(np.float32)], axis=1)
 
 
 def _rounding(rows: Vectors) -> float:

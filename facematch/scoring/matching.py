@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch.errors import EmbeddingError
 from facematch.scoring.best import BestParents
 from facematch.scoring.cosine import cosine_matrix_in_full, cosine_pairs
-from facematch.scoring.resemblance import Counts, ResemblanceModel, model_for
+from facematch.scoring.intervals import Intervals, intervals
+from facematch.scoring.resemblance import Counts, ResemblanceModel, mean_inverse, model_for
 from facematch.types import Comparison, Gallery, Scores, Vectors
 
 _PAIRS_AT_A_TIME = 2_000_000  # of a full matrix, or of the best of some children: 60 MB
@@ -54,12 +56,26 @@ def match_pairs(parents: Gallery, children: Gallery) -> Comparison:
     """
     model = _model_of_both(parents, children)
     cosines = cosine_pairs(parents.vectors, children.vectors)
-    scores, ratios = _unknown(cosines.shape)
+    z = np.full(cosines.shape, np.nan)
     if model is not None:
-        photos = parents.counts, children.counts
-        scores, ratios = model.compare_pairs(parents.vectors, children.vectors, photos)
+        inverse = mean_inverse(parents.counts, children.counts)
+        z = model.pair_z_scores(parents.vectors, children.vectors)
+        z = model.correct_for_averaging(z, inverse)
     rows = np.arange(len(cosines))
-    return Comparison(rows, rows, cosines, scores, ratios)
+    return Comparison(rows, rows, cosines, *_calibrated(model, z), z.astype(np.float32))
+
+
+def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) -> Intervals:
+    """Confidence intervals of the pairs of a comparison of these galleries.
+
+    They are NaN where no resemblance model fits.
+    """
+    model = _model_of_both(parents, children)
+    if model is None:
+        nothing = np.full((len(compared.z_scores), 2), np.nan, np.float32)
+        return Intervals(nothing, nothing)
+    photos = parents.counts[compared.parents], children.counts[compared.children]
+    return intervals(model, compared.z_scores, mean_inverse(*photos))
 
 
 def _full_comparison(
@@ -72,22 +88,19 @@ def _full_comparison(
     """Pairs child by child: of each all parents in order, or the `top` of them, best first."""
     vectors, counts = children
     cosines = cosine_matrix_in_full(parents.vectors, vectors)
-    scores, ratios = _unknown(cosines.shape)
+    z = np.full(cosines.shape, np.nan)
     if model is not None:
-        scores, ratios = model.compare(parents.vectors, vectors, (parents.counts, counts))
-    order = np.tile(np.arange(len(cosines)), (len(vectors), 1))
+        inverse = mean_inverse(parents.counts[:, np.newaxis], counts)
+        z = model.correct_for_averaging(model.z_scores(parents.vectors, vectors), inverse)
+    scores, ratios = _calibrated(model, z)
+    tables = [cosines.T, scores.T, ratios.T, z.T.astype(np.float32)]  # a row for each child
+    order = np.tile(np.arange(len(cosines), dtype=np.int64), (len(vectors), 1))
     if top is not None:
         # Scores end at 99.9; above that, the cosine ranks.
-        by_score = np.nan_to_num(scores, nan=0.0)
-        order = np.lexsort((-cosines.T, -by_score.T), axis=1)[:, :top]
-    rows, columns = order.ravel(), np.repeat(np.arange(len(vectors)), order.shape[1])
-    return Comparison(
-        rows.astype(np.int64),
-        columns.astype(np.int64) + start,
-        cosines[rows, columns],
-        scores[rows, columns],
-        ratios[rows, columns],
-    )
+        order = np.lexsort((-tables[0], -np.nan_to_num(tables[1], nan=0.0)), axis=1)[:, :top]
+        tables = [np.take_along_axis(table, order, axis=1) for table in tables]
+    numbers = start + np.repeat(np.arange(len(vectors), dtype=np.int64), order.shape[1])
+    return Comparison(order.ravel(), numbers, *(table.ravel() for table in tables))
 
 
 def _model_of_both(parents: Gallery, children: Gallery) -> ResemblanceModel | None:
@@ -100,6 +113,8 @@ def _model_of_both(parents: Gallery, children: Gallery) -> ResemblanceModel | No
     return model_for(parents.space)
 
 
-def _unknown(shape: tuple[int, ...]) -> tuple[Scores, Scores]:
-    """Scores and likelihood ratios where no resemblance model fits."""
-    return np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+def _calibrated(model: ResemblanceModel | None, z: NDArray[np.float64]) -> tuple[Scores, Scores]:
+    """Scores and likelihood ratios of z-scores, NaN where no resemblance model fits."""
+    if model is None:
+        return np.full(z.shape, np.nan, np.float32), np.full(z.shape, np.nan, np.float32)
+    return model.calibrate(z)

@@ -1,8 +1,9 @@
 """How alike two people are over all their photos, and how sure that is.
 
-The photos of a person are resampled with replacement (bootstrap, Efron 1979). With n photos this
-shows (n-1)/n of the variance from photo to photo; with one photo, nothing. Normal noise adds the
-rest, as wide as the spread of FIW's photos of the same people.
+Intervals are those of `intervals.py`. For verdicts between parents, the photos of a person are
+resampled with replacement (bootstrap, Efron 1979). With n photos this shows (n-1)/n of the variance
+from photo to photo; with one photo, nothing. Normal noise adds the rest, as wide as the spread of
+FIW's photos of the same people.
 """
 
 from __future__ import annotations
@@ -14,17 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.scoring.cosine import cosine_matrix
+from facematch.scoring.intervals import PHOTO_SPREAD, Interval, intervals
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
 from facematch.types import Gallery, Person, Vectors
 
 Resamples = NDArray[np.float64]  # (B,) a value for each resample
 
-Interval = tuple[float, float]
-
 RESAMPLES = 400  # bootstrap resamples: a share of them has a standard error of 2 in 100
 
 # Of z-scores, on the families the models were fitted on; `benchmarks/eval_family.py` prints them.
-PHOTO_SPREAD = 0.694  # standard deviation of two people's z-score from photo to photo
 PARENTS_APART = 0.357  # variance of the difference between the z-scores of two parents
 COUPLE_SPREAD = 0.894  # standard deviation of a couple's mean z-score, in that of one parent
 
@@ -33,9 +32,9 @@ COUPLE_SPREAD = 0.894  # standard deviation of a couple's mean z-score, in that 
 class Likeness:
     """How much one person looks like another, averaged over their photos.
 
-    The intervals are 95 % confidence intervals, resampling the photos; that of the likelihood ratio
-    resamples the training families too. `share` is the share of resamples in which the child looks
-    most like this parent, None where there is no other.
+    The intervals are 95 % confidence intervals over other photos of the same people; that of the
+    likelihood ratio covers other training families too. `share` is the share of resamples in which
+    the child looks most like this parent, None where there is no other.
     """
 
     parent: str
@@ -97,25 +96,6 @@ def reliability(z: NDArray[np.float64]) -> float:
     return PARENTS_APART / (PARENTS_APART + noise)
 
 
-def score_interval(model: ResemblanceModel, z: Resamples) -> tuple[float, float]:
-    """95 % confidence interval of the mini-me score, from its z-scores in each resample."""
-    low, high = np.quantile(model.calibrate(z)[0], [0.025, 0.975]).tolist()
-    return low, high
-
-
-def ratio_interval(
-    model: ResemblanceModel, z: Resamples, rng: np.random.Generator
-) -> tuple[float, float]:
-    """95 % confidence interval of the likelihood ratio.
-
-    It resamples the photos, as `z` (B,) does, and the training families.
-    """
-    slopes, intercepts = rng.choice(model.log_ratio_draws.astype(np.float64), len(z)).T
-    logs = np.clip(slopes * z + intercepts, *model.log_ratio[2:].astype(np.float64))
-    low, high = np.exp(np.quantile(logs, [0.025, 0.975])).tolist()
-    return low, high
-
-
 def of_couple(model: ResemblanceModel, z: NDArray[np.float64]) -> NDArray[np.float64]:
     """One z-score for both parents, scaled so that strangers spread as with one parent.
 
@@ -128,31 +108,29 @@ def of_couple(model: ResemblanceModel, z: NDArray[np.float64]) -> NDArray[np.flo
 def likeness(
     model: ResemblanceModel,
     people: tuple[Person, Person],
-    z: NDArray[np.float64],
-    rng: np.random.Generator,
     share: float | None = None,
     *,
     both_ways: bool = False,
 ) -> Likeness:
-    """How alike a parent and a child are; `z` (B,) are their z-scores in each resample.
+    """How alike a parent and a child are.
 
     `both_ways` is for two people of whom neither is a parent: each takes the parent's role in turn,
     and the mean of both z-scores counts. `share` is that of `Likeness`.
     """
     one, other = (person.averaged for person in people)
-    point = people_z_scores(model, one, other).ravel()
+    z = people_z_scores(model, one, other).ravel()
     if both_ways:
-        both = (point + people_z_scores(model, other, one).ravel()) / 2
-        z, point = z + both - point, both
-    scores, ratios = model.calibrate(point)
+        z = (z + people_z_scores(model, other, one).ravel()) / 2
+    scores, ratios = model.calibrate(z)
+    of_score, of_ratio = intervals(model, z, mean_inverse(one.counts, other.counts)).of_pair(0)
     return Likeness(
         parent=people[0].name,
         child=people[1].name,
         cosine=float(cosine_matrix(one.vectors, other.vectors)[0, 0]),
         score=float(scores[0]),
-        score_interval=score_interval(model, z),
+        score_interval=of_score,
         likelihood_ratio=float(ratios[0]),
-        likelihood_ratio_interval=ratio_interval(model, z, rng),
+        likelihood_ratio_interval=of_ratio,
         share=None if share is None or np.isnan(share) else float(share),
     )
 

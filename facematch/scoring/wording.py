@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from facematch.types import DIGITS
+
 NO_PATERNITY_TEST = (
     "This is no paternity test: it compares how two faces look in two photos, "
     "and says nothing about descent."
@@ -15,6 +17,9 @@ SUPPORT_SCALE = ((2.0, "slight"), (4.0, "moderate"), (10.0, "strong"))
 
 def shown_score(score: float) -> str:
     """A score without decimals; "over 99" and "under 1" where the model knows no more."""
+    score = round(
+        score, DIGITS["score"]
+    )  # as in files, so that a table made from one says the same
     return "over 99" if score > 99 else "under 1" if score < 1 else f"{score:.0f}"
 
 
@@ -53,11 +58,28 @@ def frames_score_words(
     return f"{value} ({ends})" if ends else value
 
 
+def neutral_words(neutral: float | None) -> str:
+    """What the neutral score is; "" where there is none."""
+    if neutral is None:
+        return ""
+    return f"{shown_score(neutral)} is neutral: more speaks for kinship, less against it"
+
+
+def is_undecided(interval: tuple[float, float] | None, neutral: float | None) -> bool:
+    """Whether an interval of scores reaches to both sides of the neutral score."""
+    return interval is not None and neutral is not None and interval[0] < neutral < interval[1]
+
+
 def ratio_words(ratio: float, interval: tuple[float, float]) -> str:
-    """A likelihood ratio and its interval: "3.1 (2.4 to 3.9)", "8.5 or more"."""
-    if interval[0] == interval[1]:  # The ratio is at the limit of the data it was fitted on.
-        return f"{ratio:.2g} or {'more' if ratio > 1 else 'less'}"
-    return f"{ratio:.2g} ({interval[0]:.2g} to {interval[1]:.2g})"
+    """A likelihood ratio and its interval: "3.1 (1.2 to 6.5)", "8.5 or more (at least 2.1)"."""
+    ratio, low, high = (round(value, DIGITS["likelihood_ratio"]) for value in (ratio, *interval))
+    if low < ratio < high:
+        return f"{ratio:.2g} ({low:.2g} to {high:.2g})"
+    # The ratio is at a limit of the data it was fitted on.
+    limit = f"{ratio:.2g} or {'more' if ratio >= high and ratio > 1 else 'less'}"
+    if low == high:
+        return limit
+    return f"{limit} ({f'at least {low:.2g}' if ratio >= high else f'at most {high:.2g}'})"
 
 
 def support(ratio: float) -> str:

@@ -57,7 +57,9 @@ def test_a_swap_changes_the_face_and_nothing_around_it() -> None:
 def test_a_card_is_told_to_a_program(card: Card) -> None:
     told = json.loads(as_json(card))
     assert list(told) == [
-        "parent", "child", "score", "score_low", "score_high", "meaning", "warnings", "skipped",
+        "parent", "child", "score", "score_low", "score_high", "likelihood_ratio",
+        "likelihood_ratio_low", "likelihood_ratio_high", "neutral_score", "meaning", "warnings",
+        "skipped",
     ]  # fmt: skip
     assert told["meaning"] == "over 99 of 100 strangers look less like daughter"
 

@@ -109,7 +109,11 @@ def drops_of(regions: NDArray[np.float64], whole: float = 2.0) -> Drops:
 
 def a_match(score: float | None = 91.0) -> Match:
     who = Subject("a.jpg", (0.0, 0.0, 9.0, 9.0), 1.0, 1, 1)
-    return Match(who, who, 0.5, score, None, None, EngineNames("whole", "fake", None), ("blurred",))
+    return Match(
+        parent=who, child=who, cosine=0.5, score=score, score_interval=None, likelihood_ratio=None,
+        likelihood_ratio_interval=None, neutral_score=None,
+        engine=EngineNames("whole", "fake", None), warnings=("blurred",),
+    )  # fmt: skip
 
 
 def an_explanation() -> Explanation:

@@ -16,11 +16,11 @@ from facematch import FaceMatcher
 from facematch.analyses.family import Family, Verdict, compare_family
 from facematch.errors import NoFaceError, OptionError, ResemblanceError
 from facematch.output import as_json
-from facematch.output.family import verdict_words
+from facematch.output.family import advice_words, verdict_words
 from facematch.pictures import draw
+from facematch.scoring.intervals import PHOTO_SPREAD
 from facematch.scoring.people import (
     PARENTS_APART,
-    PHOTO_SPREAD,
     RESAMPLES,
     between_parents,
     bootstrap_means,
@@ -48,7 +48,8 @@ def test_each_drawn_child_is_more_like_the_parent_who_gave_most(drawn_family: Fa
 def test_a_family_is_told_to_a_program(drawn_family: Family) -> None:
     told = json.loads(as_json(drawn_family))
     assert list(told) == [
-        "parents", "children", "pairs", "verdicts", "siblings", "engine", "warnings", "skipped",
+        "parents", "children", "pairs", "verdicts", "siblings", "neutral_score", "engine",
+        "warnings", "skipped",
     ]  # fmt: skip
     assert told["parents"] == [
         {"name": "father", "photos": 2}, {"name": "mother", "photos": 2},
@@ -120,8 +121,27 @@ def test_parents_alike_are_too_close_to_call() -> None:
     twins = [somebody("mum", one[np.newaxis]), somebody("dad", one[np.newaxis])]
     found = compare_family(matcher.engine, twins, [somebody("kid", child[np.newaxis])])
     assert found.verdicts[0].most_like is None
-    assert "too close to call" in verdict_words(found.verdicts[0])
-    assert 0.4 < found.verdicts[0].share < 0.6
+    verdict = found.verdicts[0]
+    assert "too close to call" in verdict_words(verdict)
+    assert 0.4 < verdict.share < 0.6
+    assert verdict.more_photos is not None
+    assert set(verdict.more_photos) == {"mum", "dad", "kid"}
+    assert f"{verdict.more_photos['kid']} more photos of kid, " in advice_words(verdict)
+
+
+def test_a_verdict_says_what_would_decide_it() -> None:
+    clear = Verdict("kid", "mum", "mum", 0.9, None)
+    assert advice_words(clear) == ""
+    close = replace(clear, most_like=None, share=0.6, more_photos={"mum": 1, "kid": 3})
+    assert (
+        advice_words(close) == "3 more photos of kid, 1 of mum: then half of such cases are clear"
+    )
+    assert "alike" in advice_words(replace(close, more_photos={}))
+
+
+def test_a_clear_verdict_needs_no_photos(drawn_family: Family) -> None:
+    assert all(verdict.more_photos is None for verdict in drawn_family.verdicts)
+    assert all(each["advice"] is None for each in json.loads(as_json(drawn_family))["verdicts"])
 
 
 def test_more_photos_make_a_verdict_surer() -> None:

@@ -66,6 +66,7 @@ def test_an_index_is_matched_as_a_gallery_is(parents: Gallery, index: Index) -> 
     np.testing.assert_array_equal(compared.cosines, expected.cosines)
     np.testing.assert_array_equal(compared.scores, expected.scores)
     np.testing.assert_array_equal(compared.likelihood_ratios, expected.likelihood_ratios)
+    np.testing.assert_array_equal(compared.z_scores, expected.z_scores)
     np.testing.assert_allclose(found.vectors, parents.vectors[expected.parents], atol=1e-6)
 
 

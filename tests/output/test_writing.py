@@ -54,3 +54,16 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     written = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
     assert written[1:] == ["'=1+1,-1.5", "'+1,-1.5", "'-a.jpg,-1.5", "'@a,-1.5", "'\ta,-1.5",
                            "a=b,-1.5"]  # fmt: skip
+
+
+def test_a_table_shows_an_interval_beside_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        "parent": "a.jpg", "score": 78.123, "likelihood_ratio": 3.1, "score_low": 60.4,
+        "score_high": 85.0, "likelihood_ratio_low": 1.25, "likelihood_ratio_high": 6.5,
+    }  # fmt: skip
+    unknown = row | dict.fromkeys(list(row)[1:])
+    write_rows([row, unknown], list(row), "table", None)
+    printed = capsys.readouterr().out
+    assert "78 (60 to 85)" in printed
+    assert "3.1 (1.2 to 6.5)" in printed
+    assert "low" not in printed

@@ -45,7 +45,7 @@ def shipped() -> ResemblanceModel:
 
 
 def joined(parts: list[Comparison]) -> dict[str, NDArray[Any]]:
-    names = ("parents", "children", "cosines", "scores", "likelihood_ratios")
+    names = ("parents", "children", "cosines", "scores", "likelihood_ratios", "z_scores")
     return {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
 
 
