@@ -3,11 +3,13 @@
     python benchmarks/eval_family.py [--data ../shared/kinship] [--json]
 
 DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild. On the training
-families it measures the constants in scoring/people.py. On the families held back it checks the
-shares of bootstrap resamples: some photos of a child and both parents give a verdict, and as many
-other photos of the same three give another one. A correct share predicts how often both verdicts
-agree. It also prints how often the parent of the child's own sex is ahead, and how well one parent
-and both parents tell a child from a stranger.
+families it measures the constants in scoring/people.py and scoring/intervals.py. On the families
+held back it checks the shares of bootstrap resamples: some photos of a child and both parents give
+a verdict, and as many other photos of the same three give another one. A correct share predicts how
+often both verdicts agree. Two scores of the same two people, by different photos, should differ by
+no more than the confidence intervals allow. Verdicts that are too close to call get more photos of
+the three, to see how many are clear then. It also prints how often the parent of the child's own
+sex is ahead, and how well one parent and both parents tell a child from a stranger.
 """
 
 from __future__ import annotations
@@ -22,21 +24,28 @@ from measuring import fitted, held_back, kin_parser, show
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from facematch.analyses.family import SURE
 from facematch.embedding.registry import load_embedder
 from facematch.evaluation.fiw import embed_families
 from facematch.evaluation.kin import Kin
 from facematch.evaluation.metrics import auc, auc_interval, ks_from_uniform
+from facematch.scoring.intervals import z_deviation
+from facematch.scoring.more_photos import verdict_chance
 from facematch.scoring.people import (
+    PARENTS_APART,
     between_parents,
     bootstrap_means,
     bootstrap_z_scores,
     of_couple,
+    people_z_scores,
     reliability,
 )
-from facematch.scoring.resemblance import ResemblanceModel, model_for
+from facematch.scoring.resemblance import ResemblanceModel, mean_inverse, model_for
 from facematch.types import Gallery, Subject, Vectors, unit_rows
 
 PHOTOS = (1, 3)  # of each person, in a verdict
+INTERVAL_PHOTOS = (1, 2, 3)  # of each person, in an interval
+MORE_PHOTOS = (2, 3, 4)  # of each person, where one was too close to call
 DRAWS = 4  # of photos, for each child
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.001)  # of shares
 
@@ -53,6 +62,10 @@ def main() -> None:
     kin, _ = embed_families(options.data, embedder, fitted(options.data), lambda _: None)
     for photos in PHOTOS:
         show(verdicts(kin, model, photos), options.json)
+    for photos in INTERVAL_PHOTOS:
+        show(intervals_hold(kin, model, photos), options.json)
+    for photos in MORE_PHOTOS:
+        show(decided_by_more(kin, model, photos), options.json)
     show(couples(kin, model), options.json)
 
 
@@ -132,14 +145,7 @@ def judged(
     kin: Kin, model: ResemblanceModel, photos: list[NDArray[np.intp]], rng: np.random.Generator
 ) -> tuple[float, float]:
     """The share of resamples in which the father is ahead, and the reliability."""
-    galleries = [
-        Gallery(
-            tuple(Subject(str(at), (0, 0, 1, 1), 1, 1, 1) for at in some.tolist()),
-            unit_rows(kin.vectors[some]),
-            model.space,
-        )
-        for some in photos
-    ]
+    galleries = [gallery_of(kin, model, some) for some in photos]
     father, mother, child = (bootstrap_means(gallery, rng) for gallery in galleries)
     counts = len(photos[0]), len(photos[2])
     z = np.array(
@@ -147,6 +153,77 @@ def judged(
     )
     ahead = between_parents(z)
     return float((ahead[0] > ahead[1]).mean()), reliability(z)
+
+
+def gallery_of(kin: Kin, model: ResemblanceModel, photos: NDArray[np.intp]) -> Gallery:
+    """Some photos of one person."""
+    subjects = tuple(Subject(str(at), (0, 0, 1, 1), 1, 1, 1) for at in photos.tolist())
+    return Gallery(subjects, unit_rows(kin.vectors[photos]), model.space)
+
+
+def averaged_z(
+    kin: Kin, model: ResemblanceModel, parent: NDArray[np.intp], child: NDArray[np.intp]
+) -> float:
+    """The z-score of two people by some photos of each."""
+    sides = (gallery_of(kin, model, photos).averaged("") for photos in (parent, child))
+    return float(people_z_scores(model, *sides)[0, 0])
+
+
+def intervals_hold(kin: Kin, model: ResemblanceModel, count: int) -> dict[str, Any]:
+    """How often two scores of the same two people, by different photos, differ as they may."""
+    rng, photos = np.random.default_rng(3), photos_of(kin)
+    deviation = float(z_deviation(mean_inverse(count, count)))
+    apart = []
+    for three in trios(kin):
+        for parent in three[:2].tolist():
+            people = photos[parent], photos[int(three[2])]
+            if min(map(len, people)) < 2 * count:
+                continue
+            one, other = (rng.permutation(some)[: 2 * count] for some in people)
+            halves = (slice(0, count), slice(count, 2 * count))
+            apart.append(np.diff([averaged_z(kin, model, one[h], other[h]) for h in halves])[0])
+    return {
+        "measured on": "families held back",
+        "photos of each": count,
+        "pairs": len(apart),
+        "standard deviation of z-scores": round(float(np.sqrt(np.square(apart).mean() / 2)), 3),
+        "said": round(deviation, 3),
+        "within 95 % of what is said": round(
+            float((np.abs(apart) < norm.ppf(0.975) * np.sqrt(2) * deviation).mean()), 3
+        ),
+    }
+
+
+def decided_by_more(kin: Kin, model: ResemblanceModel, count: int) -> dict[str, Any]:
+    """How many verdicts too close to call by one photo of each are clear with more photos."""
+    rng, photos = np.random.default_rng(4), photos_of(kin)
+    noise = [2 * float(z_deviation(mean_inverse(some, some))) ** 2 for some in (1, count)]
+    clear, predicted = [], []
+    for three in trios(kin):
+        if min(len(photos[who]) for who in three) < count:
+            continue
+        for _ in range(DRAWS):
+            some = [rng.permutation(photos[who])[:count] for who in three]
+            few, many = (
+                np.subtract(*(averaged_z(kin, model, side[:n], some[2][:n]) for side in some[:2]))
+                for n in (1, count)
+            )
+            if not is_clear(few, noise[0]):
+                clear.append(is_clear(many, noise[1]))
+                predicted.append(verdict_chance(few, *noise, SURE))
+    return {
+        "measured on": "families held back, verdicts too close to call by one photo of each",
+        "photos of each": count,
+        "verdicts": len(clear),
+        "clear then": round(float(np.mean(clear)), 2),
+        "predicted": round(float(np.mean(predicted)), 2),
+    }
+
+
+def is_clear(apart: float, noise: float) -> bool:
+    """Whether the difference between two parents' z-scores gives a verdict."""
+    kept = PARENTS_APART / (PARENTS_APART + noise)
+    return bool(norm.cdf(np.sqrt(kept / noise) * abs(apart)) >= SURE)
 
 
 def couples(kin: Kin, model: ResemblanceModel) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Distances of two photos of one person, and of two siblings: for the bound that `find` groups by.
+"""Distances of photos of one person, of siblings, of parent and child: for SAME_PERSON.
 
     python benchmarks/eval_find.py [--data ../shared/kinship] [--json]
 
@@ -9,6 +9,7 @@ are used. Prints, for some distances between dlib's vectors, the share of pairs 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 from eval_family import photos_of
@@ -17,7 +18,7 @@ from measuring import fitted, kin_parser
 
 from facematch.analyses.find import SAME_PERSON
 from facematch.embedding.registry import load_embedder
-from facematch.evaluation.fiw import embed_families
+from facematch.evaluation.fiw import PARENT_CHILD, embed_families
 
 DRAWS = 4  # of photos, for each two people
 BOUNDS = (0.4, SAME_PERSON, 0.5, 0.6)
@@ -31,23 +32,28 @@ def main() -> None:
     of_one = [
         rng.permutation(some)[:2] for some in photos.values() if len(some) > 1 for _ in range(DRAWS)
     ]
-    alike = np.isin(kin.relations, ["bb", "ss"])
-    of_siblings = [
-        (rng.choice(photos[one]), rng.choice(photos[other]))
-        for one, other in zip(kin.parents[alike], kin.children[alike], strict=True)
-        if one in photos and other in photos
-        for _ in range(DRAWS)
-    ]
+
+    def of_relations(relations: Sequence[str]) -> list[tuple[np.intp, np.intp]]:
+        alike = np.isin(kin.relations, relations)
+        return [
+            (rng.choice(photos[one]), rng.choice(photos[other]))
+            for one, other in zip(kin.parents[alike], kin.children[alike], strict=True)
+            if one in photos and other in photos
+            for _ in range(DRAWS)
+        ]
+
+    of_siblings, of_parents = of_relations(["bb", "ss"]), of_relations(PARENT_CHILD)
     print(json.dumps({"machine": machine()}) if options.json else machine())
-    same, siblings = (
+    same, siblings, parents = (
         np.linalg.norm(kin.vectors[one] - kin.vectors[other], axis=1)
-        for one, other in (np.transpose(of_one), np.transpose(of_siblings))
+        for one, other in map(np.transpose, (of_one, of_siblings, of_parents))
     )
     for bound in BOUNDS:
         found = {
             "nearer than": bound,
             "photos of one person": round(float((same < bound).mean()), 3),
             "of brothers, or of sisters": round(float((siblings < bound).mean()), 3),
+            "of parent and child": round(float((parents < bound).mean()), 4),
         }
         print(json.dumps(found) if options.json else found)
 

@@ -3,8 +3,8 @@
 The difference between the parents' z-scores counts as normal. True differences have the variance
 `PARENTS_APART`; photos add noise, less the more there are. From the difference that was measured
 follows the distribution of the one that more photos would show, and how often it gives a verdict.
-On families held back 25, 40 and 45 of 100 verdicts too close to call by one photo each were clear
-with two, three and four; this predicts 24, 36 and 43.
+On families held back 24, 41 and 50 of 100 verdicts too close to call by one photo each were clear
+with two, three and four; this predicts 23, 36 and 44 (`benchmarks/eval_family.py`).
 """
 
 from __future__ import annotations
