@@ -61,6 +61,7 @@ def test_a_page_tells_all_and_what_it_means(page: str) -> None:
     assert "This is no paternity test" in page
     assert re.search(r"son: (more like |too close to call \()&lt;script&gt;", page)
     assert "of 100 unrelated people" in page
+    assert re.search(r"A score of \d+ is neutral: more speaks for kinship, less against it\.", page)
 
 
 def test_a_page_is_read_by_a_screen_reader(page: str) -> None:
