@@ -100,7 +100,8 @@ class Frame:
 class Subject:
     """One face of one photo that is scored; its box is in pixels of the photo's file.
 
-    `face` counts from 1, the largest face first; `faces_found` is the number of faces in the photo.
+    `face` counts from 1, the largest face first. `faces_found` is the number of faces in the photo;
+    where the photo was only searched for its largest face, of those at least half as wide.
     """
 
     photo: str

@@ -59,7 +59,10 @@ def read_pair(
     engine: Engine, photos: tuple[PhotoLike, PhotoLike], faces: tuple[int | None, int | None]
 ) -> Pair:
     """The chosen face of each of two photos; None stands for the largest."""
-    portraits = [engine.find_faces(photo) for photo in photos]
+    portraits = [
+        engine.find_largest(photo) if face is None else engine.find_faces(photo)
+        for photo, face in zip(photos, faces, strict=True)
+    ]
     indices = [portrait.face_index(face) for portrait, face in zip(portraits, faces, strict=True)]
     parent, child = (
         portrait.subject(index) for portrait, index in zip(portraits, indices, strict=True)

@@ -18,15 +18,16 @@ def overlap(one: Box, other: Box) -> float:
     return width * height / (sum(areas) - width * height)
 
 
-def dlib_overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The overlap of two boxes by dlib's rule for MMOD, 0 to 1.
+def dlib_overlaps(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The overlap of a box with each other box by dlib's rule for MMOD, 0 to 1.
 
     dlib divides the intersection by the area of the rectangle around both boxes. Its boxes include
-    their last row and column. Shapes: (4,), (4,).
+    their last row and column. Shapes: (4,), (N, 4) -> (N,).
     """
-    inner = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]) + 1
-    outer = np.maximum(one[2:], other[2:]) - np.minimum(one[:2], other[:2]) + 1
-    return float(inner.prod() / outer.prod()) if (inner > 0).all() else 0.0
+    low, high = box[:2], box[2:]
+    inner = np.minimum(others[:, 2:], high) - np.maximum(others[:, :2], low) + 1
+    outer = np.maximum(others[:, 2:], high) - np.minimum(others[:, :2], low) + 1
+    return np.asarray(inner.clip(0).prod(axis=1) / outer.prod(axis=1))
 
 
 def shares_inside(rectangles: NDArray[np.float64]) -> NDArray[np.float64]:

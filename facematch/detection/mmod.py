@@ -1,9 +1,8 @@
 """dlib's CNN face detector (max-margin object detection, King 2015), run by onnxruntime.
 
-The network takes one picture that holds all levels of a pyramid side by side. Each level is 5/6 of
-the size of the one before. The network scores a window of 80 pixels every 8 pixels. The layout, the
-resampling and the overlap rule follow dlib (dlib/image_transforms/image_pyramid.h,
-dlib/dnn/loss.h), so that it finds the same faces.
+The network takes one picture that holds all levels of a pyramid side by side. It scores a window of
+80 pixels every 8 pixels. The windows and the overlap rule follow dlib (dlib/dnn/loss.h), so that it
+finds the same faces.
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.detection.boxes import dlib_overlap
+from facematch.detection.boxes import dlib_overlaps
 from facematch.detection.face_size import check_size, smallest_face
+from facematch.detection.largest import Candidates
+from facematch.detection.pyramid import LEVEL_SCALE, Pyramid, Rect
 from facematch.types import Box, Face, Pixels
 from facematch.weights.onnx_graphs import mmod_graph
 from facematch.weights.sessions import dlib_session
@@ -23,21 +24,28 @@ from facematch.weights.sessions import dlib_session
 if TYPE_CHECKING:
     import onnxruntime
 
-Rect: TypeAlias = tuple[int, int, int, int]  # left, top, width, height
+# Boxes (N, 4) in level 0, scores (N,) and levels (N,) of windows, best first.
+Windows: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.intp]]
 
 _MMOD_WINDOW = 80  # pixels: the side of the faces the network was trained on
-_MMOD_MOST_PIXELS = 100_000_000  # at the base level; searching that many takes a minute
+_MMOD_MOST_PIXELS = 100_000_000  # at level 0; searching that many takes a minute
 
-_LEVEL_SCALE = 5 / 6  # size of a level, relative to the one before
 _LEVEL_SHIFT = 0.3  # pixels that dlib adds on the way from a level to the one before
-_LEVEL_GAP, _PYRAMID_MARGIN = 10, 11  # pixels between two levels, and around all levels
-_BACKGROUND = (123, 117, 104)  # between the levels: the network's input means, rounded
-_SMALLEST_LEVEL = 5  # rows
 _SAME_FACE_OVERLAP = 0.3382761351109955  # from the training options in the weight file
 _STRIDE, _FIRST_CENTRE = 8, 14  # three 5x5 convolutions of stride 2, unpadded
 _ROWS_SEEN = 29  # pixel rows that one row of their output depends on
 _HALO = 10  # rows of their output beyond a band's edge that the padded convolutions depend on
 _BAND_PIXELS = 4_000_000  # run through the network at a time: some 250 MB
+
+# The level at which the search for the largest face begins, the levels of a further step, and how
+# many fine levels are one step: levels 8 and coarser have 5 % of all pixels, levels 0 and 1 half of
+# them. Fewer steps are better, since each also searches the surroundings of its levels.
+_FIRST_LEVEL, _LEVELS_PER_STEP, _LAST_LEVELS = 8, 2, 2
+# A window three levels finer, in the middle of another, overlaps it by 0.334 to 0.339, a window
+# four levels finer by 0.236 at most, which is below _SAME_FACE_OVERLAP.
+_OVERLAP_LEVELS = 3
+_COMPETING_LEVELS = 3  # sides shrink by 1.2 a level: 1.2**3 is below 2, 1.2**4 above
+_OUTSIDE = 11  # pixels that a window's centre may lie outside the photo: dlib's own margin
 
 
 class MmodDetector:
@@ -50,15 +58,50 @@ class MmodDetector:
 
         Raises OptionError where so small a `min_face` would make the photo too large to search.
         """
-        height, width = pixels.shape[:2]
-        base = _base_level(pixels, _MMOD_WINDOW / smallest_face(pixels, min_face))
-        levels, size = pyramid_layout(base.shape[1], base.shape[0])
-        scores = self._scores(_pyramid_picture(base, levels, size))
-        to_photo = np.array([width / base.shape[1], height / base.shape[0]] * 2)
-        return [
-            Face(box=_in_photo(box, to_photo), confidence=confidence)
-            for box, confidence in _best_boxes(*_candidates(scores, levels))
+        pyramid = Pyramid.of(_base_level(pixels, _MMOD_WINDOW / smallest_face(pixels, min_face)))
+        scores = self._scores(pyramid.picture(0, pyramid.size[1], 0, pyramid.size[0]))
+        boxes, confidences, _ = _candidates(scores, pyramid.rects)
+        return _faces(pixels, pyramid, *_best_boxes(boxes, confidences))
+
+    def detect_largest(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
+        """What `competing_faces` gives of the faces that `detect` finds, in less time.
+
+        Windows of a finer level are smaller. So coarse levels are searched first, until no finer
+        level can hold a face that competes with the largest one, or a better window that overlaps
+        such a face. Raises what `detect` raises.
+        """
+        pyramid = Pyramid.of(_base_level(pixels, _MMOD_WINDOW / smallest_face(pixels, min_face)))
+        finest = len(pyramid.rects)
+        finer = min(_FIRST_LEVEL, finest - 1)
+        found = Candidates.none()
+        while finer < finest:
+            found = found.joined(*self._search(pyramid, finer, finest))
+            finest = finer
+            found.suppress(finest, _OVERLAP_LEVELS, _SAME_FACE_OVERLAP)
+            finer = _next_finest(found, finest)
+        faces = found.kept & found.competing
+        return _faces(pixels, pyramid, found.boxes[faces], found.scores[faces])
+
+    def _search(self, pyramid: Pyramid, start: int, stop: int) -> Windows:
+        """The candidates of the levels from `start` to before `stop`."""
+        parts = [
+            self._search_column(pyramid, first, last)
+            for first, last in pyramid.columns(start, stop)
         ]
+        boxes, scores, levels = zip(*parts, strict=True)
+        return np.concatenate(boxes), np.concatenate(scores), np.concatenate(levels)
+
+    def _search_column(self, pyramid: Pyramid, start: int, stop: int) -> Windows:
+        """The candidates of levels that lie in one column of the pyramid."""
+        first, last = _cells_of(pyramid.rects[start:stop])
+        seen_first, seen_last = np.maximum(first - _HALO, 0), last + _HALO
+        left, top = (seen_first * _STRIDE).tolist()
+        right, bottom = (seen_last * _STRIDE + _ROWS_SEEN).tolist()
+        scores = self._scores(pyramid.picture(top, bottom, left, right))
+        (left, top), (right, bottom) = first - seen_first, last - seen_first + 1
+        found = _candidates(scores[top:bottom, left:right], pyramid.rects, first)
+        wanted = (found[2] >= start) & (found[2] < stop)
+        return found[0][wanted], found[1][wanted], found[2][wanted]
 
     def _scores(self, picture: Pixels) -> NDArray[np.float32]:
         """The network's scores (h, w), computed band by band so that memory stays bounded."""
@@ -84,62 +127,8 @@ class MmodDetector:
         return dlib_session("dlib-mmod", mmod_graph)
 
 
-def pyramid_layout(width: int, height: int) -> tuple[list[Rect], tuple[int, int]]:
-    """The place of each level in the picture of all levels, and that picture's size.
-
-    The levels run down the left side until one fits beside the one before, then up the right side.
-    Gives the rectangles, largest first, and (width, height).
-    """
-    sizes = [(width, height)]
-    while True:
-        level = int(sizes[-1][0] * _LEVEL_SCALE), int(sizes[-1][1] * _LEVEL_SCALE)
-        if level[0] == 0 or level[1] < _SMALLEST_LEVEL:
-            break
-        sizes.append(level)
-    down = _levels_on_the_left(sizes)
-    rects: list[Rect] = []
-    y = _PYRAMID_MARGIN
-    for level in sizes[:down]:
-        rects.append((_PYRAMID_MARGIN, y, *level))
-        y += level[1] + _LEVEL_GAP
-    bottom = y - _LEVEL_GAP
-    y = bottom
-    for level in sizes[down:]:
-        rect = (_PYRAMID_MARGIN + width - level[0], y - level[1], *level)
-        if _rectangles_intersect(rect, rects[0]):
-            break
-        rects.append(rect)
-        y -= level[1] + _LEVEL_GAP
-    return rects, (width + 2 * _PYRAMID_MARGIN, bottom + _PYRAMID_MARGIN)
-
-
-def _levels_on_the_left(sizes: list[tuple[int, int]]) -> int:
-    """How many levels run down the left side."""
-    width, height = sizes[0]
-    total = sum(level[1] + _LEVEL_GAP for level in sizes) - 2 * _LEVEL_GAP
-    reached, width_before = 0, 0
-    for index, level in enumerate(sizes):
-        if (
-            level[0] <= width - width_before - _LEVEL_GAP
-            and 2 * (reached - height) >= total - height
-        ):
-            return index
-        reached += level[1] + _LEVEL_GAP
-        width_before = level[0]
-    return len(sizes)
-
-
-def _rectangles_intersect(one: Rect, other: Rect) -> bool:
-    return (
-        one[0] < other[0] + other[2]
-        and other[0] < one[0] + one[2]
-        and one[1] < other[1] + other[3]
-        and other[1] < one[1] + one[3]
-    )
-
-
 def _base_level(pixels: Pixels, scale: float) -> Pixels:
-    """The base level, where a face of the smallest size is 80 pixels wide."""
+    """Level 0, where a face of the smallest size is 80 pixels wide."""
     import cv2
 
     check_size(pixels, scale, _MMOD_MOST_PIXELS, _MMOD_WINDOW)
@@ -151,66 +140,69 @@ def _base_level(pixels: Pixels, scale: float) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=smooth), np.uint8)
 
 
-def _pyramid_picture(base: Pixels, levels: list[Rect], size: tuple[int, int]) -> Pixels:
-    """The picture of all levels."""
-    picture = np.full((size[1], size[0], 3), _BACKGROUND, np.uint8)
-    level = base
-    for left, top, width, height in levels:
-        level = _resized_level(level, width, height)
-        picture[top : top + height, left : left + width] = level
-    return picture
+def _cells_of(rects: list[Rect]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and last window, (column, row) each, whose centre is in or near one of the levels."""
+    places = np.array(rects)
+    low = places[:, :2].min(axis=0) - _OUTSIDE
+    high = (places[:, :2] + places[:, 2:]).max(axis=0) + _OUTSIDE
+    first = np.maximum(low - _FIRST_CENTRE + _STRIDE - 1, 0) // _STRIDE
+    return first, (high - _FIRST_CENTRE) // _STRIDE
 
 
-def _resized_level(level: Pixels, width: int, height: int) -> Pixels:
-    """The level resized as dlib does it: bilinear, corner pixels mapped to corner pixels.
-
-    dlib keeps fractions of pixel values from level to level. Rounding them moves a confidence by
-    0.001 at most.
-    """
-    import cv2
-
-    before = np.array([level.shape[1], level.shape[0]])
-    after = np.array([width, height])
-    if (before == after).all():
-        return level
-    step = np.diag((before - 1) / np.maximum(after - 1, 1))
-    inverse = np.column_stack([step, np.zeros(2)])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    edge = cv2.BORDER_REPLICATE
-    smaller = cv2.warpAffine(level, inverse, (width, height), flags=flags, borderMode=edge)
-    return np.asarray(smaller, np.uint8)
+def _next_finest(found: Candidates, finest: int) -> int:
+    """The finest level of the next step; `finest` where nothing is left to search for."""
+    competing = found.competing
+    finer = finest - _LEVELS_PER_STEP
+    if competing.any():
+        smallest = int(found.levels[competing].max()) - _COMPETING_LEVELS
+        is_open = (found.open & competing).any()
+        finer = finer if is_open and smallest >= finest else min(smallest, finest)
+    return finer if finer >= _LAST_LEVELS else 0
 
 
 def _candidates(
-    scores: NDArray[np.float32], levels: list[Rect]
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Windows that score above 0, best first: boxes (N, 4) in the base level, and scores (N,)."""
+    scores: NDArray[np.float32], rects: list[Rect], corner: NDArray[np.intp] | None = None
+) -> Windows:
+    """Windows that score above 0, best first. `corner` is the (column, row) of the first score."""
     rows, columns = np.nonzero(scores > 0)
     best = np.argsort(-scores[rows, columns], kind="stable")
     rows, columns = rows[best], columns[best]
-    centres = np.stack([columns, rows], axis=1) * _STRIDE + _FIRST_CENTRE
-    rects = np.array(levels)
-    low, high = rects[:, :2], rects[:, :2] + rects[:, 2:] - 1
+    cells = np.stack([columns, rows], axis=1)
+    centres = (cells if corner is None else cells + corner) * _STRIDE + _FIRST_CENTRE
+    places = np.array(rects)
+    low, high = places[:, :2], places[:, :2] + places[:, 2:] - 1
     nearest = np.clip(centres[:, np.newaxis], low, high)
     level = np.argmin(np.linalg.norm(nearest - centres[:, np.newaxis], axis=2), axis=1)
     half = (_MMOD_WINDOW - 1) / 2
     corners = (centres - low[level])[:, np.newaxis] + np.array([[-half] * 2, [half] * 2])
-    grown = (1 / _LEVEL_SCALE) ** level[:, np.newaxis]
-    shift = _LEVEL_SHIFT / (1 / _LEVEL_SCALE - 1)
+    grown = (1 / LEVEL_SCALE) ** level[:, np.newaxis]
+    shift = _LEVEL_SHIFT / (1 / LEVEL_SCALE - 1)
     boxes = corners.reshape(-1, 4) * grown + shift * (grown - 1)
     # dlib rounds with lround of C, which rounds halves to the larger magnitude.
-    return np.copysign(np.floor(np.abs(boxes) + 0.5), boxes), scores[rows, columns]
+    rounded = np.copysign(np.floor(np.abs(boxes) + 0.5), boxes)
+    return rounded, scores[rows, columns], level
 
 
 def _best_boxes(
     boxes: NDArray[np.float64], scores: NDArray[np.float32]
-) -> list[tuple[NDArray[np.float64], float]]:
-    """The boxes that overlap no better one, best first."""
-    kept: list[tuple[NDArray[np.float64], float]] = []
-    for box, score in zip(boxes, scores, strict=True):
-        if not any(dlib_overlap(box, other) > _SAME_FACE_OVERLAP for other, _ in kept):
-            kept.append((box, float(score)))
-    return kept
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The boxes that overlap no better one, best first, and their scores."""
+    kept: list[int] = []
+    for index, box in enumerate(boxes):
+        if not (dlib_overlaps(box, boxes[kept]) > _SAME_FACE_OVERLAP).any():
+            kept.append(index)
+    return boxes[kept], scores[kept]
+
+
+def _faces(
+    pixels: Pixels, pyramid: Pyramid, boxes: NDArray[np.float64], scores: NDArray[np.float32]
+) -> list[Face]:
+    """Boxes in level 0 as faces of the photo."""
+    height, width = pyramid.levels[0].shape[:2]
+    scale = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2)
+    return [
+        Face(_in_photo(box, scale), float(score)) for box, score in zip(boxes, scores, strict=True)
+    ]
 
 
 def _in_photo(box: NDArray[np.float64], scale: NDArray[np.float64]) -> Box:

@@ -41,19 +41,23 @@ CHIPS_PER_BATCH = 32  # chips embedded at a time
 _Entry = tuple[str, StoredFace | Skipped]  # a photo's label, and its largest face
 
 
-def faces(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+def faces(
+    engine: Engine, photos: Iterable[PhotoLike], *, largest: bool = False
+) -> Iterator[Portrait | Skipped]:
     """The faces in each photo, in order; a photo that cannot be read is Skipped.
 
-    Two threads decode ahead, two photos each and no more, so memory stays bounded. The engine's
-    store, if there is one, keeps where the faces are. Raises CacheError for a file that is no
-    cache.
+    With `largest`, only the largest face of each photo and those that compete with it, see
+    `Engine.find_largest`. Two threads decode ahead, two photos each and no more, so memory stays
+    bounded. The engine's store, if there is one, keeps where the faces are. Raises CacheError for a
+    file that is no cache.
     """
     with _store_closed_after(engine):
         for photo in _read_ahead(photos, partial(_read_or_skip, engine)):
             if isinstance(photo, Skipped):
                 yield photo
             else:
-                yield _find_or_skip(engine, photo, keep=True)
+                find = engine.find_largest if largest else engine.find_faces
+                yield _find_or_skip(partial(find, keep=True), photo)
 
 
 def embed(engine: Engine, portraits: Iterable[Portrait]) -> Vectors:
@@ -136,7 +140,7 @@ def _entries(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[list[_Entr
 def _largest_faces(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[_LargestFace | Skipped]:
     """The largest face of each photo, from the store or by a search; or why there is none."""
     for read in _read_ahead(photos, partial(_look_up_or_read, engine)):
-        found = _find_or_skip(engine, read, keep=False) if isinstance(read, Photo) else read
+        found = _find_or_skip(engine.find_largest, read) if isinstance(read, Photo) else read
         yield _largest(found) if isinstance(found, Portrait) else found
 
 
@@ -193,9 +197,9 @@ def _as_gallery(engine: Engine, entries: Sequence[_Entry]) -> Gallery:
     return Gallery(subjects, unit_rows(vectors), space, warnings, tuple(skipped))
 
 
-def _find_or_skip(engine: Engine, photo: Photo, *, keep: bool) -> Portrait | Skipped:
+def _find_or_skip(find: Callable[[Photo], Portrait], photo: Photo) -> Portrait | Skipped:
     try:
-        return engine.find_faces(photo, keep=keep)
+        return find(photo)
     except OptionError as error:  # the smallest face is too small for this photo
         return Skipped(photo.label, "option", str(error))
 

@@ -40,7 +40,7 @@ def enrol_people(
     enrolled: list[Person] = []
     skipped: list[Skipped] = []
     for name, some in photos.items():
-        found = map(largest_face, faces(engine, some))
+        found = map(largest_face, faces(engine, some, largest=True))
         somebody = enrol_person(engine, name, found, portrait_side=portrait_side)
         skipped += somebody.gallery.skipped
         if somebody.gallery.subjects:

@@ -3,14 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.made_up import noise
-from helpers.places import SAMPLES
+from helpers.places import SAMPLES, shared_file
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.detection import mmod
-from facematch.detection.mmod import MmodDetector, pyramid_layout
+from facematch.detection import mmod, pyramid
+from facematch.detection.largest import competing_faces
+from facematch.detection.mmod import MmodDetector
+from facematch.detection.pyramid import Pyramid, pyramid_layout
 from facematch.errors import OptionError
 from facematch.photos.reading import read_photo
+from facematch.types import Pixels
 
 detector = MmodDetector()
 pytestmark = pytest.mark.searches_anew
@@ -27,7 +30,7 @@ def test_levels_lie_inside_the_picture_and_apart(width: int, height: int) -> Non
         assert top + down <= high - 11
     for index, one in enumerate(rects):
         for other in rects[:index]:
-            assert not mmod._rectangles_intersect(one, other)
+            assert not pyramid.rectangles_intersect(one, other)
 
 
 def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +85,47 @@ def test_too_small_a_least_face_is_refused_with_one_that_would_do() -> None:
 def test_building_a_detector_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mmod, "dlib_session", None)
     MmodDetector()
+
+
+def same_faces(pixels: Pixels, min_face: float | None = None) -> None:
+    """The search for the largest face gives what the search for all faces gives."""
+    expected = competing_faces(detector.detect(pixels, min_face=min_face))
+    found = detector.detect_largest(pixels, min_face=min_face)
+    assert [face.box for face in found] == [face.box for face in expected]
+    assert [face.confidence for face in found] == pytest.approx(
+        [face.confidence for face in expected], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", ["father.png", "daughter.png", "group.jpg"])
+def test_the_largest_face_is_that_of_the_full_search(name: str) -> None:
+    same_faces(read_photo(SAMPLES / name).pixels)
+
+
+@pytest.mark.slow
+def test_the_largest_face_of_every_photograph_is_that_of_the_full_search() -> None:
+    folder = shared_file("photos")
+    for photo in sorted(folder.rglob("*.*")):
+        if photo.suffix in (".jpg", ".jpeg", ".png"):
+            same_faces(read_photo(photo, min_side=2000).pixels)
+
+
+def test_the_search_for_the_largest_face_stops_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+    search = MmodDetector._search
+
+    def noted(self: MmodDetector, pyramid: Pyramid, start: int, stop: int) -> mmod.Windows:
+        searched.append(start)
+        return search(self, pyramid, start, stop)
+
+    monkeypatch.setattr(MmodDetector, "_search", noted)
+    assert len(detector.detect_largest(read_photo(SAMPLES / "father.png").pixels)) == 1
+    assert min(searched) >= 6
+    searched.clear()
+    assert detector.detect_largest(noise(200, 300)) == []
+    assert min(searched) == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (4, 4)])
+def test_the_smallest_photos_hold_no_largest_face(shape: tuple[int, int]) -> None:
+    assert detector.detect_largest(noise(*shape)) == []

@@ -18,6 +18,7 @@ from PIL import Image
 
 from facematch import FaceMatcher
 from facematch.enrolment.cache import FaceCache
+from facematch.enrolment.people import enrol_people
 from facematch.errors import (
     EmbeddingError,
 )
@@ -236,3 +237,17 @@ def test_photos_that_vanish_or_change_are_what_they_are_when_read(tmp_path: Path
     expected = own().gallery([Photo("x", noise(90, 90, 0)), Photo("y", noise(90, 90, 7))])
     assert (gallery.vectors == expected.vectors).all()
     assert cached.gallery([tmp_path / "2.png"]).vectors.shape == (1, 6)
+
+
+def test_what_a_cache_keeps_of_a_photo_is_complete(tmp_path: Path) -> None:
+    Image.fromarray(noise(90, 90)).save(tmp_path / "photo.png")
+    named = {"mum": [tmp_path / "photo.png"]}
+    mine = own((10, 10, 60, 60), (12, 12, 20, 20), cache=tmp_path / "faces.db")
+    engine = mine.engine
+    first, _ = enrol_people(engine, named)
+    assert [subject.faces_found for subject in first[0].gallery.subjects] == [1]
+    assert len(engine.find_faces(tmp_path / "photo.png").faces) == 2
+    assert len(engine.find_largest(tmp_path / "photo.png").faces) == 1
+    again, _ = enrol_people(engine, named)
+    np.testing.assert_array_equal(again[0].gallery.vectors, first[0].gallery.vectors)
+    assert engine.detector.calls == 1  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from facematch.detection.mmod import MmodDetector
     from facematch.types import Face, Pixels
 
-Key = tuple[bytes, tuple[int, ...], float | None]  # sha256, shape, smallest face
+# The method, the photo's sha256 and shape, the smallest face.
+Key = tuple[str, bytes, tuple[int, ...], float | None]
+Search = Callable[..., "list[Face]"]
 
 
 class Detections:
@@ -28,19 +30,24 @@ class Detections:
         """While `used`, MmodDetector searches no photo twice with the same options."""
         from facematch.detection.mmod import MmodDetector
 
-        search, known = MmodDetector.detect, self._known
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("detect", "detect_largest"):
+                search = self._kept_search(name, getattr(MmodDetector, name))
+                patch.setattr(MmodDetector, name, search)
+            yield
 
-        def detect(
+    def _kept_search(self, name: str, search: Search) -> Search:
+        known = self._known
+
+        def kept_search(
             detector: MmodDetector, pixels: Pixels, *, min_face: float | None = None
         ) -> list[Face]:
             if not self.used:
                 return search(detector, pixels, min_face=min_face)
             digest = hashlib.sha256(pixels.tobytes()).digest()
-            key = (digest, pixels.shape, min_face)
+            key = (name, digest, pixels.shape, min_face)
             if key not in known:
                 known[key] = tuple(search(detector, pixels, min_face=min_face))
             return list(known[key])
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(MmodDetector, "detect", detect)
-            yield
+        return kept_search
