@@ -112,6 +112,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Age:
+    """An estimated age in years; `error` is the standard deviation of the estimate."""
+
+    years: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
 class EngineNames:
     """The names of the parts that made a score."""
 
@@ -129,8 +137,9 @@ class Match:
     `likelihood_ratio` says how many times more often such a likeness is seen between parent and
     child than between strangers. The intervals are 95 % confidence intervals over other photos of
     the same people; that of the ratio covers other training families too. A score above
-    `neutral_score` speaks for kinship, one below it against. All but the cosine are None where no
-    resemblance model fits the embedder. None of them is a paternity test.
+    `neutral_score` speaks for kinship, one below it against. `ages` are those of both faces in the
+    photos, the parent's first. All but the cosine are None where no resemblance model fits the
+    embedder. None of them is a paternity test.
     """
 
     parent: Subject
@@ -143,6 +152,7 @@ class Match:
     neutral_score: float | None
     engine: EngineNames
     warnings: tuple[str, ...] = ()
+    ages: tuple[Age, Age] | None = None
 
 
 @dataclass(frozen=True, slots=True)

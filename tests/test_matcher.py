@@ -165,7 +165,7 @@ def test_json_holds_exactly_what_is_promised() -> None:
         "likelihood_ratio_interval", "neutral_score", "engine", "warnings", "support",
     ]  # fmt: skip
     for who in ("parent", "child"):
-        assert list(fields[who]) == ["photo", "box", "confidence", "faces_found"]
+        assert list(fields[who]) == ["photo", "box", "confidence", "faces_found", "age"]
     assert list(fields["engine"]) == ["detector", "embedder", "resemblance"]
 
 

@@ -13,8 +13,8 @@ from facematch.detection.quality import face_warnings, is_same_picture
 from facematch.engine import Engine
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.intervals import intervals, neutral_score
-from facematch.scoring.resemblance import mean_inverse
-from facematch.types import Chips, Match, PhotoLike, Portrait, Subject, Vectors
+from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
+from facematch.types import Age, Chips, Match, PhotoLike, Portrait, Subject, Vectors
 
 # Two faces with a lower score are not compared as to who they are. Of FIW's pairs of photos that
 # lie nearer than SAME_PERSON, 999 in 1,000 score over 99.
@@ -22,6 +22,11 @@ _ALIKE = 99.0
 ONE_PERSON = (
     "both faces look like one person to the program, as two young children and drawings often do: "
     "then the score says little"
+)
+_YOUNG = 10.0  # years: younger children look alike to the program, see docs/scores.md
+YOUNG_CHILDREN = (
+    "both faces look like young children, and those look alike to the program: an adult photo of "
+    "the parent says more"
 )
 
 
@@ -82,7 +87,7 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
     parent, child = vectors[:1], vectors[1:]
     model = engine.resemblance
     score = likelihood_ratio = neutral = None
-    of_score = of_ratio = None
+    of_score = of_ratio = ages = None
     warnings = list(pair.warnings)
     if model is not None:
         z = model.pair_z_scores(parent, child)
@@ -92,6 +97,9 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
         neutral = neutral_score(model)
         if score >= _ALIKE and _looks_like_one_person(engine, pair):
             warnings.append(ONE_PERSON)
+        ages = _ages(model, vectors)
+        if all(age.years < _YOUNG for age in ages):
+            warnings.append(YOUNG_CHILDREN)
     else:
         name = engine.embedder.name
         warnings.append(f"no resemblance model fits {name}: only the cosine is known")
@@ -106,7 +114,15 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
         neutral_score=neutral,
         engine=engine.names,
         warnings=tuple(dict.fromkeys(warnings)),  # one photo given twice warns once
+        ages=ages,
     )
+
+
+def _ages(model: ResemblanceModel, vectors: Vectors) -> tuple[Age, Age]:
+    """The estimated ages of the two faces."""
+    years, errors = model.ages(vectors)
+    one, other = (Age(float(age), float(error)) for age, error in zip(years, errors, strict=True))
+    return one, other
 
 
 def _looks_like_one_person(engine: Engine, pair: Pair) -> bool:

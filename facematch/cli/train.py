@@ -15,7 +15,13 @@ train = typer.Typer(
 )
 
 FiwFolder = Annotated[
-    Path, typer.Option(help="A folder with fiw-train.zip and fiw-train-relations.csv.")
+    Path,
+    typer.Option(
+        help="A folder with fiw-train.zip, fiw-train-relations.csv and fiw-train-ages.csv."
+    ),
+]
+StrangersPath = Annotated[
+    Path, typer.Option(help="Labelled pictures of strangers: UTKFace, a folder or a zip archive.")
 ]
 OutFolder = Annotated[Path, typer.Option(help="The folder to write to.")]
 HeldBackFile = Annotated[
@@ -28,12 +34,13 @@ SeedOption = Annotated[int, typer.Option(help="Another seed gives other random p
 @train.command("resemblance")
 def train_resemblance(
     data: FiwFolder,
+    strangers: StrangersPath,
     out: OutFolder,
     embedder: EmbedderOption = "kin",
     held_back: HeldBackFile = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Fit an embedder's resemblance model on Families In the Wild; takes some minutes.
+    """Fit an embedder's resemblance model on Families In the Wild; takes up to an hour.
 
     Writes the model, and a card with its figures on the families held back.
     """
@@ -46,9 +53,9 @@ def train_resemblance(
     chosen, families = load_embedder(embedder), _held_back_file(held_back)
     names = families.read_text(encoding="utf-8").split()
     if isinstance(chosen, FusedEmbedder):
-        model = train_fusion(data, chosen, names, seed=seed, report=_report)
+        model = train_fusion(data, chosen, names, strangers, seed=seed, report=_report)
     else:
-        model = fit(data, chosen, names, seed=seed, report=_report)
+        model = fit(data, chosen, names, strangers, seed=seed, report=_report)
     write_model(model, chosen, data, families, out, seed=seed)
     _print_catalogue_entry(out / f"{model.space}.npz")
 
@@ -62,8 +69,7 @@ def train_embedder(
     from facematch.weights.head import head_as_bytes
 
     names = _held_back_file(held_back).read_text(encoding="utf-8").split()
-    head, evidence, share = tune(data, names, seed=seed, report=_report)
-    content = head_as_bytes(head, evidence.as_arrays(share))
+    content = head_as_bytes(tune(data, names, seed=seed, report=_report))
     out.mkdir(parents=True, exist_ok=True)
     path = out / "kin-1-embedder.npz"
     path.write_bytes(content)

@@ -7,10 +7,9 @@ The vector of a face is the mean of the vectors of its chip and of the mirrored 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch.detection.alignment import dlib_frame
 from facematch.types import Chips, Frame, Vectors, unit_rows
@@ -37,13 +36,6 @@ class KinEmbedder:
         """150 pixels square, a quarter of the face's box added on each side."""
         return dlib_frame()
 
-    def evidence(self) -> dict[str, NDArray[Any]]:
-        """What cosines mean, as arrays (N,): the fields of `Evidence` in training/evidence.py.
-
-        And "share": the share of each group in the cohort that the evidence comes from.
-        """
-        return open_head(read_weights("kin-1"))[1]
-
     def embed(self, chips: Chips) -> Vectors:
         """One vector a chip. Shapes: (N, 150, 150, 3) uint8 RGB -> (N, 192) float32. N may be 0.
 
@@ -65,5 +57,4 @@ class KinEmbedder:
 
 
 def _kin_graph(archive: bytes) -> bytes:
-    head, _ = open_head(archive)
-    return tuned_graph(read_network(read_weights("dlib-resnet")), head)
+    return tuned_graph(read_network(read_weights("dlib-resnet")), open_head(archive))

@@ -111,17 +111,20 @@ Turns two embeddings of `{space}` into a mini-me score and a likelihood ratio.
 
 ## Made by
 
-    facematch train resemblance --embedder {embedder} --data DIR --out models --seed {seed}
+    facematch train resemblance --embedder {embedder} --data DIR --strangers utkface-half.zip \\
+        --out models --seed {seed}
 
 from Families In the Wild (Robinson et al. 2018), the training part: faces of public figures and
-their families, aligned at 112x112. DIR holds `fiw-train.zip` and `fiw-train-relations.csv`.
-{fitted} families took part; the {held_back} of `held-back.txt` did not, neither here nor in the
-training of the embedder. Everything below was measured on those. On another machine the arrays may
+their families, aligned at 112x112; and from half of UTKFace (Zhang et al. 2017): unrelated people
+from newborn to old, with age and population. DIR holds `fiw-train.zip`, `fiw-train-relations.csv`
+and `fiw-train-ages.csv`, which estimates age and population of each FIW face. {fitted} families
+took part; the {held_back} of `held-back.txt` did not, neither here nor in the training of the
+embedder. Everything below was measured on those. On another machine the arrays may
 differ by rounding, and then the sha256 differs too.
 
-FIW is research data, published for research; nobody it shows was asked about this use. The file
-holds no picture and no face's vector, only fitted statistics. Whoever uses it in a product must
-find out whether that is allowed.
+FIW and UTKFace are research data, published for research; nobody they show was asked about this
+use. The file holds no picture and no face's vector, only fitted statistics. Whoever uses it in a
+product must find out whether that is allowed.
 
 ## Measured on the families held back
 
@@ -148,24 +151,27 @@ is {figures.cllr_min:.3f}. 0 would be perfect, 1 is no information.
 
 ## For whom it is less fair
 
+Strangers of one population and of one age look more alike than others. So the mean z-score of
+strangers of the same strata is taken off: a stratum is a population and an age band, both estimated
+from the vector. The estimate serves the score only and is never printed about a person.
+
 FIW shows people of some populations rarely. Three groups were found among the training families
 without any label, by their faces alone. The cohort of a vector is the people of the groups near it,
 with a weight of {share:.1f}, and everyone with the rest. The table shows the families held back by
 the group that both photos are nearest to; group 1 is the largest in training. Strangers are sampled
-within the group, and the mean of uniform scores is 50:
+within the group, of any age, and the mean of uniform scores is 50:
 
 | group of both | kin | strangers | strangers' mean score | ROC AUC within |
 |---|---|---|---|---|
 {groups}
 
-Where the strangers' mean is above 50, a high score means less: people of populations that FIW shows
-rarely still look alike to the model, and it tells relatives among them from strangers less well.
+Where the strangers' mean is above 50, a high score means less.
 
 ## What it is not for
 
 It is no paternity test. With a ROC AUC of this size, many strangers look more alike than many
-parents and children do. The families are of public figures, known in a few countries. Ages at the
-time of the photos are not known and many children are adults, so accuracy by the child's age could
-not be measured. Pairs cut from one photograph share light and colours; the baseline "colours only"
+parents and children do. The families are of public figures, known in a few countries. Strangers
+here are of any population: against strangers of the parent's population the ROC AUC is lower, see
+docs/scores.md. Pairs cut from one photograph share light and colours; the baseline "colours only"
 shows how much that matters.
 """

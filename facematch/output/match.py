@@ -19,7 +19,7 @@ from facematch.scoring.wording import (
     shown_score,
     support,
 )
-from facematch.types import DIGITS, Match, Subject
+from facematch.types import DIGITS, Age, Match, Subject
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,8 +30,9 @@ UNDECIDED = "two photos leave it open: more photos of each make it surer (facema
 def match_fields(match: Match, prior: float | None = None) -> dict[str, Any]:
     """Fields for JSON; what is not known is None. With a prior, the posterior is in it."""
     fields = asdict(match)
-    for role in ("parent", "child"):
-        fields[role] = _subject_fields(getattr(match, role))
+    ages = fields.pop("ages") or (None, None)
+    for role, age in zip(("parent", "child"), ages, strict=True):
+        fields[role] = _subject_fields(getattr(match, role)) | {"age": age and _rounded_age(age)}
     for name, digits in (DIGITS | {"neutral_score": DIGITS["score"]}).items():
         fields[name] = None if fields[name] is None else round(fields[name], digits)
     for name in ("score", "likelihood_ratio"):
@@ -79,8 +80,8 @@ def table(match: Match, prior: float | None = None) -> Table:
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value, help_line in (
-        ("parent", escape(match.parent.photo), _face_words(match.parent)),
-        ("child", escape(match.child.photo), _face_words(match.child)),
+        ("parent", escape(match.parent.photo), _face_words(match.parent, match.ages, 0)),
+        ("child", escape(match.child.photo), _face_words(match.child, match.ages, 1)),
         ("mini-me score", *_score_lines(match)),
         ("likelihood ratio", *_ratio_lines(match)),
         *_posterior_lines(match, prior),
@@ -91,12 +92,16 @@ def table(match: Match, prior: float | None = None) -> Table:
     return grid
 
 
-def _face_words(subject: Subject) -> str:
+def _face_words(subject: Subject, ages: tuple[Age, Age] | None, which: int) -> str:
     left, top, width, height = left_top_width_height(subject.box)
-    return (
+    words = (
         f"face {subject.face} of {subject.faces_found}, {width:.0f}x{height:.0f} pixels "
         f"at {left:.0f}, {top:.0f}, confidence {subject.confidence:.2f}"
     )
+    if ages is None:
+        return words
+    age = ages[which]
+    return f"{words}, looks {age.years:.0f} years old (give or take {age.error:.0f})"
 
 
 def _score_lines(match: Match) -> tuple[str, str]:
@@ -127,6 +132,10 @@ def _posterior_lines(match: Match, prior: float | None) -> list[tuple[str, str, 
         return []
     chance = posterior(match.likelihood_ratio, prior)
     return [("chance of kinship", f"{chance:.1%}", f"if it was {prior:.1%} before the photos")]
+
+
+def _rounded_age(age: dict[str, float]) -> dict[str, float]:
+    return {name: round(years, 1) for name, years in age.items()}
 
 
 def _subject_fields(subject: Subject) -> dict[str, Any]:

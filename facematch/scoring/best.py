@@ -139,9 +139,10 @@ class _CosineBlock:
 class _ByScore:
     """Children whose parents are ranked by the score, then by the cosine.
 
-    A z-score is an affine function of the cosine of comparable vectors: with `slope` 1 / (2 s) and
+    A z-score is an affine function of the cosine of comparable vectors. With `slope` 1 / (2 s) and
     `offset` m / (2 s) of either side, m and s being mean and standard deviation of its cosines
-    with the cohort, z = (slope of parent + slope of child) * cosine - both offsets.
+    with the cohort, it is (slope of parent + slope of child) * cosine - both offsets, then less the
+    inner product of the strata, divided by both spreads.
     """
 
     values, ranks = ("score", "cosine", "likelihood_ratio", "z"), 2
@@ -152,6 +153,7 @@ class _ByScore:
         self.children = self.side.vectors.astype(np.float32)
         self.slope = 0.5 / self.side.deviation
         self.offset = self.side.mean * self.slope
+        self.strata = self.side.strata.astype(np.float32)
 
     def block(self, parents: Vectors, counts: Counts) -> _ScoreBlock:
         """Some parents against them."""
@@ -167,25 +169,35 @@ class _ScoreBlock:
         self.parents = self._side.vectors.astype(np.float32)
         slope = 0.5 / self._side.deviation
         offset = self._side.mean * slope
-        # Rounding of the cosine and of its product with the slopes, then of the offsets.
-        self._margin = (slope.max(initial=0) + by.slope) * _rounding(self.parents) + (
-            np.abs(offset).max(initial=0) + np.abs(by.offset)
-        ) * 2.0**-20
+        narrow = (1 / self._side.spread).max(initial=0) / by.side.spread
+        # Rounding of the cosine and of its product with the slopes, then of all that is taken off.
+        taken_off = np.abs(offset).max(initial=0) + np.abs(by.offset)
+        taken_off += np.abs(self._side.strata).max(initial=0)
+        self._margin = narrow * (
+            (slope.max(initial=0) + by.slope) * _rounding(self.parents) + taken_off * 2.0**-19
+        )
         self._slope, self._offset = slope.astype(np.float32), offset.astype(np.float32)
-        self._child_slope = by.slope.astype(np.float32)
+        self._strata = self._side.strata.astype(np.float32)
+        self._spread = self._side.spread.astype(np.float32)
+        self._child_slope, self._child_offset = (
+            each.astype(np.float32)[:, np.newaxis] for each in (by.slope, by.offset)
+        )
+        self._child_spread = by.side.spread.astype(np.float32)[:, np.newaxis]
         self._photos, self._group = np.unique(counts, return_inverse=True)
 
     def approximate(self, rows: slice, columns: slice, cosines: Scores) -> Scores:
-        z = cosines * (self._child_slope[rows, np.newaxis] + self._slope[columns])
-        z -= self._offset[columns]
-        return z  # without the offset of the child, which is part of the limits
+        z = cosines * (self._child_slope[rows] + self._slope[columns])
+        z -= self._offset[columns] + self._child_offset[rows]
+        z -= self._by.strata[rows] @ self._strata[columns].T
+        z /= self._spread[columns] * self._child_spread[rows]
+        return z
 
     def limits(self, rows: slice, columns: slice, least: NDArray[np.float32]) -> Scores:
         by = self._by
         # The correction for averaging depends on the photos of both: a limit for each number.
         inverse = mean_inverse(self._photos, by.counts[rows, np.newaxis])
         z = by.model.undo_correction(by.model.least_z_score(least)[:, np.newaxis], inverse)
-        z += (by.offset - self._margin)[rows, np.newaxis]
+        z -= self._margin[rows, np.newaxis]
         limits = z.astype(np.float32)
         return limits if len(self._photos) == 1 else limits[:, self._group[columns]]
 

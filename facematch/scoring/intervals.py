@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 
 # Standard deviation of two people's z-score from photo to photo, on the families the models were
 # fitted on; `benchmarks/eval_family.py` prints it.
-PHOTO_SPREAD = 0.694
+PHOTO_SPREAD = 0.752
 _NORMAL_95 = 1.959964  # a normal value lies so many standard deviations from its mean, or nearer
 
 

@@ -24,8 +24,8 @@ Resamples = NDArray[np.float64]  # (B,) a value for each resample
 RESAMPLES = 400  # bootstrap resamples: a share of them has a standard error of 2 in 100
 
 # Of z-scores, on the families the models were fitted on; `benchmarks/eval_family.py` prints them.
-PARENTS_APART = 0.357  # variance of the difference between the z-scores of two parents
-COUPLE_SPREAD = 0.894  # standard deviation of a couple's mean z-score, in that of one parent
+PARENTS_APART = 0.339  # variance of the difference between the z-scores of two parents
+COUPLE_SPREAD = 0.817  # standard deviation of a couple's mean z-score, in that of one parent
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ cosines of this child with people in the parent's role, and of this parent with 
 child's role. The mean of both z-scores is the pair's z-score, as in the symmetric score
 normalisation of speaker verification (Kenny 2010). Only the mean and the covariance of a cohort are
 kept. The cohort of a vector is a mixture of everyone and of the groups of families near it: against
-everyone, all strangers of a population that is rare in the data are alike.
-`training/resemblance.py` fits all of it.
+everyone, all strangers of a population that is rare in the data are alike. Last, the mean z-score
+of strangers of the two strata (see strata.py) is taken off, and the rest divided by their standard
+deviation: without this, two babies would always look alike. `training/resemblance.py` fits all of
+it.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
@@ -22,12 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ResemblanceError
+from facematch.scoring.strata import AGE_BANDS, STAGES, estimated_age, probabilities, strata
 from facematch.types import Scores, Vectors, unit_rows_in_full
 from facematch.weights.arrays import read_arrays
 from facematch.weights.catalogue import RESEMBLANCE
 from facematch.weights.files import read_weights
 
-KIND = "whitened-cosine-3"  # a model of another kind needs other code than this
+KIND = "whitened-cosine-4"  # a model of another kind needs other code than this
 
 Array = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -36,6 +39,8 @@ Counts = NDArray[np.int64]
 @dataclass(frozen=True, slots=True, eq=False)
 class ResemblanceModel:
     """The fitted arrays; D dimensions of the embedder, K kept, Q knots, F families, G groups.
+
+    P populations and A age bands give S strata, 4 for each population.
 
     `families` (F,) names the families of the training data: no figure measured on them is valid.
 
@@ -47,6 +52,12 @@ class ResemblanceModel:
     `child_group_means` (G, K) and `parent_group_covariances`, `child_group_covariances` (G, K, K)
     describe the groups' people in each role. `group_share` (1,) is the weight of the groups against
     everyone, 0 to 1. All of these are over many families: no person's vector is stored.
+
+    `population_axes` (P, K) with `population_offsets` (P,), and `age_axes` (A, K) with
+    `age_offsets` (A,), are multinomial logistic regressions on a comparable vector. Row s, column t
+    of `stratum_means` (S, S) is the mean z-score of strangers of which the one in the parent's role
+    belongs to stratum s and the other to t. `stratum_deviations` (S,) are the logarithms of each
+    side's share in the standard deviation.
 
     A z-score becomes a mini-me score by linear interpolation between the knots `distances` (Q,)
     and `scores` (Q,). `log_ratio` (4,) holds slope, intercept, minimum and maximum of the natural
@@ -74,6 +85,12 @@ class ResemblanceModel:
     parent_group_covariances: Array
     child_group_means: Array
     child_group_covariances: Array
+    population_axes: Array
+    population_offsets: Array
+    age_axes: Array
+    age_offsets: Array
+    stratum_means: Array
+    stratum_deviations: Array
     distances: Array
     scores: Array
     log_ratio: Array
@@ -175,7 +192,9 @@ class ResemblanceModel:
     def z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """Each pair's cosine, standardised by both cohorts: (P, D), (C, D) -> (P, C)."""
         rows, columns = self._both_sides(parents, children)
-        return _standardised(rows.vectors @ columns.vectors.T, rows[:, np.newaxis], columns)
+        cosines = rows.vectors @ columns.vectors.T
+        expected = rows.strata @ columns.strata.T
+        return _standardised(cosines, expected, rows[:, np.newaxis], columns)
 
     def pair_z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """As `z_scores`, for parent i and child i only: (N, D), (N, D) -> (N,)."""
@@ -190,12 +209,12 @@ class ResemblanceModel:
 
         The shares are continuous, so that near vectors have near scores.
         """
-        return self._memberships(self._comparable(vectors))
+        return probabilities(self._comparable(vectors), self.group_axes, self.group_offsets)
 
-    def _memberships(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        logs = vectors @ self.group_axes.T + self.group_offsets
-        odds = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    def ages(self, vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The estimated age of each face and its standard error, in years: (N, D) -> (N,) twice."""
+        rows = self._comparable(vectors)
+        return estimated_age(probabilities(rows, self.age_axes, self.age_offsets))
 
     def parents(self, vectors: Vectors) -> Side:
         """Vectors (N, D) of people in the parent's role, with their cohort of children."""
@@ -203,7 +222,8 @@ class ResemblanceModel:
             self.child_mean, self.child_covariance,
             self.child_group_means, self.child_group_covariances,
         )  # fmt: skip
-        return self._side(self._comparable(vectors), *cohort)
+        side = self._side(self._comparable(vectors), *cohort)
+        return replace(side, strata=side.strata @ self.stratum_means)
 
     def children(self, vectors: Vectors) -> Side:
         """Vectors (N, D) of people in the child's role, with their cohort of parents."""
@@ -218,7 +238,13 @@ class ResemblanceModel:
 
     def _side(self, vectors: NDArray[np.float64], *cohort: Array) -> Side:
         mixed = _mixed(self.group_share.astype(np.float64), *cohort)
-        return Side(vectors, *_cohort(vectors, self._memberships(vectors), *mixed))
+        groups = probabilities(vectors, self.group_axes, self.group_offsets)
+        of_strata = strata(
+            probabilities(vectors, self.population_axes, self.population_offsets),
+            probabilities(vectors, self.age_axes, self.age_offsets),
+        )
+        spread = np.exp(of_strata @ self.stratum_deviations)
+        return Side(vectors, *_cohort(vectors, groups, *mixed), of_strata, spread)
 
     def _comparable(self, vectors: Vectors) -> NDArray[np.float64]:
         dimensions = len(self.mean)
@@ -234,22 +260,28 @@ class ResemblanceModel:
 class Side:
     """Comparable unit vectors (N, K), and mean and deviation (N,) of their cosines with the cohort.
 
-    `deviation` is the standard deviation.
+    `deviation` is the standard deviation. The inner product of the `strata` (N, S) of a parent and
+    of a child is the mean z-score of strangers like them: those of a child are probabilities, those
+    of a parent the mean for each stratum of the child. `spread` (N,) is the share of the side in
+    the standard deviation of those z-scores.
     """
 
     vectors: NDArray[np.float64]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
+    strata: NDArray[np.float64]
+    spread: NDArray[np.float64]
 
     def __getitem__(self, rows: Any) -> Side:
         """Some of the rows, or all in another shape."""
-        return Side(self.vectors[rows], self.mean[rows], self.deviation[rows])
+        return Side(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def pair_z_scores(parents: Side, children: Side) -> NDArray[np.float64]:
     """The z-score of parent i and child i, (N,)."""
     cosines = np.einsum("nk,nk->n", parents.vectors, children.vectors)
-    return _standardised(cosines, parents, children)
+    expected = np.einsum("ns,ns->n", parents.strata, children.strata)
+    return _standardised(cosines, expected, parents, children)
 
 
 def mean_inverse(parents: Counts | int, children: Counts | int) -> NDArray[np.float64]:
@@ -302,12 +334,17 @@ def model_for(space: str) -> ResemblanceModel | None:
 
 
 def _standardised(
-    cosines: NDArray[np.float64], parents: Side, children: Side
+    cosines: NDArray[np.float64], expected: NDArray[np.float64], parents: Side, children: Side
 ) -> NDArray[np.float64]:
-    """The mean of the z-scores against both cohorts, of the shape of the cosines."""
+    """The z-scores, of the shape of the cosines.
+
+    They are the mean of those against both cohorts, standardised by what is `expected` of
+    strangers of these strata.
+    """
     by_child = (cosines - children.mean) / children.deviation
     by_parent = (cosines - parents.mean) / parents.deviation
-    return np.asarray((by_child + by_parent) / 2)
+    z = (by_child + by_parent) / 2
+    return np.asarray((z - expected) / (parents.spread * children.spread))
 
 
 def _mixed(
@@ -346,14 +383,19 @@ def _cohort(
 
 def _check(model: ResemblanceModel) -> None:
     dimensions, kept, knots = model.mean.size, model.parent_mean.size, model.distances.size
-    groups = model.group_offsets.size
+    groups, populations = model.group_offsets.size, model.population_offsets.size
+    bands, classes = len(AGE_BANDS), STAGES * populations
     shapes = {
         "mean": (dimensions,), "transform": (dimensions, kept), "parent_mean": (kept,),
         "parent_covariance": (kept, kept), "child_mean": (kept,),
         "child_covariance": (kept, kept), "group_axes": (groups, kept),
         "group_offsets": (groups,), "group_share": (1,), "parent_group_means": (groups, kept),
         "parent_group_covariances": (groups, kept, kept), "child_group_means": (groups, kept),
-        "child_group_covariances": (groups, kept, kept), "distances": (knots,), "scores": (knots,),
+        "child_group_covariances": (groups, kept, kept),
+        "population_axes": (populations, kept), "population_offsets": (populations,),
+        "age_axes": (bands, kept), "age_offsets": (bands,),
+        "stratum_means": (classes, classes), "stratum_deviations": (classes,),
+        "distances": (knots,), "scores": (knots,),
         "log_ratio": (4,), "log_ratio_draws": (len(model.log_ratio_draws), 2),
         "averaging": (4,),
     }  # fmt: skip
@@ -365,6 +407,8 @@ def _check(model: ResemblanceModel) -> None:
         raise ResemblanceError("a model whose families are not names")
     if not dimensions or not kept:
         raise ResemblanceError("a model without dimensions")
+    if not populations:
+        raise ResemblanceError("a model without populations")
     if not groups or not 0 <= model.group_share[0] <= 1:
         raise ResemblanceError("a model without groups, or whose group_share is not 0 to 1")
     rising = all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,11 +25,14 @@ def calibrate(
     model: ResemblanceModel,
     families: NDArray[np.str_],
     evidence: Evidence,
+    strangers: Floats,
     rng: np.random.Generator,
 ) -> ResemblanceModel:
     """The model with the scores and likelihood ratios that the evidence gives.
 
-    `families` (F,) are the names of the training families. Raises FacematchError for evidence of
+    `families` (F,) are the names of the training families. Scores are the ranks among strangers:
+    those of the evidence and, with the same weight, those whose z-scores are `strangers` (M,),
+    which may be none. Raises FacematchError for evidence of
     too few families.
     """
     single = evidence.of_single_photos()
@@ -40,7 +44,7 @@ def calibrate(
     return replace(
         model,
         families=families,
-        distances=_f32(np.quantile(z[~are_kin], KNOTS / 100)),
+        distances=_f32(_weighted_quantiles((z[~are_kin], strangers), KNOTS / 100)),
         log_ratio=_f32(np.array([slope, intercept, least, greatest])),
         log_ratio_draws=_f32(_log_ratio_resamples(single, rng)),
         averaging=_f32(_averaging_effect(evidence)),
@@ -61,6 +65,16 @@ def log_ratio(
     share = counts[are_kin].sum() / counts.sum()
     prior = np.log(share / (1 - share))
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0] - prior)
+
+
+def _weighted_quantiles(samples: Sequence[Floats], at: Floats) -> Floats:
+    """The quantiles of a mixture to which each sample that is not empty contributes alike."""
+    filled = [sample for sample in samples if len(sample)]
+    values = np.concatenate(filled)
+    weights = np.concatenate([np.full(len(sample), 1 / len(sample)) for sample in filled])
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order]) - weights[order] / 2
+    return np.asarray(np.interp(at * len(filled), below, values[order]))
 
 
 def _averaging_effect(evidence: Evidence) -> Floats:

@@ -11,6 +11,7 @@ from facematch.evaluation.kin import Kin
 from facematch.scoring.resemblance import ResemblanceModel, comparable
 from facematch.training.calibration import KNOTS
 from facematch.training.groups import find_groups, group_statistics
+from facematch.training.strata import unfitted_strata
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +26,8 @@ def cohort_model(
 ) -> ResemblanceModel:
     """A model that gives z-scores and is not calibrated yet.
 
-    Its cohort is everyone; the groups are found in these families, and have a share of 0.
+    Its cohort is everyone; the groups are found in these families, and have a share of 0. Its
+    strata change nothing.
     `comparison` is what `kin_map` gives; without it vectors are comparable as they are.
     """
     dimensions = kin.vectors.shape[1]
@@ -55,6 +57,7 @@ def cohort_model(
         parent_group_covariances=_f32(parents[1]),
         child_group_means=_f32(children[0]),
         child_group_covariances=_f32(children[1]),
+        **unfitted_strata(rows.shape[1]),
         distances=_f32(_UNFITTED_KNOTS),
         scores=_f32(KNOTS),
         log_ratio=_f32(_UNFITTED_RATIO),

@@ -15,7 +15,7 @@ from facematch.evaluation.fiw import read_families
 from facematch.evaluation.fiw_faces import ARCHIVE, open_faces
 from facematch.evaluation.kin import Indices, Kin
 from facematch.training.augmentation import augment
-from facematch.types import Photo
+from facematch.types import Chips, Photo
 from facematch.weights.dlib_format import read_network
 from facematch.weights.files import read_weights
 from facematch.weights.onnx_graphs import FROZEN_BLOCKS, trunk_graph
@@ -54,6 +54,22 @@ def read_faces(
     names, kin, _ = read_families(data, held_back)
     maps = _frozen_maps(open_faces(data / ARCHIVE, names), len(names), rng, report)
     return Faces(np.array(names), kin, maps)
+
+
+def frozen_maps_of_chips(chips: Chips) -> Maps:
+    """What the frozen blocks give for N chips and their mirror images.
+
+    Shapes: (N, 150, 150, 3) -> (2, N, 128, 8, 8).
+    """
+    network = session(trunk_graph(read_network(read_weights("dlib-resnet")), FROZEN_BLOCKS))
+    versions = []
+    for each in (chips, chips[:, :, ::-1]):
+        parts = [
+            network.run(None, {"chips": np.ascontiguousarray(each[at : at + _TRUNK_BATCH])})[0]
+            for at in range(0, len(each), _TRUNK_BATCH)
+        ]
+        versions.append(np.concatenate(parts).astype(np.float16))
+    return np.stack(versions)
 
 
 def _frozen_maps(

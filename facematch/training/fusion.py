@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 from facematch.embedding.fused import FusedEmbedder, concatenated
 from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
-from facematch.evaluation.fiw import PARENT_CHILD, embed_families
+from facematch.evaluation.fiw import PARENT_CHILD
 from facematch.evaluation.kin import Indices, Kin
 from facematch.runtime.extras import require
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.training.cohort import cohort_model
 from facematch.training.embedder import tuned_on_the_rest
-from facematch.training.evidence import LeftOut, choose_group_share, leave_out
-from facematch.training.faces import Faces, read_faces
+from facematch.training.evidence import LeftOut, leave_out
+from facematch.training.faces import Faces, frozen_maps_of_chips, read_faces
 from facematch.training.kin_map import kin_map
-from facematch.training.resemblance import fit_calibration
+from facematch.training.labels import TrainingData, read_training_data
+from facematch.training.resemblance import fit_tuned, split_labelled
+from facematch.training.strata import LabelledFaces
 from facematch.types import Vectors, unit_rows_in_full
 
 # Of the maps of the other embedders. With MobileFaceNet, the fused ROC AUC on families left out is
@@ -108,13 +110,15 @@ def train_fusion(
     data: Path,
     embedder: FusedEmbedder,
     held_back: Collection[str],
+    strangers: Path,
     *,
     seed: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> ResemblanceModel:
     """The model fitted on `data` (see fiw.py) without the families held back.
 
-    It tunes heads as `train_embedder` does, and takes as long. Raises FacematchError where the data
+    `strangers` are labelled pictures, see labels.py. It tunes heads as `train_embedder` does, and
+    takes as long. Raises FacematchError where the data
     cannot be read, or where the fused embedders are not kin and others; MissingExtraError without
     torch.
     """
@@ -123,40 +127,62 @@ def train_fusion(
     if not isinstance(first, KinEmbedder) or any(isinstance(each, KinEmbedder) for each in others):
         raise FacematchError(f"{embedder.name}: name kin first, and then the others, once each")
     rng = np.random.default_rng(seed)
-    everyone, families = embed_families(data, embedder, held_back, report)
-    everyone = everyone.of_relations(PARENT_CHILD)
+    found = read_training_data(data, embedder, held_back, strangers, report)
     sizes = [
         each.embed(np.empty((0, *each.frame.shape), np.uint8)).shape[1] for each in embedder.parts
     ]
     faces = read_faces(data, held_back, rng, report)
-    folds = list(_fusion_folds(faces, everyone.vectors, sizes, rng))
+    pairs = np.random.default_rng(seed)  # of its own, so that the same heads give the same pairs
+    folds = list(_fusion_folds(faces, found, sizes, (rng, pairs)))
     weights = fit_weights(folds)
     shares = zip(weights, embedder.parts, strict=True)
     report("weights: " + ", ".join(f"{weight:.2f} {part.name}" for weight, part in shares))
-    found = choose_group_share([fold.with_weights(weights) for fold in folds], report)
-    names = families[np.unique(everyone.family[everyone.person])]
-    comparison = fit_comparisons(everyone, sizes).comparison(weights)
-    return fit_calibration(everyone, embedder.space, names, found, rng, comparison)
+    everyone = found.kin.of_relations(PARENT_CHILD)
+    return fit_tuned(
+        everyone, (found.labelled, found.others), embedder.space, found.names,
+        [fold.with_weights(weights) for fold in folds], pairs, report,
+        fit_comparisons(everyone, sizes).comparison(weights),
+    )  # fmt: skip
 
 
 def _fusion_folds(
-    faces: Faces, vectors: Vectors, sizes: Sequence[int], rng: np.random.Generator
+    faces: Faces,
+    data: TrainingData,
+    sizes: Sequence[int],
+    rngs: tuple[np.random.Generator, np.random.Generator],
 ) -> Iterator[Fold]:
-    """Folds in which a head tuned for the fold replaces `kin`, whose vectors come first."""
-    others = _split_embedders(vectors, sizes)[1:]
-    for kin, rest, part in tuned_on_the_rest(faces, rng):
-        fused = replace(kin, vectors=concatenated([kin.vectors, *others]))
-        yield fit_fold(fused, rest, part, sizes, rng)
+    """Folds in which a head tuned for the fold replaces `kin`, whose vectors come first.
+
+    `rngs` are for tuning and for sampling pairs.
+    """
+    rng, pairs = rngs
+    of_families, of_others = (
+        _split_embedders(each.vectors, sizes)[1:] for each in (data.kin, data.others)
+    )
+    maps = frozen_maps_of_chips(data.pictures.chips)
+    for fold, (kin, vectors, rest, part) in enumerate(tuned_on_the_rest(faces, maps, rng)):
+        fused = replace(kin, vectors=concatenated([kin.vectors, *of_families]))
+        labelled = replace(data.labelled, vectors=fused.vectors)
+        others = replace(data.others, vectors=concatenated([vectors, *of_others]))
+        yield fit_fold(fused, (rest, part), sizes, split_labelled(labelled, others, fold), pairs)
 
 
 def fit_fold(
-    kin: Kin, rest: Indices, part: Indices, sizes: Sequence[int], rng: np.random.Generator
+    kin: Kin,
+    families: tuple[Indices, Indices],
+    sizes: Sequence[int],
+    labelled: tuple[LabelledFaces, LabelledFaces, LabelledFaces],
+    rng: np.random.Generator,
 ) -> Fold:
-    """What one part of the families gives, and sampled pairs of the other."""
+    """What one part of the families gives, and sampled pairs of the other.
+
+    `labelled` is what `split_labelled` gives.
+    """
+    rest, part = families
     fitted = kin.of_families(rest)
     comparisons = fit_comparisons(fitted, sizes)
     even = cohort_model(fitted, "", comparisons.comparison(np.ones(len(sizes))))
-    return Fold(fitted, comparisons, leave_out(even, kin, part, rng))
+    return Fold(fitted, comparisons, leave_out(even, kin, part, labelled, rng))
 
 
 def fit_weights(folds: Sequence[Fold]) -> Floats:

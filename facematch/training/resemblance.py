@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 
 from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
-from facematch.evaluation.fiw import PARENT_CHILD, embed_families
+from facematch.evaluation.fiw import PARENT_CHILD
 from facematch.evaluation.kin import Kin, Pairs, folds, sample_pairs
 from facematch.evaluation.metrics import auc
+from facematch.runtime.extras import require
 from facematch.scoring.resemblance import ResemblanceModel, comparable
 from facematch.training.calibration import calibrate
 from facematch.training.cohort import cohort_model
+from facematch.training.embedder import tuned_on_the_rest
 from facematch.training.evidence import (
     PAIRS_PER_RELATION,
     Evidence,
@@ -24,13 +27,17 @@ from facematch.training.evidence import (
     leave_out,
     with_group_share,
 )
+from facematch.training.faces import frozen_maps_of_chips, read_faces
 from facematch.training.kin_map import kin_map
+from facematch.training.labels import read_training_data
+from facematch.training.strata import LabelledFaces, fit_strata
 from facematch.types import Embedder
 
 Floats = NDArray[np.float64]
 
 SHRINKAGES = (0.1, 0.3, 0.6, 0.9)
 _MODEL_FOLDS = 5
+STRANGER_FOLDS = 3
 _FEWEST_FAMILIES = 4 * _MODEL_FOLDS  # every fold needs some strangers
 
 
@@ -38,25 +45,38 @@ def train_resemblance(
     data: Path,
     embedder: Embedder,
     held_back: Collection[str],
+    strangers: Path,
     *,
     seed: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> ResemblanceModel:
     """The model fitted on `data` (see fiw.py) without the families held back.
 
-    Raises FacematchError where the data cannot be read or has too few families.
+    `strangers` is UTKFace, or other pictures with such names. For `kin`, heads are tuned as in
+    embedder.py, each on some of the families: to the head itself, which was tuned on all of them,
+    their relatives are more alike than others. Raises FacematchError where the data cannot be read
+    or has too few families; MissingExtraError for `kin` without torch.
     """
-    kin, families = embed_families(data, embedder, held_back, report)
-    names = families[np.unique(kin.family[kin.person])]
+    found = read_training_data(data, embedder, held_back, strangers, report)
+    faces = found.labelled, found.others
     rng = np.random.default_rng(seed)
-    if isinstance(embedder, KinEmbedder):
-        evidence = Evidence.from_arrays(embedder.evidence())
-        return fit_calibration(kin, embedder.space, names, evidence, rng)
-    return fit_resemblance(kin, embedder.space, names, rng, report=report)
+    if not isinstance(embedder, KinEmbedder):
+        return fit_resemblance(found.kin, faces, embedder.space, found.names, rng, report=report)
+    require("torch", "PyTorch", "train", "tuning").manual_seed(seed)
+    to_tune = read_faces(data, held_back, rng, report)
+    maps = frozen_maps_of_chips(found.pictures.chips)
+    pairs = np.random.default_rng(seed)  # of its own, so that the same heads give the same pairs
+    parts: list[LeftOut] = []
+    for kin, vectors, rest, part in tuned_on_the_rest(to_tune, maps, rng):
+        every = replace(faces[0], vectors=kin.vectors), replace(faces[1], vectors=vectors)
+        model = cohort_model(kin.of_families(rest), "")
+        parts.append(leave_out(model, kin, part, split_labelled(*every, len(parts)), pairs))
+    return fit_tuned(found.kin, faces, embedder.space, found.names, parts, pairs, report)
 
 
 def fit_resemblance(
     kin: Kin,
+    labelled: tuple[LabelledFaces, LabelledFaces],
     space: str,
     names: NDArray[np.str_],
     rng: np.random.Generator,
@@ -65,35 +85,51 @@ def fit_resemblance(
 ) -> ResemblanceModel:
     """The model of an embedder that was not tuned on these families; `names` are theirs.
 
-    It fits a map too, with the shrinkage that cross-validation chooses. Raises FacematchError for
-    fewer than 20 families.
+    `labelled` are the faces of `kin` in their order, and those of strangers. It fits a map too,
+    with the shrinkage that cross-validation chooses. Raises FacematchError for fewer than 20
+    families.
     """
     kin = kin.of_relations(PARENT_CHILD)
     families = len(np.unique(kin.family[kin.person]))
     if families < _FEWEST_FAMILIES:
         raise FacematchError(f"{families} families to fit; at least {_FEWEST_FAMILIES} are needed")
     shrinkage = _best_shrinkage(kin, rng)
-    evidence, share = choose_group_share(_leave_out_each_fold(kin, shrinkage, rng), report)
-    model = with_group_share(cohort_model(kin, space, kin_map(kin, shrinkage)), share)
-    return calibrate(model, names, evidence, rng)
+    parts = _leave_out_each_fold(kin, labelled, shrinkage, rng)
+    comparison = kin_map(kin, shrinkage)
+    return fit_tuned(kin, labelled, space, names, parts, rng, report, comparison)
 
 
-def fit_calibration(
+def fit_tuned(
     kin: Kin,
+    labelled: tuple[LabelledFaces, LabelledFaces],
     space: str,
     names: NDArray[np.str_],
-    found: tuple[Evidence, float],
+    parts: Sequence[LeftOut],
     rng: np.random.Generator,
+    report: Callable[[str], None] = lambda _: None,
     comparison: tuple[Floats, Floats] | None = None,
 ) -> ResemblanceModel:
-    """The model of an embedder that was tuned on these families.
+    """The model of everyone, calibrated by pairs that `parts` left out.
 
-    Its vectors are comparable as they are, or by a mean and a map. `found` is what
-    `choose_group_share` gave for embedders tuned on some of the families.
+    Vectors are comparable as they are, or by a mean and a map. The faces of `labelled` are those
+    of `fit_resemblance`.
     """
-    evidence, share = found
+    share = choose_group_share(parts, report)
+    found = [part.evidence(share, rng) for part in parts]
+    evidence = Evidence.joined([each for each, _ in found])
+    strangers = np.concatenate([z for _, z in found])
     model = cohort_model(kin.of_relations(PARENT_CHILD), space, comparison)
-    return calibrate(with_group_share(model, share), names, evidence, rng)
+    everyone = LabelledFaces.joined(*labelled)
+    model = fit_strata(with_group_share(model, share), everyone, rng)
+    return calibrate(model, names, evidence, strangers, rng)
+
+
+def split_labelled(
+    everyone: LabelledFaces, others: LabelledFaces, fold: int, folds: int = STRANGER_FOLDS
+) -> tuple[LabelledFaces, LabelledFaces, LabelledFaces]:
+    """What `leave_out` needs: every third stranger is left out of the fit."""
+    left_out = np.arange(len(others.ages)) % folds == fold % folds
+    return everyone, others.of_rows(~left_out), others.of_rows(left_out)
 
 
 def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:
@@ -113,13 +149,18 @@ def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:
     return max(SHRINKAGES, key=mean_auc)
 
 
-def _leave_out_each_fold(kin: Kin, shrinkage: float, rng: np.random.Generator) -> list[LeftOut]:
+def _leave_out_each_fold(
+    kin: Kin,
+    labelled: tuple[LabelledFaces, LabelledFaces],
+    shrinkage: float,
+    rng: np.random.Generator,
+) -> list[LeftOut]:
     """Pairs of each fold, for a map, cohorts and groups fitted on the other folds."""
-    parts = []
+    parts: list[LeftOut] = []
     for rest, part in folds(np.unique(kin.family[kin.person]), _MODEL_FOLDS, rng):
         fitted = kin.of_families(rest)
         model = cohort_model(fitted, "", kin_map(fitted, shrinkage))
-        parts.append(leave_out(model, kin, part, rng))
+        parts.append(leave_out(model, kin, part, split_labelled(*labelled, len(parts)), rng))
     return parts
 
 

@@ -110,17 +110,17 @@ RESEMBLANCE = {
     model.name: model
     for model in (
         _resemblance_model(
-            "kin-1", 1_352_166, "24e7eaaeb49f8db2406c4675848645ac5076eb0748d6243ac5486605feff51aa"
+            "kin-1", 1_369_324, "2910bace5b4823243a35ff57d85b1a5536653e5886d10cdc728cec60fdb7877d"
         ),
         _resemblance_model(
             "dlib-resnet",
-            265_686,
-            "83efe3041eb00ff9ae9b96129a4b2a7670e81d09833410e43be8f8bf17bbcd68",
+            275_676,
+            "d610569d1e7e6b6d3d4d090d3ac6783a1200c24b685ad4ae2eb916307e771851",
         ),
         _resemblance_model(
             "kin-1+mobilefacenet-6d7e9ef4",
-            2_839_386,
-            "5e7cc8d4b9c8fb820202d0ae4956141c9c9efededf4c9da6533258c551ebd2e8",
+            2_861_984,
+            "6c4149e45e196f1d862fe4b6fc11b828fc258daff4917ff1433297294ba9b40d",
         ),
     )
 }

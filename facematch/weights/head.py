@@ -45,8 +45,8 @@ class Head:
     projections: tuple[Projection, Projection]
 
 
-def head_as_bytes(head: Head, evidence: dict[str, NDArray[Any]]) -> bytes:
-    """The bytes of an .npz: a head in half precision, and the arrays of its `evidence`."""
+def head_as_bytes(head: Head) -> bytes:
+    """The bytes of an .npz: a head in half precision."""
     archive = io.BytesIO()
     arrays = {f"weights_{i}": weights for i, weights in enumerate(head.weights)}
     arrays |= {f"bias_{i}": bias for i, bias in enumerate(head.biases)}
@@ -55,20 +55,18 @@ def head_as_bytes(head: Head, evidence: dict[str, NDArray[Any]]) -> bytes:
             f"{field.name}_{i}": getattr(projection, field.name) for field in fields(Projection)
         }
     halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in arrays.items()}
-    halves |= {f"evidence_{name}": array for name, array in evidence.items()}
     np.savez(archive, **halves)
     return archive.getvalue()
 
 
-def open_head(archive: bytes) -> tuple[Head, dict[str, NDArray[Any]]]:
-    """The head and the evidence that `head_as_bytes` wrote. Raises WeightsError for other bytes."""
+def open_head(archive: bytes) -> Head:
+    """The head that `head_as_bytes` wrote. Raises WeightsError for other bytes.
+
+    The shipped file also holds arrays named evidence_*, of an earlier calibration: nothing reads
+    them.
+    """
     try:
         values = read_arrays(archive)
-        evidence = {
-            name.removeprefix("evidence_"): values.pop(name)
-            for name in list(values)
-            if name.startswith("evidence_")
-        }
         numbers = {name: array.astype(np.float32) for name, array in values.items()}
         first, second = (
             Projection(**{field.name: numbers[f"{field.name}_{i}"] for field in fields(Projection)})
@@ -89,4 +87,4 @@ def open_head(archive: bytes) -> tuple[Head, dict[str, NDArray[Any]]]:
     )
     if not fits or not all(np.isfinite(array).all() for array in numbers.values()):
         raise WeightsError("a tuned head whose numbers contradict each other")
-    return head, evidence
+    return head

@@ -86,7 +86,7 @@ class Shuffled(KinEmbedder):
         def shuffled(array: NDArray[np.float32]) -> NDArray[np.float32]:
             return rng.permutation(array.ravel()).reshape(array.shape)
 
-        head, _ = open_head(read_weights("kin-1"))
+        head = open_head(read_weights("kin-1"))
         one, other = (
             replace(view, **{f.name: shuffled(getattr(view, f.name)) for f in fields(view)})
             for view in head.projections

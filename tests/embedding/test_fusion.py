@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers.fakes import ColourEmbedder
-from helpers.made_up import SIZE, families_of_four, made_up_families, noise
+from helpers.made_up import SIZE, families_of_four, labelled, made_up_families, noise
 from helpers.places import SAMPLES, installed, shared_file
 
 from facematch.detection.alignment import dlib_frame
@@ -27,6 +27,8 @@ from facematch.matcher import FaceMatcher
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.resemblance import model_for
 from facematch.training import fusion
+from facematch.training.labels import LabelledPictures, TrainingData
+from facematch.training.resemblance import split_labelled
 from facematch.types import Chips, Frame, Vectors, unit_rows_in_full
 from facematch.weights.catalogue import KNOWN
 from facematch.weights.download import fetch
@@ -166,7 +168,8 @@ def fold_of(kin: Kin) -> fusion.Fold:
     families = np.unique(kin.family)
     half = len(families) // 2
     rng = np.random.default_rng(0)
-    return fusion.fit_fold(kin, families[:half], families[half:], [SIZE, SIZE], rng)
+    parts = families[:half], families[half:]
+    return fusion.fit_fold(kin, parts, [SIZE, SIZE], split_labelled(*labelled(kin), 0), rng)
 
 
 @pytest.fixture(scope="module")
@@ -228,16 +231,23 @@ def test_the_fused_model_is_calibrated_by_tails_that_saw_other_families(
     tuned = seen.vectors[:, :SIZE]
     blurred = tuned + np.random.default_rng(0).normal(0, 0.1, tuned.shape).astype(np.float32)
 
-    def folds(_: None, rng: np.random.Generator) -> Iterator[tuple[Kin, Indices, Indices]]:
-        for rest, part in kin_folds(np.arange(40), 2, rng):
-            yield replace(seen, vectors=blurred), rest, part
+    faces, others = labelled(seen)
+    pictures = LabelledPictures(np.empty((0, 150, 150, 3), np.uint8), others.ages, others.people)
+    data = TrainingData(seen, families, faces, pictures, others)
 
-    monkeypatch.setattr(fusion, "embed_families", lambda *_: (seen, families))
+    def folds(
+        _: None, maps: None, rng: np.random.Generator
+    ) -> Iterator[tuple[Kin, Vectors, Indices, Indices]]:
+        for rest, part in kin_folds(np.arange(40), 2, rng):
+            yield replace(seen, vectors=blurred), others.vectors[:, :SIZE], rest, part
+
+    monkeypatch.setattr(fusion, "read_training_data", lambda *_: data)
     monkeypatch.setattr(fusion, "read_faces", lambda *_: None)
+    monkeypatch.setattr(fusion, "frozen_maps_of_chips", lambda _: None)
     monkeypatch.setattr(fusion, "tuned_on_the_rest", folds)
     lines: list[str] = []
     embedder = FusedEmbedder([MadeUpKin(), MadeUpOther()])
-    model = fusion.train_fusion(tmp_path, embedder, [], report=lines.append)
+    model = fusion.train_fusion(tmp_path, embedder, [], tmp_path, report=lines.append)
     assert model.space == "kin-1+corner-1"
     assert model.families.tolist() == families.tolist()
     assert model.mean.shape == (2 * SIZE,)
@@ -253,4 +263,4 @@ def test_the_fused_model_is_calibrated_by_tails_that_saw_other_families(
 def test_what_is_fused_is_kin_and_others(tmp_path: Path) -> None:
     for parts in ([ColourEmbedder(), KinEmbedder()], [KinEmbedder(), KinEmbedder()]):
         with pytest.raises(FacematchError, match="name kin first, and then the others, once each"):
-            fusion.train_fusion(tmp_path, FusedEmbedder(parts), [])
+            fusion.train_fusion(tmp_path, FusedEmbedder(parts), [], tmp_path)

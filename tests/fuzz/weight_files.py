@@ -58,7 +58,7 @@ def real_files() -> Iterator[tuple[Callable[[bytes], object], bytes]]:
     yield read_network_as_graphs, small_detector()
     yield read_forest, small_forest()
     yield open_forest, forest_archive(read_forest(small_forest()))
-    yield open_head, head_as_bytes(_small_head(), {"share": np.array([0.5])})
+    yield open_head, head_as_bytes(_small_head())
     yield open_model, model_as_bytes(_model())
     yield read_toml, _RECIPE
 
@@ -89,6 +89,12 @@ def _model() -> ResemblanceModel:
         parent_group_covariances=np.ones((2, 3, 3), np.float32),
         child_group_means=np.ones((2, 3), np.float32),
         child_group_covariances=np.ones((2, 3, 3), np.float32),
+        population_axes=np.ones((1, 3), np.float32),
+        population_offsets=np.ones(1, np.float32),
+        age_axes=np.ones((9, 3), np.float32),
+        age_offsets=np.ones(9, np.float32),
+        stratum_means=np.ones((4, 4), np.float32),
+        stratum_deviations=np.zeros(4, np.float32),
         distances=np.array([0, 1], np.float32),
         scores=np.array([0, 99], np.float32),
         log_ratio=np.array([1, 0, -1, 1], np.float32),

@@ -42,6 +42,7 @@ def archive(folder: Path, families: int = 30) -> Path:
     pixels = np.asarray(face.convert("RGB")).astype(float)
     rng = np.random.default_rng(0)
     relations = ["family,a,b,a_is,a_sex,b_sex"]
+    labels = ["face,age,sex,population"]
     with zipfile.ZipFile(folder / "fiw-train.zip", "w") as entries:
         for family in range(1, families + 1):
             light = rng.uniform(0.4, 1, 3)
@@ -52,6 +53,7 @@ def archive(folder: Path, families: int = 30) -> Path:
                     Image.fromarray(shade.astype(np.uint8)).save(data, "JPEG")
                     name = f"F{family:04}/MID{member}/P{photo:05}_face0.jpg"
                     entries.writestr(name, data.getvalue())
+                    labels.append(f"{name},{8 + 9 * member},male,{('white', 'asian')[family % 2]}")
             relations += [
                 f"F{family:04},MID1,MID3,parent,m,f",
                 f"F{family:04},MID1,MID2,spouse,m,f",
@@ -62,4 +64,17 @@ def archive(folder: Path, families: int = 30) -> Path:
             ]
         entries.writestr("README", "not a face")
     (folder / "fiw-train-relations.csv").write_text("\n".join(relations))
+    (folder / "fiw-train-ages.csv").write_text("\n".join(labels))
+    return folder
+
+
+def strangers(folder: Path, count: int = 24) -> Path:
+    """UTKFace's layout, with the drawn father in different light in place of people."""
+    face = Image.open(SAMPLES / "father.png").convert("RGB").resize((200, 200))
+    rng = np.random.default_rng(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        shade = np.asarray(face).astype(float) * rng.uniform(0.5, 1, 3)
+        name = f"{20 + number % 3}_{number % 2}_{number % 4}_{number:04}.jpg.chip.jpg"
+        Image.fromarray(shade.astype(np.uint8)).save(folder / name, "JPEG")
     return folder

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.kin import Kin, Pairs
 from facematch.scoring.resemblance import ResemblanceModel, model_for
+from facematch.training.strata import LabelledFaces
 from facematch.types import EngineNames, Gallery, Person, Pixels, Subject
 from helpers.places import SAMPLES
 
@@ -36,6 +37,24 @@ def families_of_four(photos: NDArray[np.float64]) -> Kin:
         children=np.concatenate([first + child for _, child in pairs]),
         relations=np.repeat(["fs", "fd", "ms", "md"], count),
     )
+
+
+def labelled(kin: Kin, seed: int = 0) -> tuple[LabelledFaces, LabelledFaces]:
+    """The faces of families, and of 300 strangers: of one population, and of any age."""
+    rng = np.random.default_rng(seed)
+    spread = kin.vectors.std(axis=0)
+    strangers = kin.vectors.mean(axis=0) + spread * rng.normal(size=(300, len(spread)))
+
+    def of(
+        vectors: NDArray[np.floating], people: NDArray[np.intp], families: NDArray[np.intp]
+    ) -> LabelledFaces:
+        count = len(vectors)
+        nobody = np.zeros(count, np.intp)
+        ages = rng.uniform(0, 60, count)
+        return LabelledFaces(vectors.astype(np.float32), ages, nobody, people, families, nobody)
+
+    each = np.arange(300)
+    return of(kin.vectors, kin.person, kin.family[kin.person]), of(strangers, each, each)
 
 
 def pair_z_scores(model: ResemblanceModel, kin: Kin, pairs: Pairs) -> NDArray[np.float64]:

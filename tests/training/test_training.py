@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.command import run
-from helpers.data_sets import archive
-from helpers.made_up import families_of_four, pair_z_scores
+from helpers.data_sets import archive, strangers
+from helpers.made_up import families_of_four, labelled, pair_z_scores
 
 from facematch.errors import FacematchError
 from facematch.evaluation import fiw
@@ -80,7 +80,8 @@ def test_people_without_photos_are_left_out() -> None:
 def test_a_model_finds_kin_among_people_it_never_saw() -> None:
     rng = np.random.default_rng(0)
     names = np.array([f"F{at:04}" for at in range(120)])
-    model = resemblance.fit_resemblance(made_up_families(120), "made-up", names, rng)
+    fitted = made_up_families(120)
+    model = resemblance.fit_resemblance(fitted, labelled(fitted), "made-up", names, rng)
     assert model.families.tolist() == names.tolist()
     unseen = made_up_families(80, seed=1)
     pairs = sample_pairs(unseen, 8, rng)
@@ -112,6 +113,7 @@ def test_a_model_and_its_card_are_made_from_an_archive(tmp_path: Path) -> None:
     held_back.write_text("\n".join(f"F{at:04}" for at in range(1, 10)))
     result = run(
         "train", "resemblance", "--embedder", "dlib-resnet", "--data", str(data), "--out", str(out),
+        "--strangers", str(strangers(tmp_path / "strangers")),
         "--held-back", str(held_back),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -148,13 +150,16 @@ def test_relations_are_those_of_people_with_photos(tmp_path: Path) -> None:
 def test_an_embedder_tuned_on_families_is_calibrated_by_evidence_from_others() -> None:
     kin, names, rng = made_up_families(120), np.array(["F0001"]), np.random.default_rng(0)
     rest, part = np.arange(60), np.arange(60, 120)
+    faces = labelled(kin)
     halves = [
-        leave_out(cohort_model(kin.of_families(one), ""), kin, other, rng)
-        for one, other in ((rest, part), (part, rest))
-    ]
-    found = choose_group_share(halves)
-    model = resemblance.fit_calibration(kin, "made-up", names, found, rng)
-    assert model.group_share.item() == pytest.approx(found[1])
+        leave_out(
+            cohort_model(kin.of_families(one), ""), kin, other,
+            resemblance.split_labelled(*faces, fold), rng,
+        )
+        for fold, (one, other) in enumerate(((rest, part), (part, rest)))
+    ]  # fmt: skip
+    model = resemblance.fit_tuned(kin, faces, "made-up", names, halves, rng)
+    assert model.group_share.item() == pytest.approx(choose_group_share(halves))
     np.testing.assert_array_equal(model.transform, np.eye(SIZE))
     assert model.log_ratio_draws.shape == (200, 2)
     strangers = made_up_families(80, seed=1)
@@ -180,7 +185,8 @@ def test_averaged_photos_are_of_one_person_and_counted() -> None:
 def test_strangers_are_as_uniform_with_several_photos_as_with_one() -> None:
     rng = np.random.default_rng(0)
     names = np.array(["F0001"])
-    model = resemblance.fit_resemblance(made_up_families(150), "made-up", names, rng)
+    fitted = made_up_families(150)
+    model = resemblance.fit_resemblance(fitted, labelled(fitted), "made-up", names, rng)
     unseen = made_up_families(100, seed=1)
     pairs = sample_pairs(unseen, 8, rng)
     for count in (1, 4):
@@ -193,9 +199,10 @@ def test_strangers_are_as_uniform_with_several_photos_as_with_one() -> None:
 
 
 def test_a_handful_of_families_is_too_few() -> None:
+    kin = made_up_families(5)
     with pytest.raises(FacematchError, match="5 families to fit; at least 20 are needed"):
         resemblance.fit_resemblance(
-            made_up_families(5), "made-up", np.array(["F0001"]), np.random.default_rng(0)
+            kin, labelled(kin), "made-up", np.array(["F0001"]), np.random.default_rng(0)
         )
 
 

@@ -13,7 +13,7 @@ from facematch.embedding.kin import KinEmbedder
 from facematch.errors import MissingExtraError, WeightsError
 from facematch.training import augmentation, embedder, tuning
 from facematch.training import network as network_module
-from facematch.training.evidence import SHARES, Evidence
+from facematch.training.faces import frozen_maps_of_chips, read_faces
 from facematch.types import Chips
 from facematch.weights import dlib_format, onnx_graphs
 from facematch.weights.files import read_weights
@@ -83,12 +83,9 @@ def test_a_head_is_two_projections_of_the_networks_last_blocks(
 
 def test_a_head_survives_its_archive_but_for_half_precision(network: dlib_format.Network) -> None:
     head = untuned(network)
-    evidence = {"away": np.arange(3.0), "are_kin": np.array([True, False, True])}
-    opened, found = open_head(head_as_bytes(head, evidence))
+    opened = open_head(head_as_bytes(head))
     for one, other in zip(opened.projections, head.projections, strict=True):
         np.testing.assert_allclose(one.basis, other.basis, rtol=1e-3, atol=1e-6)
-    np.testing.assert_array_equal(found["away"], evidence["away"])
-    np.testing.assert_array_equal(found["are_kin"], evidence["are_kin"])
 
 
 def test_a_head_that_does_not_fit_is_refused(network: dlib_format.Network) -> None:
@@ -98,7 +95,7 @@ def test_a_head_that_does_not_fit_is_refused(network: dlib_format.Network) -> No
     shorter = replace(head.projections[0], shift=head.projections[0].shift[1:])
     contradictory = replace(head, projections=(shorter, head.projections[1]))
     with pytest.raises(WeightsError, match="numbers contradict each other"):
-        open_head(head_as_bytes(contradictory, {}))
+        open_head(head_as_bytes(contradictory))
     swapped = replace(head, weights=head.weights[::-1])
     with pytest.raises(WeightsError, match="does not fit its place"):
         onnx_graphs.tuned_graph(network, swapped)
@@ -114,7 +111,7 @@ def test_a_face_and_its_mirror_image_are_embedded_alike(chips: Chips) -> None:
 
 
 @pytest.mark.slow
-def test_tuning_gives_a_head_and_evidence_from_an_archive(
+def test_tuning_gives_a_head_and_others_for_families_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch", reason="PyTorch is of the extra [train]")
@@ -127,14 +124,17 @@ def test_tuning_gives_a_head_and_evidence_from_an_archive(
         monkeypatch.setattr(module, name, value)
     lines: list[str] = []
     data = archive(tmp_path, families=24)
-    head, evidence, share = embedder.train_embedder(data, ["F0001"], report=lines.append)
+    head = embedder.train_embedder(data, ["F0001"], report=lines.append)
     assert len(head.weights) == 8
     assert [part.basis.shape for part in head.projections] == [(4096, 24), (256, 128)]
-    assert len(lines) == 4
-    assert share in SHARES
-    assert f"{share:.1f} taken" in lines[-1]
-    assert set(evidence.family) <= set(range(1, 24))
-    assert evidence.are_kin.mean() == pytest.approx(0.5)
+    faces = read_faces(data, ["F0001"], np.random.default_rng(0), lines.append)
+    chips = np.stack([noise(150, 150, seed) for seed in range(3)])
+    found = list(
+        embedder.tuned_on_the_rest(faces, frozen_maps_of_chips(chips), np.random.default_rng(0))
+    )
+    left_out = np.concatenate([part for _, _, _, part in found])
+    assert sorted(left_out) == sorted(np.unique(faces.kin.family[faces.kin.person]))
+    assert all(others.shape == (3, kin.vectors.shape[1]) for kin, others, _, _ in found)
     graph = onnx_graphs.tuned_graph(dlib_format.read_network(read_weights("dlib-resnet")), head)
     (vectors,) = session(graph).run(None, {"chips": np.stack([noise(150, 150)])})
     assert np.isfinite(vectors).all()
@@ -146,13 +146,3 @@ def test_without_torch_tuning_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'facematch-kin\[train\]'"):
         embedder.train_embedder(tmp_path, [], report=print)
-
-
-def test_evidence_of_the_shipped_embedder_is_read_and_stored_in_the_same_order() -> None:
-    arrays = KinEmbedder().evidence()
-    evidence, share = Evidence.from_arrays(arrays)
-    np.testing.assert_array_equal(evidence.are_kin, arrays["are_kin"])
-    stored = evidence.as_arrays(share)
-    assert [*stored][1:] == [*arrays][1:]
-    for one, other in zip(stored.values(), arrays.values(), strict=True):
-        np.testing.assert_array_equal(one, other)
