@@ -23,14 +23,16 @@ from facematch.types import Face, Frame, Photo, Pixels
 
 ARCHIVE = "fiw-train.zip"
 FACE_NAME = re.compile(r"(F\d+)/(MID\d+)/[^/]+\.jpg")
+_FAMILY_NAME = re.compile(r"(?:^|/)(F\d+)/MID\d+/")
 _PHOTOGRAPH_NAME = re.compile(r"(P\d+)_face")
 _MOST_FACE_BYTES = 2**20  # the largest face has 10 kB
 _MOST_FACE_SIDE = 1024
 
 
 def family_of(name: str) -> str:
-    """The family in FAMILY/MEMBER/photo.jpg."""
-    return name.split("/")[0]
+    """The family in FAMILY/MEMBER/photo.jpg, wherever these stand in the path."""
+    found = _FAMILY_NAME.search(name)
+    return found[1] if found else name.split("/")[0]
 
 
 def photograph_of(name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from facematch.errors import ProtocolError
@@ -21,18 +22,25 @@ from facematch.runtime.tables import read_table
 def read_rfiw(root: Path, pairs: Path, *, parents: int = 1) -> Protocol:
     """RFIW Track 1 (`parents` 1) or Track 2 (2): lines `index photo… type label`.
 
-    Photos are FAMILY/MEMBER/photo.jpg below `root`. Folds are by the first parent's family. Raises
-    ProtocolError for a file that is not such a list.
+    The index and the type may be left out. Photos are FAMILY/MEMBER/photo.jpg below `root`; lists
+    as distributed name folders before that, such as Validation/val-faces. Folds are by the first
+    parent's family. Raises ProtocolError for a file that is not such a list.
     """
-    rows = [re.split(r"[,\s]+", line.strip()) for line in read_lines(pairs)]
-    rows = [row for row in rows if row[-1] in ("0", "1")]  # a first line names the columns
-    if not rows or any(len(row) != parents + 4 for row in rows):
+    lines = [re.split(r"[,\s]+", line.strip()) for line in read_lines(pairs)]
+    lines = [line for line in lines if line[-1] in ("0", "1")]  # a first line names the columns
+    rows = [_photos_and_type(line) for line in lines]
+    wrong = [
+        line for line, (photos, _) in zip(lines, rows, strict=True) if len(photos) != parents + 1
+    ]
+    if not rows or wrong:
+        seen = f"not {' '.join(wrong[0])!r}" if wrong else "and none is"
         raise ProtocolError(
-            f"{pairs}: a line must have {parents + 4} fields, `index photo… type label`"
+            f"{pairs}: a line must be `index photo… type label` with {parents + 1} photos, {seen}"
         )
-    fold_of = assign_folds([family_of(row[1]) for row in rows])
+    fold_of = assign_folds([family_of(photos[0]) for photos, _ in rows])
     trials = []
-    for _, *photos, relation, label in rows:
+    for line, (listed, relation) in zip(lines, rows, strict=True):
+        photos, label = [_below(root, photo) for photo in listed], line[-1]
         family = family_of(photos[0])
         trials.append(
             Trial(
@@ -45,8 +53,26 @@ def read_rfiw(root: Path, pairs: Path, *, parents: int = 1) -> Protocol:
                 shares_photograph=share_photograph(photos),
             )
         )
-    families = frozenset(family_of(photo) for row in rows for photo in row[1:-2])
+    families = frozenset(family_of(photo) for photos, _ in rows for photo in photos)
     return Protocol("rfiw" if parents == 1 else "tri", root, tuple(trials), families)
+
+
+def _photos_and_type(line: Sequence[str]) -> tuple[list[str], str]:
+    """The photos of a line, with plain slashes, and the type of relation; "" where it has none."""
+    photos = [field.replace("\\", "/").removeprefix("./") for field in line if _is_photo(field)]
+    words = [field for field in line[:-1] if not _is_photo(field) and not field.isdigit()]
+    return photos, words[-1] if words else ""
+
+
+def _is_photo(field: str) -> bool:
+    return "/" in field or "\\" in field
+
+
+def _below(root: Path, photo: str) -> str:
+    """The photo's path below a folder, which may be the one that holds the families."""
+    start = photo.find(f"{family_of(photo)}/")
+    short = photo[max(start, 0) :]
+    return short if not (root / photo).exists() and (root / short).exists() else photo
 
 
 def read_search(root: Path, probes: Path, gallery: Path) -> Search:

@@ -140,6 +140,39 @@ def test_fiw_is_read_from_its_archive_and_for_some_families_only(tmp_path: Path)
         read_fiw(folder, *some)
 
 
+@pytest.mark.parametrize("before", ["", "./", "Validation/val-faces/"])
+@pytest.mark.parametrize("root", ["", "Validation/val-faces"])
+def test_lists_as_distributed_are_read(tmp_path: Path, before: str, root: str) -> None:
+    fiw(tmp_path / "Validation/val-faces", families=4)
+
+    def photo(family: int, member: int) -> str:
+        return f"{before}F{family:04}/MID{member}/P00001_face1.jpg"
+
+    lines = ["index,p1,p2,ptype,label"]
+    lines += [f"{at},{photo(at, 1)},{photo(at, 3)},fd,1" for at in range(1, 5)]
+    lines += [f"{at},{photo(at, 1)},{photo(at % 4 + 1, 3)},fd,0" for at in range(1, 5)]
+    (tmp_path / "pairs.csv").write_text("\n".join(lines))
+    protocol = read_rfiw(tmp_path / root, tmp_path / "pairs.csv")
+    assert protocol.families == {"F0001", "F0002", "F0003", "F0004"}
+    assert {trial.family for trial in protocol.trials} == protocol.families
+    assert len({trial.fold for trial in protocol.trials}) == 4
+    assert [trial.shares_photograph for trial in protocol.trials] == [True] * 4 + [False] * 4
+    if before.startswith("Validation") or root:
+        assert all((tmp_path / root / trial.child).is_file() for trial in protocol.trials)
+
+
+def test_triples_need_neither_index_nor_type(tmp_path: Path) -> None:
+    names = [f"val\\F0001\\MID{member}\\P00001_face1.jpg" for member in (1, 2, 3)]
+    (tmp_path / "triples").write_text(f"{','.join(names)},fms,1\n7,{','.join(names)},0\n")
+    one, other = read_rfiw(tmp_path, tmp_path / "triples", parents=2).trials
+    assert one.parents == other.parents
+    assert one.child == "val/F0001/MID3/P00001_face1.jpg"
+    assert (one.relation, other.relation) == ("fms", "")
+    assert (one.kin, other.kin) == (True, False)
+    with pytest.raises(ProtocolError, match="with 2 photos, not 'val"):
+        read_rfiw(tmp_path, tmp_path / "triples", parents=1)
+
+
 def test_lists_of_pairs_and_triples_are_read(tmp_path: Path) -> None:
     photo = "F{}/MID{}/P00001_face0.jpg".format
     (tmp_path / "pairs").write_text(
@@ -155,7 +188,7 @@ def test_lists_of_pairs_and_triples_are_read(tmp_path: Path) -> None:
     )
     (trial,) = read_rfiw(tmp_path, tmp_path / "triples", parents=2).trials
     assert trial.parents == (photo("0001", 1), photo("0001", 2))
-    with pytest.raises(ProtocolError, match="a line must have 6 fields"):
+    with pytest.raises(ProtocolError, match="with 3 photos, not"):
         read_rfiw(tmp_path, tmp_path / "pairs", parents=2)
 
 
