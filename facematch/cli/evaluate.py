@@ -195,7 +195,12 @@ def _run_protocol(
     """Run a protocol, save its charts and print its figures."""
     from facematch.embedding.registry import load_embedder
     from facematch.evaluation.measure import evaluate as measure
-    from facematch.evaluation.report import enrolled_line, evaluation_as_json, evaluation_table
+    from facematch.evaluation.report import (
+        colours_note,
+        enrolled_line,
+        evaluation_as_json,
+        evaluation_table,
+    )
 
     engine = options.matcher(detector).engine
     tally, untuned = Tally(), load_embedder("dlib-resnet")
@@ -211,3 +216,5 @@ def _run_protocol(
     else:
         typer.echo(enrolled_line(found))
         print_table(evaluation_table(found))
+        if note := colours_note(found):
+            typer.echo(note)

@@ -24,7 +24,7 @@ from facematch.evaluation.lfw import read_lfw
 from facematch.evaluation.measure import evaluate
 from facematch.evaluation.plots import draw
 from facematch.evaluation.protocols import Protocol, refuse_fitted
-from facematch.evaluation.report import evaluation_as_json, evaluation_table
+from facematch.evaluation.report import colours_note, evaluation_as_json, evaluation_table
 from facematch.evaluation.rfiw import read_rfiw
 from facematch.evaluation.tskinface import read_tskinface
 from facematch.scoring.resemblance import model_for
@@ -138,6 +138,22 @@ def test_fiw_is_read_from_its_archive_and_for_some_families_only(tmp_path: Path)
     (tmp_path / "some.txt").write_text("F0999")
     with pytest.raises(ProtocolError, match="none of these families has photos"):
         read_fiw(folder, *some)
+
+
+def test_it_is_said_where_colours_alone_do_as_well(tmp_path: Path) -> None:
+    found = measured(read_kinfacew(kinfacew(tmp_path, each=20)))
+    ahead = replace(
+        found,
+        figures=replace(found.figures, auc=0.815),
+        colour_only=replace(found.colour_only, auc=0.843),
+    )
+    note = colours_note(ahead)
+    assert note is not None
+    assert "a ROC AUC of 0.843 here, the engine 0.815" in note
+    assert json.loads(evaluation_as_json(ahead))["note"] == note
+    behind = replace(ahead, figures=replace(ahead.figures, auc=0.9))
+    assert colours_note(behind) is None
+    assert json.loads(evaluation_as_json(behind))["note"] is None
 
 
 @pytest.mark.parametrize("before", ["", "./", "Validation/val-faces/"])
