@@ -25,7 +25,7 @@ ARCHIVE = "fiw-train.zip"
 FACE_NAME = re.compile(r"(F\d+)/(MID\d+)/[^/]+\.jpg")
 _FAMILY_NAME = re.compile(r"(?:^|/)(F\d+)/MID\d+/")
 _PHOTOGRAPH_NAME = re.compile(r"(P\d+)_face")
-_MOST_FACE_BYTES = 2**20  # the largest face has 10 kB
+MOST_FACE_BYTES = 2**20  # the largest face has 10 kB
 _MOST_FACE_SIDE = 1024
 
 
@@ -57,7 +57,7 @@ def list_faces(root: Path) -> list[str]:
     else:
         with _open_archive(root) as entries:
             names = [
-                entry.filename for entry in entries.infolist() if entry.file_size < _MOST_FACE_BYTES
+                entry.filename for entry in entries.infolist() if entry.file_size < MOST_FACE_BYTES
             ]
     faces = sorted(name for name in names if FACE_NAME.fullmatch(name))
     if not faces:
@@ -72,7 +72,7 @@ def open_faces(archive: Path, names: Sequence[str]) -> Iterator[Photo]:
     """
     with _open_archive(archive) as entries:
         for name in names:
-            yield Photo(name, _decode_face(name, entries.read(name)))
+            yield Photo(name, decode_face(name, entries.read(name)))
 
 
 def locate_face(pixels: Pixels, locator: LandmarkLocator) -> Face:
@@ -93,13 +93,14 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
         raise FacematchError(f"{path} cannot be read ({error}): see SOURCES.md") from error
 
 
-def _decode_face(name: str, data: bytes) -> Pixels:
+def decode_face(name: str, data: bytes) -> Pixels:
+    """The pixels of a small JPEG. Raises FacematchError for anything else."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             if max(image.size) > _MOST_FACE_SIDE:
-                raise FacematchError(f"{name}: {image.size} pixels; aligned faces have fewer")
+                raise FacematchError(f"{name}: {image.size} pixels; cropped faces have fewer")
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError) as error:
         raise FacematchError(f"{name} is no JPEG ({error})") from error

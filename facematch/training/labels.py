@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from facematch.engine import open_engine
 from facematch.errors import FacematchError
 from facematch.evaluation.fiw import embed_families, read_families
+from facematch.evaluation.fiw_faces import MOST_FACE_BYTES, decode_face
 from facematch.evaluation.kin import Indices, Kin
 from facematch.runtime.tables import read_table
 from facematch.training.strata import Floats, LabelledFaces
-from facematch.types import Chips, Embedder, Photo, Pixels, Vectors
+from facematch.types import Chips, Embedder, Photo, Vectors
 
 LABELS = "fiw-train-ages.csv"
 # The populations that the table of FIW's faces names, "other" as UTKFace has it.
@@ -28,8 +28,6 @@ POPULATIONS = (
 _UTKFACE_POPULATIONS = (0, 1, 2, 3, 6)  # its digits, in numbers of POPULATIONS
 _PICTURE_NAME = re.compile(r"(?:.*/)?(\d{1,3})_[01]_([0-4])_[^/]*\.jpe?g", re.IGNORECASE)
 _MIN_FACE = 60  # pixels; the pictures have 200, and the face fills more than a third
-_MOST_PICTURE_BYTES = 2**20
-_MOST_PICTURE_SIDE = 1024
 _PICTURES_PER_REPORT = 1000
 _EMBEDDED_BATCH = 64
 
@@ -116,7 +114,7 @@ def read_pictures(
     engine = open_engine(embedder=embedder)
     chips, ages, populations = [], [], []
     for name, data in _open_pictures(path):
-        pixels = _decode(name, data)
+        pixels = decode_face(name, data)
         portrait = engine.portrait(
             Photo(name, pixels), engine.detector.detect(pixels, min_face=_MIN_FACE)
         )
@@ -143,25 +141,13 @@ def _open_pictures(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         if path.is_dir():
             for each in sorted(path.rglob("*")):
-                if _PICTURE_NAME.fullmatch(each.name) and each.stat().st_size < _MOST_PICTURE_BYTES:
+                if _PICTURE_NAME.fullmatch(each.name) and each.stat().st_size < MOST_FACE_BYTES:
                     yield each.name, each.read_bytes()
             return
         with zipfile.ZipFile(path) as archive:
             for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-                is_small = entry.file_size < _MOST_PICTURE_BYTES
+                is_small = entry.file_size < MOST_FACE_BYTES
                 if is_small and _PICTURE_NAME.fullmatch(entry.filename):
                     yield entry.filename, archive.read(entry)
     except (OSError, zipfile.BadZipFile) as error:
         raise FacematchError(f"{path} cannot be read ({error}): see SOURCES.md") from error
-
-
-def _decode(name: str, data: bytes) -> Pixels:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            if max(image.size) > _MOST_PICTURE_SIDE:
-                raise FacematchError(f"{name}: {image.size} pixels; such pictures have 200x200")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise FacematchError(f"{name} is no JPEG ({error})") from error
