@@ -16,9 +16,9 @@ from facematch.scoring.intervals import intervals, neutral_score
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
 from facematch.types import Age, Chips, Match, PhotoLike, Portrait, Subject, Vectors
 
-# Two faces with a lower score are not compared as to who they are. Of FIW's pairs of photos that
-# lie nearer than SAME_PERSON, 999 in 1,000 score over 99.
-_ALIKE = 99.0
+# Two faces with a lower score are not compared as to who they are: that takes a second network, and
+# most photos of one person that lie nearer than SAME_PERSON score more.
+_ALIKE = 90.0
 ONE_PERSON = (
     "both faces look like one person to the program, as two young children and drawings often do: "
     "then the score says little"
