@@ -115,12 +115,12 @@ RESEMBLANCE = {
         _resemblance_model(
             "dlib-resnet",
             275_676,
-            "d610569d1e7e6b6d3d4d090d3ac6783a1200c24b685ad4ae2eb916307e771851",
+            "7a32deec2da52a95b9fc2d0d76098ce2dac9e14216b1deae4e4e8f6e40814e32",
         ),
         _resemblance_model(
             "kin-1+mobilefacenet-6d7e9ef4",
             2_861_984,
-            "6c4149e45e196f1d862fe4b6fc11b828fc258daff4917ff1433297294ba9b40d",
+            "27d8376165c063babddf65629f62273af3fbe66aec648b6103645398a68831c9",
         ),
     )
 }
