@@ -20,8 +20,8 @@ from facematch.types import Age, Chips, Match, PhotoLike, Portrait, Subject, Vec
 # most photos of one person that lie nearer than SAME_PERSON score more.
 _ALIKE = 90.0
 ONE_PERSON = (
-    "both faces look like one person to the program, as two young children and drawings often do: "
-    "then the score says little"
+    "both faces look like one person to the program, as drawings often do: then the score says "
+    "little"
 )
 _YOUNG = 10.0  # years: younger children look alike to the program, see docs/scores.md
 YOUNG_CHILDREN = (
@@ -95,11 +95,11 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
         score, likelihood_ratio = float(scores[0]), float(ratios[0])
         of_score, of_ratio = intervals(model, z, mean_inverse(1, 1)).of_pair(0)
         neutral = neutral_score(model)
-        if score >= _ALIKE and _looks_like_one_person(engine, pair):
-            warnings.append(ONE_PERSON)
         ages = _ages(model, vectors)
         if all(age.years < _YOUNG for age in ages):
-            warnings.append(YOUNG_CHILDREN)
+            warnings.append(YOUNG_CHILDREN)  # most of them seem one person to dlib's vectors
+        elif score >= _ALIKE and _looks_like_one_person(engine, pair):
+            warnings.append(ONE_PERSON)
     else:
         name = engine.embedder.name
         warnings.append(f"no resemblance model fits {name}: only the cosine is known")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,11 @@ from helpers.matchers import matcher
 from rich.console import Console
 
 from facematch.analyses.grouping import SAME_PERSON
-from facematch.analyses.pair import ONE_PERSON, Pair, compare_pair
+from facematch.analyses.pair import ONE_PERSON, YOUNG_CHILDREN, Pair, compare_pair
 from facematch.detection.alignment import dlib_frame
-from facematch.output.match import UNDECIDED, table
+from facematch.output.match import UNDECIDED, as_json, table
+from facematch.scoring.resemblance import ResemblanceModel
+from facematch.scoring.strata import AGE_BANDS
 from facematch.types import Chips, Frame, Match, Subject, Vectors
 
 CHIPS = np.zeros((2, 150, 150, 3), np.uint8)
@@ -56,6 +59,35 @@ def test_who_is_not_alike_costs_no_second_network() -> None:
     identities = FarApart(0.0)
     assert compared(identities, alike=False).warnings == ()
     assert identities.calls == 0
+
+
+def of_age(model: ResemblanceModel, band: int) -> ResemblanceModel:
+    """A model that takes every face for one of this age band."""
+    sure = np.where(np.arange(len(AGE_BANDS)) == band, 100, 0).astype(np.float32)
+    return replace(model, age_axes=model.age_axes * 0, age_offsets=sure)
+
+
+@pytest.mark.parametrize(("band", "young"), [(0, True), (2, True), (3, False), (6, False)])
+def test_two_young_children_are_told_and_not_taken_for_one_person(
+    band: int, young: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MODEL is not None
+    model = of_age(MODEL, band)
+    monkeypatch.setattr("facematch.engine.model_for", lambda _: model)
+    identities = FarApart(0.0)
+    match = compared(identities, alike=True)
+    assert (YOUNG_CHILDREN in match.warnings) is young
+    assert (ONE_PERSON in match.warnings) is not young
+    assert identities.calls == (0 if young else 1)
+    low, high = AGE_BANDS[band]
+    assert match.ages is not None
+    assert all(low <= age.years <= high + 1 for age in match.ages)
+    assert printed(match).count("years old (give or take") == 2
+    told = json.loads(as_json(match))["child"]["age"]
+    assert told == {
+        "years": pytest.approx(match.ages[1].years, abs=0.05),
+        "error": pytest.approx(match.ages[1].error, abs=0.05),
+    }
 
 
 def test_a_poor_photo_is_not_asked_who_it_shows() -> None:
