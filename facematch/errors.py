@@ -14,6 +14,7 @@ FacematchError
 ├── OptionError              an option's value makes no sense
 ├── UnknownBackendError      no detector, embedder or model has that name
 ├── MissingExtraError        a back-end needs a package that is not installed
+├── MemoryLimitError         the system gives the program too little memory
 ├── WeightsError             a weight file is missing, damaged or not the one expected
 ├── TableError               a table of pairs or results cannot be read or written
 ├── CacheError               a file is no cache of faces
@@ -120,6 +121,10 @@ class UnknownBackendError(FacematchError):
 
 class MissingExtraError(FacematchError):
     """A back-end needs a package that is not installed."""
+
+
+class MemoryLimitError(FacematchError):
+    """The system gives the program too little memory."""
 
 
 class WeightsError(FacematchError):

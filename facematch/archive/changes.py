@@ -141,7 +141,8 @@ def file_state(photo: str) -> tuple[int, int]:
         status = os.stat(photo)
     except (OSError, ValueError):  # ValueError: a null character in the name
         return -1, -1
-    return status.st_size, status.st_mtime_ns
+    # An index has 64 bits for the nanoseconds, 1677 to 2262; other times are counted round.
+    return status.st_size, (status.st_mtime_ns + 2**63) % 2**64 - 2**63
 
 
 def digest_of(photo: str, limits: Limits | None = None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facematch.cli.memory import INDEX_BYTES, check_address_space
 from facematch.cli.options import EngineOptions, OnOption
 from facematch.cli.printing import print_skipped
 from facematch.cli.stopping import INTERRUPTED
@@ -69,6 +70,7 @@ def index(
     listing = photos_in if os.path.exists(place) else list_photos
     listed = [photo for path in photos for photo in listing(path)]
     folders = tuple(str(path) for path in photos if path.is_dir())
+    check_address_space(INDEX_BYTES)
     matcher = engine.matcher(many=True)
     filled = matcher.open_index(place, make=True)
     options = IndexingOptions(folders, verify=update.verify, retry=update.retry)
@@ -173,6 +175,7 @@ def forget_in_index(
 
 
 def _open_index(place: str) -> Index:
+    check_address_space(INDEX_BYTES)
     from facematch.archive.index import Index
 
     return Index(place)

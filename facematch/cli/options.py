@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from facematch.cli.memory import ENGINE_BYTES, INDEX_BYTES, check_address_space
 from facematch.errors import OptionError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def flat_command(**given: Any) -> None:
+        check_address_space(ENGINE_BYTES)  # before any command imports a large library
         _call_with(command, given)
 
     parameters = list(_flat_parameters(command))
@@ -221,6 +223,8 @@ class EngineOptions:
         `many` photos are decoded in worker processes unless --no-isolate is given; one or two are
         not, unless --isolate or --timeout is.
         """
+        if index is not None:
+            check_address_space(INDEX_BYTES)
         from facematch.matcher import FaceMatcher
 
         if cache is not None and index is not None:

@@ -38,6 +38,9 @@ def show_result(
     from facematch import output
     from facematch.output.writing import write_rows
 
+    if picture.save is not None:
+        # First: a stdout that is full or closed must not cost the picture.
+        _save_drawing(result, picture, picture.save, drawing)
     is_table = result_format is VerdictFormat.TABLE
     if is_table:
         print_table(output.table(result))
@@ -49,13 +52,17 @@ def show_result(
     print_skipped(result.skipped, err=not is_table)
     for warning in result.warnings:
         typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
-    if picture.save is not None:
-        from facematch.pictures import draw
-        from facematch.pictures.canvas import save_picture
-
-        pixels = draw(result, "dark" if picture.dark else "light", **drawing)
-        typer.echo(save_picture(pixels, picture.save), err=True)
     print_no_paternity_test(err=not is_table)
+
+
+def _save_drawing(
+    result: Result, picture: PictureOptions, save: Path, drawing: dict[str, str]
+) -> None:
+    from facematch.pictures import draw
+    from facematch.pictures.canvas import save_picture
+
+    pixels = draw(result, "dark" if picture.dark else "light", **drawing)
+    typer.echo(save_picture(pixels, save), err=True)
 
 
 def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:

@@ -17,9 +17,11 @@ from facematch.cli.family import card, family, report, timeline
 from facematch.cli.find import find
 from facematch.cli.index import db, index
 from facematch.cli.match import match, pairs
+from facematch.cli.memory import lacks_memory, memory_words
 from facematch.cli.models import models
 from facematch.cli.options import takes_options
 from facematch.cli.score import explain, faces, score
+from facematch.cli.streams import check_columns, leave_stdout, open_streams
 from facematch.cli.train import train
 from facematch.cli.video import video
 from facematch.errors import FacematchError, printable
@@ -109,18 +111,24 @@ app = _build_app()
 
 def main() -> None:
     """Run the command line; a FacematchError becomes one line on stderr and exit status 1."""
-    # Labels may hold any character; a terminal that cannot show one must not stop the report.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    open_streams()
+    check_columns()
     _quiet_libraries()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except FacematchError as error:
         typer.echo(f"facematch: {printable(str(error))}", err=True)
         sys.exit(1)
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        leave_stdout()
+        sys.exit(1)
+    except BaseException as error:  # LanceDB's panics are no Exceptions
+        if isinstance(error, SystemExit) or not lacks_memory(error):
+            raise
+        typer.echo(f"facematch: {printable(memory_words(error))}", err=True)
         sys.exit(1)
 
 

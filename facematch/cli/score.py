@@ -104,13 +104,14 @@ def faces(
     from facematch import output
 
     portrait = engine.matcher().find_faces(photo)
+    if result_format is not Format.JSON:
+        portrait.face_index(None)  # raises where there is no face
+    if save is not None:
+        _save_faces(portrait, save)  # first: a full stdout must not cost the pictures
     if result_format is Format.JSON:
         typer.echo(output.as_json(portrait))
     else:
-        portrait.face_index(None)  # raises where there is no face
         print_table(output.table(portrait))
-    if save is not None:
-        _save_faces(portrait, save)
 
 
 def _save_faces(portrait: Portrait, folder: Path) -> None:

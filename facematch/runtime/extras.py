@@ -22,8 +22,12 @@ def require(module: str, package: str, extra: str, what: str) -> Any:
     """Import a module. Raises MissingExtraError, which says who needs it and what to install."""
     try:
         return import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError(f"{what} needs {package}: {_how_to_install(extra)}") from error
+    except ImportError as error:  # it is there: too little memory, or a damaged file
+        raise MissingExtraError(
+            f"{what} needs {package}, which cannot be imported ({error})"
+        ) from error
 
 
 def _how_to_install(extra: str) -> str:

@@ -507,3 +507,15 @@ def test_the_command_tells_what_it_did(box: Path, tmp_path: Path) -> None:
     ]
     other = CliRunner().invoke(app, [*arguments[:-1], "whole-tight"])
     assert isinstance(other.exception, ArchiveError)
+
+
+@pytest.mark.parametrize("year", [2300, 2440, 1600])
+def test_files_of_any_time_are_indexed_and_known_again(box: Path, year: int) -> None:
+    seconds = (year - 1970) * 31_556_952
+    os.utime(box / "1.png", (seconds, seconds))
+    if (box / "1.png").stat().st_mtime != seconds:
+        pytest.skip("the file system has no such time")
+    assert indexed(box)[2].searched == 4
+    assert indexed(box)[2].unchanged == 4
+    os.utime(box / "1.png", (seconds + 1, seconds + 1))
+    assert indexed(box)[2].unchanged == 3
