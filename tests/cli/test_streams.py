@@ -89,6 +89,7 @@ def test_a_full_stdout_is_one_line(
 
 
 @posix
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_closed_streams_are_no_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
