@@ -15,7 +15,7 @@ from facematch.detection.registry import load_detector
 from facematch.embedding.registry import load_embedder
 from facematch.errors import OptionError, ResemblanceError
 from facematch.photos.limits import Limits
-from facematch.photos.reading import read_photo
+from facematch.photos.reading import decode_photo, read_photo
 from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import (
     Detector,
@@ -101,6 +101,13 @@ class Engine:
         if self.decoders is not None:
             return self.decoders.read(path, min_side=min_side)
         return read_photo(path, min_side=min_side, limits=self.limits)
+
+    def decode(self, label: str, data: bytes) -> Photo:
+        """As `read`, from the bytes of a file; `label` names them in errors."""
+        min_side = _DECODED_SIDE if self.min_face is None else None
+        if self.decoders is not None:
+            return self.decoders.decode(label, data, min_side=min_side)
+        return decode_photo(label, data, min_side=min_side, limits=self.limits)
 
     def find_faces(self, photo: PhotoLike, *, keep: bool = False) -> Portrait:
         """The faces in a photo, largest first, each with its landmarks and its chip.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.analyses.pair import compare_pair, read_pair
+from facematch.analyses.pair import Pair, compare_pair, read_pair
 from facematch.detection.alignment import dlib_frame, similarity_transform
 from facematch.engine import Engine
 from facematch.scoring.cosine import cosine_pairs
@@ -156,7 +156,11 @@ def explain(
     Some sixty covered faces are embedded at once. Where no resemblance model fits the embedder,
     drops are those of the cosine.
     """
-    pair = read_pair(engine, (parent, child), (parent_face, child_face))
+    return explain_pair(engine, read_pair(engine, (parent, child), (parent_face, child_face)))
+
+
+def explain_pair(engine: Engine, pair: Pair) -> Explanation:
+    """Which parts of the two chosen faces carry their likeness."""
     model = engine.resemblance
     drops = measure_drops(pair.chips, engine.embedder, model)
     match = compare_pair(engine, pair, drops.vectors)

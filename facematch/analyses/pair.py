@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,17 +69,22 @@ def read_pair(
         for photo, face in zip(photos, faces, strict=True)
     ]
     indices = [portrait.face_index(face) for portrait, face in zip(portraits, faces, strict=True)]
+    pair = chosen_pair(portraits, indices)
+    of_choice = [
+        *_choice_warnings(portraits[0], faces[0], "--parent-face"),
+        *_choice_warnings(portraits[1], faces[1], "--child-face"),
+    ]
+    return replace(pair, warnings=(*of_choice, *pair.warnings))
+
+
+def chosen_pair(portraits: Sequence[Portrait], indices: Sequence[int]) -> Pair:
+    """The pair of two faces that somebody chose: the parent's first, each by its index."""
     parent, child = (
         portrait.subject(index) for portrait, index in zip(portraits, indices, strict=True)
     )
     chips = [portrait.chips[index] for portrait, index in zip(portraits, indices, strict=True)]
     of_faces = _pair_warnings(portraits, indices)
-    warnings = [
-        *_choice_warnings(portraits[0], faces[0], "--parent-face"),
-        *_choice_warnings(portraits[1], faces[1], "--child-face"),
-        *of_faces,
-    ]
-    return Pair(np.stack(chips), (parent, child), tuple(warnings), clear=not of_faces)
+    return Pair(np.stack(chips), (parent, child), tuple(of_faces), clear=not of_faces)
 
 
 def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:

@@ -43,7 +43,7 @@ def report(
         engine, parents, children, portrait_side=CARD_PORTRAIT_SIDE
     )
     family = replace(compare_family(engine, older, younger), skipped=tuple(skipped))
-    cards = [_card(family, older, child) for child in younger]
+    cards = [card_of_child(family, older, child) for child in younger]
     files = _photos_by_label(parents, children)
     return FamilyReport(
         family=family,
@@ -59,7 +59,7 @@ def report(
     )
 
 
-def _card(family: Family, parents: Sequence[Person], child: Person) -> Card:
+def card_of_child(family: Family, parents: Sequence[Person], child: Person) -> Card:
     """The card of a child and the parent it looks most like."""
     likenesses = [family.of(parent.name, child.name) for parent in parents]
     best = max(range(len(parents)), key=lambda index: likenesses[index].order)

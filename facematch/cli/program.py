@@ -24,11 +24,13 @@ from facematch.cli.score import explain, faces, score
 from facematch.cli.streams import check_columns, leave_stdout, open_streams
 from facematch.cli.train import train
 from facematch.cli.video import video
+from facematch.cli.web import open_page
 from facematch.errors import FacematchError, printable
 
 # The commands by the panel of the help that shows them, in the order people need them.
 _COMMANDS_BY_PANEL: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Ask who looks like whom": {
+        "app": open_page,
         "score": score,
         "family": family,
         "card": card,

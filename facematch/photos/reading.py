@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -57,6 +58,18 @@ def read_photo(
     """
     label = os.fsdecode(path)
     data = _read_bytes(label, limits.max_bytes)
+    return replace(decode_photo(label, data, min_side=min_side, limits=limits), path=Path(label))
+
+
+def decode_photo(
+    label: str,
+    data: bytes,
+    *,
+    min_side: int | None = None,
+    limits: Limits = _PHOTO_LIMITS,
+) -> Photo:
+    """As `read_photo`, from the bytes of a file; `label` names them in errors."""
+    _check_bytes(label, len(data), limits.max_bytes)
     kind = photo_format(data)
     if kind is None:
         known = ", ".join(READER_BY_FORMAT)
@@ -75,7 +88,6 @@ def read_photo(
     return Photo(
         label=label,
         pixels=pixels,
-        path=Path(label),
         taken=exif.taken,
         scale=scale,
         digest=hashlib.sha256(data).hexdigest(),
@@ -97,16 +109,21 @@ def photo_digest(path: str | os.PathLike[str], *, limits: Limits | None = _PHOTO
 
 def _read_bytes(label: str, max_bytes: int) -> bytes:
     with opened(label) as (file, size):
-        if size > max_bytes:
-            raise PhotoTooLargeError(
-                label,
-                f"has {size:,} bytes, over the limit of {max_bytes:,}: "
-                "save it as JPEG, or raise max_bytes",
-            )
+        _check_bytes(label, size, max_bytes, or_empty=True)
         data = file.read(size)
-    if not data:
-        raise NotAnImageError(label, "is empty (0 bytes): copy or download it again")
+    _check_bytes(label, len(data), max_bytes)
     return data
+
+
+def _check_bytes(label: str, size: int, most: int, *, or_empty: bool = False) -> None:
+    """Raise a PhotoError for a file of too many bytes, or of none."""
+    if size > most:
+        raise PhotoTooLargeError(
+            label,
+            f"has {size:,} bytes, over the limit of {most:,}: save it as JPEG, or raise max_bytes",
+        )
+    if not size and not or_empty:
+        raise NotAnImageError(label, "is empty (0 bytes): copy or download it again")
 
 
 def _decode_picture(

@@ -1,10 +1,10 @@
 """Decode photos in separate processes: a decoder that crashes or hangs costs one photo only.
 
 A worker is a Python process that imports what decodes photos and nothing else. A request is a line
-of JSON. So is an answer, and the raw pixels follow it. Nothing is unpickled. A worker reads files
-itself, with `read_photo`, under a memory limit where the system has one. It ends when the process
-that started it ends. It has all rights of its user: this guards against accidents, and is no
-sandbox.
+of JSON, which the bytes of a photo may follow. So is an answer, and the raw pixels follow it.
+Nothing is unpickled. A worker reads files itself, with `read_photo`, under a memory limit where the
+system has one. It ends when the process that started it ends. It has all rights of its user: this
+guards against accidents, and is no sandbox.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -35,7 +35,7 @@ from facematch.errors import (
     PhotoTooLargeError,
 )
 from facematch.photos.limits import Limits
-from facematch.photos.reading import read_photo
+from facematch.photos.reading import decode_photo, read_photo
 from facematch.types import Photo
 
 try:
@@ -76,9 +76,23 @@ class Decoders:
         Raises what `read_photo` raises, CrashedPhotoError, PhotoTimeoutError, and OptionError where
         no worker starts.
         """
+        with self._worker() as worker:
+            return worker.read(os.fsdecode(path), min_side)
+
+    def decode(self, label: str, data: bytes, *, min_side: int | None = None) -> Photo:
+        """The photo in the bytes of a file, as `decode_photo` decodes it.
+
+        Raises what `read` raises.
+        """
+        with self._worker() as worker:
+            return worker.decode(label, data, min_side)
+
+    @contextmanager
+    def _worker(self) -> Iterator[_Worker]:
+        """An idle worker or a new one; it is kept where it still runs afterwards."""
         worker = self._idle_worker() or _Worker(self._limits)
         try:
-            return worker.read(os.fsdecode(path), min_side)
+            yield worker
         finally:
             if worker.is_running():
                 self._idle.append(worker)
@@ -136,10 +150,16 @@ class _Worker:
                 pipe.close()
 
     def read(self, label: str, min_side: int | None) -> Photo:
-        request = {"path": _absolute(label), "min_side": min_side}
+        photo = self._decoded(label, {"path": _absolute(label), "min_side": min_side})
+        return replace(photo, path=Path(label))
+
+    def decode(self, label: str, data: bytes, min_side: int | None) -> Photo:
+        return self._decoded(label, {"bytes": len(data), "min_side": min_side}, data)
+
+    def _decoded(self, label: str, request: dict[str, Any], data: bytes = b"") -> Photo:
         try:
             with self._within(self._limits.max_seconds):
-                answer = self._ask(request)
+                answer = self._ask(request, data)
                 if "size" in answer:
                     return self._photo(label, answer)
             error = _ERROR_BY_CODE[answer["code"]](label, str(answer["reason"]))
@@ -148,8 +168,9 @@ class _Worker:
             raise self._failure(label) from gone
         raise error
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
         self._requests.write(json.dumps(request).encode() + b"\n")
+        self._requests.write(data)
         self._requests.flush()
         return dict(json.loads(self._answers.readline(_LONGEST_ANSWER_LINE)))
 
@@ -164,7 +185,6 @@ class _Worker:
         return Photo(
             label=label,
             pixels=pixels,
-            path=Path(label),
             taken=datetime.fromisoformat(taken) if taken else None,
             scale=float(answer["scale"]),
             digest=str(answer["digest"]),
@@ -260,13 +280,21 @@ def work() -> None:
     _answer(answers, {"ready": True})
     for line in requests:
         _set_alarm(limits.max_seconds + _OVERTIME)
-        _decode_and_answer(json.loads(line), limits, answers)
+        request = json.loads(line)
+        data = requests.read(request["bytes"]) if "bytes" in request else None
+        _decode_and_answer(request, data, limits, answers)
         _set_alarm(0)
 
 
-def _decode_and_answer(request: dict[str, Any], limits: Limits, answers: IO[bytes]) -> None:
+def _decode_and_answer(
+    request: dict[str, Any], data: bytes | None, limits: Limits, answers: IO[bytes]
+) -> None:
+    min_side = request["min_side"]
     try:
-        photo = read_photo(request["path"], min_side=request["min_side"], limits=limits)
+        if data is None:
+            photo = read_photo(request["path"], min_side=min_side, limits=limits)
+        else:
+            photo = decode_photo("", data, min_side=min_side, limits=limits)
     except PhotoError as error:
         _answer(answers, {"code": error.code, "reason": error.reason})
         return

@@ -1,0 +1,129 @@
+"""From the people that somebody tapped to everything the page tells of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from facematch import output
+from facematch.analyses.card import CARD_PORTRAIT_SIDE
+from facematch.analyses.explain import Explanation, explain_pair
+from facematch.analyses.family import compare_family
+from facematch.analyses.pair import ONE_PERSON, YOUNG_CHILDREN, Pair, chosen_pair, compare_pair
+from facematch.analyses.report import FamilyReport, card_of_child
+from facematch.analyses.timeline import Days, compare_over_time, dated_photos
+from facematch.detection.quality import face_warnings
+from facematch.engine import Engine
+from facematch.enrolment.people import enrol_person
+from facematch.errors import OptionError
+from facematch.types import Match, Portrait
+
+MOST_PEOPLE = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tapped:
+    """Somebody who was tapped: a parent or a child, and their faces."""
+
+    name: str
+    is_parent: bool
+    faces: tuple[tuple[Portrait, int], ...]
+    born: date | None = None
+
+    @property
+    def clearest(self) -> tuple[Portrait, int]:
+        """The first face without a warning; the first of all if each has one."""
+        return next((face for face in self.faces if not face_warnings(*face)), self.faces[0])
+
+
+@dataclass(slots=True, eq=False)
+class Result:
+    """What a family's photos tell.
+
+    `matches` compare one photo of each child with one of the parent on its card, `pairs` are their
+    faces. `cautions` are those warnings after which a score says little. `explanations` are made
+    when they are first asked for.
+    """
+
+    report: FamilyReport
+    matches: tuple[Match, ...]
+    pairs: tuple[Pair, ...]
+    days: Days
+    explanations: tuple[Explanation, ...] | None = field(default=None)
+
+    @property
+    def cautions(self) -> list[str]:
+        """The warnings after which a score says little, each once."""
+        given = [warning for match in self.matches for warning in match.warnings]
+        return [each for each in (YOUNG_CHILDREN, ONE_PERSON) if each in given]
+
+    @property
+    def warnings(self) -> list[str]:
+        """All other warnings, each once."""
+        given = list(self.report.family.warnings)
+        for timeline in self.report.timelines:
+            given += timeline.warnings
+        for match in self.matches:
+            given += match.warnings
+        return [each for each in dict.fromkeys(given) if each not in self.cautions]
+
+
+def compare(engine: Engine, people: Sequence[Tapped]) -> Result:
+    """Compare everyone with everyone.
+
+    Raises OptionError where there is no parent, no child, or too many people.
+    """
+    parents = [each for each in people if each.is_parent]
+    children = [each for each in people if not each.is_parent]
+    if not parents or not children:
+        raise OptionError("tap at least one parent and one child")
+    if len(people) > MOST_PEOPLE:
+        raise OptionError(f"at most {MOST_PEOPLE} people can be compared at once")
+    if len({each.name for each in people}) < len(people):
+        raise OptionError("two people have one name: name them apart")
+    older, younger = (
+        [
+            enrol_person(engine, each.name, each.faces, portrait_side=CARD_PORTRAIT_SIDE)
+            for each in side
+        ]
+        for side in (parents, children)
+    )
+    family = compare_family(engine, older, younger, chosen=True)
+    cards = tuple(card_of_child(family, older, child) for child in younger)
+    days = Days(born={each.name: each.born for each in people if each.born is not None})
+    timelines = tuple(
+        compare_over_time(engine, older, child, days)
+        for child in younger
+        if dated_photos(child, {}) >= (1 if child.name in days.born else 2)
+    )
+    by_name = {each.name: each for each in people}
+    pairs = [_pair(by_name[card.parent.name], by_name[card.child.name]) for card in cards]
+    matches = [compare_pair(engine, pair, engine.embedder.embed(pair.chips)) for pair in pairs]
+    report = FamilyReport(family, cards, timelines)
+    return Result(report, tuple(matches), tuple(pairs), days)
+
+
+def explain(engine: Engine, result: Result) -> tuple[Explanation, ...]:
+    """Which parts of the faces carry the likeness of each child; made once."""
+    if result.explanations is None:
+        result.explanations = tuple(explain_pair(engine, pair) for pair in result.pairs)
+    return result.explanations
+
+
+def as_fields(result: Result) -> dict[str, Any]:
+    """Everything as data: the fields of `family`, `timeline` and `explain --format json`."""
+    return {
+        "family": json.loads(output.as_json(result.report.family)),
+        "matches": [json.loads(output.as_json(match)) for match in result.matches],
+        "timelines": [json.loads(output.as_json(each)) for each in result.report.timelines],
+        "explanations": [json.loads(output.as_json(each)) for each in result.explanations or ()],
+    }
+
+
+def _pair(parent: Tapped, child: Tapped) -> Pair:
+    """The clearest face of each."""
+    one, other = parent.clearest, child.clearest
+    return chosen_pair((one[0], other[0]), (one[1], other[1]))

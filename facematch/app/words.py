@@ -1,0 +1,136 @@
+"""What the page says, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from facematch.analyses.explain import CARRIES, Explanation
+from facematch.analyses.family import Family, Verdict
+from facematch.analyses.timeline import Timeline
+from facematch.app.results import Result
+from facematch.scoring.wording import (
+    age_in_words,
+    card_meaning,
+    counted,
+    is_undecided,
+    score_words,
+)
+
+_CLEARLY = 95  # of 100 resamples; below that the likeness is "a little" more
+_MOST_PARTS = 2  # parts of the face that a sentence names
+_WHY_UNUSABLE = {
+    "not-an-image": "this is no picture that the program opens: save it as JPEG",
+    "truncated": "the file ends before the picture does: copy it again",
+    "too-large": "the picture is too large: scale it down",
+    "timeout": "it took too long to open: save it again as JPEG",
+    "crashed": "it cannot be opened: save it again as JPEG",
+    "no-face": "no face was found: turn the photo, or crop it closer",
+}
+
+
+def unusable_words(code: str) -> str:
+    """Why a photo shows nobody; "" where it shows somebody."""
+    return _WHY_UNUSABLE.get(code, "it cannot be read: save it again as JPEG") if code else ""
+
+
+def sentences(result: Result) -> list[str]:
+    """The answer: one sentence for each child, and why it says little where it does."""
+    family = result.report.family
+    if family.verdicts:
+        lines = [_verdict_sentence(family, verdict) for verdict in family.verdicts]
+    else:
+        lines = [_single_sentence(family, child) for child in family.children]
+    return [*lines, *(f"But {caution}." for caution in result.cautions)]
+
+
+def sibling_sentences(family: Family) -> list[str]:
+    """How alike the children are, and who of them looks most like each parent."""
+    lines = [
+        f"{pair.parent} and {pair.child} score {score_words(pair.score, pair.score_interval)} "
+        "with each other, by a model of parents and children."
+        for pair in family.siblings
+    ]
+    if len(family.children) > 1:
+        for parent in family.parents:
+            scores = {child: family.of(parent, child).score for child in family.children}
+            first, second = sorted(scores, key=lambda child: -scores[child])[:2]
+            if round(scores[first]) > round(scores[second]):
+                lines.append(f"Of the children, {first} scores highest with {parent}.")
+    return lines
+
+
+def why_sentence(explanation: Explanation, names: tuple[str, str]) -> str:
+    """Which parts carry the likeness of a parent and a child: "mostly the eyes and the nose"."""
+    parent, child = names
+    if explanation.little:
+        return f"{child} and {parent}: there is little likeness to explain."
+    parts = [each.region for each in explanation.regions if each.verdict == CARRIES]
+    if not parts:
+        return f"{child} and {parent}: the whole face, no part more than the others."
+    return f"{child} and {parent}: mostly the {' and the '.join(parts[:_MOST_PARTS])}."
+
+
+def same_age_sentences(timeline: Timeline) -> list[str]:
+    """Each photo of a child beside the parent's photo at that age: "dad at 5 months"."""
+    return [
+        f"{timeline.child} at {age_in_words(moment.age)}, {moment.parent} at "
+        f"{age_in_words(moment.parent_age)}: {score_words(moment.score, moment.score_interval)}."
+        for moment in timeline.moments
+        if moment.age is not None and moment.parent_age is not None and moment.age >= 0
+    ]
+
+
+def trend_sentences(timeline: Timeline) -> list[str]:
+    """Whether the likeness to each parent changes, without numbers."""
+    return [_trend(timeline.child, curve.parent, curve.trend) for curve in timeline.curves]
+
+
+def _trend(child: str, parent: str, trend: tuple[float, float, float] | None) -> str:
+    if trend is None:
+        return f"Too few days with photos to say whether {child} becomes more like {parent}."
+    slope, low, high = trend
+    if low <= 0 <= high:
+        return f"{child} is about as much like {parent} over all these years."
+    return f"{child} becomes a little {'more' if slope > 0 else 'less'} like {parent} every year."
+
+
+def _verdict_sentence(family: Family, verdict: Verdict) -> str:
+    child, ahead = verdict.child, verdict.ahead
+    best = family.of(ahead, child).score
+    if verdict.most_like is None:
+        sentence = f"{child} looks a little more like {ahead}, but that is not sure"
+        sentence += _advice(verdict)
+    elif verdict.times_of_100 >= _CLEARLY:
+        sentence = f"{child} looks more like {ahead}."
+    else:
+        sentence = f"{child} looks a little more like {ahead}."
+    if family.neutral_score is not None and best < family.neutral_score:
+        sentence += f" Many strangers look as much like {child} as {ahead} does."
+    return sentence
+
+
+def _advice(verdict: Verdict) -> str:
+    """What photos to add; the end of a sentence."""
+    wanted = sorted((verdict.more_photos or {}).items(), key=lambda each: -each[1])
+    if not wanted:
+        return ": they are so alike that more photos may not decide it."
+    (name, number), *others = wanted
+    first = f"{counted(number, 'more photo')} of {name}"
+    return f": add {_listed([first, *(f'{count} of {who}' for who, count in others)])}."
+
+
+def _single_sentence(family: Family, child: str) -> str:
+    parent = family.parents[0]
+    likeness, neutral = family.of(parent, child), family.neutral_score
+    meaning = card_meaning(likeness.score, child)
+    if is_undecided(likeness.score_interval, neutral):
+        return f"These photos leave open how much {child} looks like {parent}: {meaning}. Add more."
+    if neutral is not None and likeness.score < neutral:
+        return f"{child} does not look much like {parent}: {meaning}."
+    return f"{child} looks like {parent}: {meaning}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as a list: "a", "a and b", "a, b and c"."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

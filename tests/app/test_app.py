@@ -1,0 +1,407 @@
+"""The page and its JSON answers, asked without a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.command import run
+from helpers.matchers import matcher
+from helpers.places import SAMPLES
+
+pytest.importorskip("starlette", reason="needs the extra [app]")
+from starlette.testclient import TestClient
+
+from facematch import FaceMatcher
+from facematch.app import sessions, uploads
+from facematch.app.security import Access, OneTimeToken
+from facematch.app.server import make_app
+from facematch.engine import Engine
+
+HOSTS = frozenset({"127.0.0.1:8765", "localhost:8765", "10.0.0.7:8765"})
+PAGE = "http://127.0.0.1:8765"
+PHONE = ("10.0.0.9", 5000)
+
+
+def client(
+    engine: Engine = matcher.engine,
+    *,
+    token: OneTimeToken | None = None,
+    base: str = PAGE,
+    address: tuple[str, int] = ("127.0.0.1", 5000),
+) -> TestClient:
+    app = make_app(engine, Access(HOSTS, 8765, token))
+    return TestClient(app, base_url=base, client=address)
+
+
+@pytest.fixture
+def page() -> Iterator[TestClient]:
+    """A browser on this machine that has opened the page."""
+    with client() as browser:
+        assert browser.get("/").status_code == 200
+        yield browser
+
+
+def photo(name: str) -> tuple[str, bytes]:
+    return name, (SAMPLES / name).read_bytes()
+
+
+def drop(browser: TestClient, name: str) -> dict[str, Any]:
+    answer = browser.post("/photos", files={"photo": photo(name)})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def tapped(role: str, name: str, *faces: str, born: str = "") -> dict[str, Any]:
+    return {"role": role, "name": name, "faces": list(faces), "born": born}
+
+
+def compared(browser: TestClient, *people: Mapping[str, Any]) -> str:
+    answer = browser.post("/results", json={"people": people})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+# --- who may ask ---
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "10.0.0.8:8765", ""])
+def test_another_host_is_refused(host: str) -> None:
+    with client() as browser:
+        assert browser.get("/", headers={"host": host}).status_code == 403
+        assert browser.post("/api/score", headers={"host": host}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:8765", "http://localhost:8765"]
+)
+def test_another_origin_is_refused(page: TestClient, origin: str) -> None:
+    answer = page.post("/photos", files={"photo": photo("son.png")}, headers={"origin": origin})
+    assert answer.status_code == 403
+    assert page.get("/people", headers={"origin": origin}).status_code == 403
+
+
+def test_a_page_elsewhere_may_link_to_the_page_and_no_more(page: TestClient) -> None:
+    elsewhere = {"sec-fetch-site": "cross-site"}
+    assert page.get("/", headers=elsewhere).status_code == 200
+    assert page.get("/people", headers=elsewhere).status_code == 403
+    assert page.post("/forget", headers=elsewhere).status_code == 403
+
+
+def test_every_answer_binds_the_browser() -> None:
+    with client() as browser:
+        for answer in (
+            browser.get("/"),
+            browser.get("/static/app.js"),
+            browser.get("/nothing"),
+            browser.get("/", headers={"host": "evil.example"}),
+        ):
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+            assert "unsafe" not in answer.headers["content-security-policy"]
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_cookie_is_random_and_hidden_from_scripts() -> None:
+    keys = set()
+    for _ in range(2):
+        with client() as browser:
+            cookie = browser.get("/").headers["set-cookie"]
+            assert "HttpOnly" in cookie
+            assert "samesite=strict" in cookie.lower()
+            keys.add(browser.cookies["facematch_8765"])
+    assert len(keys) == 2
+    assert min(map(len, keys)) >= 32
+
+
+def test_another_machine_is_refused_without_lan() -> None:
+    with client(base="http://10.0.0.7:8765", address=PHONE) as phone:
+        assert phone.get("/").status_code == 403
+        assert phone.get("/api").status_code == 403
+
+
+def test_a_phone_needs_the_token_and_the_token_opens_one_session() -> None:
+    printed: list[str] = []
+    token = OneTimeToken(printed.append)
+    first = token.value
+    app = make_app(matcher.engine, Access(HOSTS, 8765, token))
+    ways = {"base_url": "http://10.0.0.7:8765", "client": PHONE}
+    with TestClient(app, **ways) as phone, TestClient(app, **ways) as other:  # type: ignore[arg-type]
+        assert phone.get("/").status_code == 403
+        assert phone.get("/?token=wrong").status_code == 403
+        assert phone.post("/api/faces").status_code == 403
+        assert phone.head(f"/?token={first}").status_code == 403
+        assert phone.get(f"/?token={first}").status_code == 200
+        assert phone.get("/people").status_code == 200
+        assert other.get(f"/?token={first}").status_code == 403
+        assert printed == [token.value]
+        assert other.get(f"/?token={token.value}").status_code == 200
+
+
+def test_a_session_sees_no_face_of_another(page: TestClient) -> None:
+    drop(page, "son.png")
+    assert page.get("/faces/1-0.jpg").status_code == 200
+    own = page.cookies["facematch_8765"]
+    page.cookies.clear()
+    page.get("/")
+    assert page.cookies["facematch_8765"] != own
+    assert page.get("/faces/1-0.jpg").status_code == 422
+
+
+def test_nothing_is_told_before_the_page_was_opened() -> None:
+    with client() as browser:
+        assert browser.post("/photos", files={"photo": photo("son.png")}).status_code == 403
+        assert browser.get("/people").status_code == 403
+
+
+# --- what is taken ---
+
+
+def test_a_file_that_is_too_large_is_refused(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = {"photo": ("large.jpg", b"\0" * (uploads.MOST_BYTES + 1))}
+    answer = page.post("/photos", files=large)
+    assert answer.status_code == 413
+    assert "at most 64 MiB" in answer.json()["error"]["message"]
+
+
+def test_a_body_without_its_length_is_cut_off(page: TestClient) -> None:
+    body = (b"x" * 2**16 for _ in range(6))
+    assert page.post("/results", content=body).status_code == 413
+
+
+def test_too_many_files_are_refused(page: TestClient) -> None:
+    files = [("photo", photo("son.png"))] * 2
+    assert page.post("/photos", files=files).status_code == 413
+    assert page.post("/api/score", files=[("parent", photo("son.png"))] * 3).status_code == 413
+
+
+def test_too_many_photos_of_a_session_are_refused(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MOST_PHOTOS", 1)
+    drop(page, "son.png")
+    answer = page.post("/photos", files={"photo": photo("son.png")})
+    assert answer.status_code == 422
+    assert "there are 1 photos already" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no picture that the program opens"),
+        (b"GIF89a", "copy it again"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture that the program opens"),
+        ((SAMPLES / "son.png").read_bytes()[:5000], "copy it again"),
+    ],
+)
+def test_a_wrong_file_is_told_in_words(page: TestClient, content: bytes, words: str) -> None:
+    answer = page.post("/photos", files={"photo": ("holiday.jpg", content)})
+    assert answer.status_code == 200
+    assert answer.json()["faces"] == 0
+    assert words in answer.json()["problem"]
+    assert "--" not in answer.json()["problem"]
+    assert "holiday.jpg" in page.get("/people").text
+
+
+def test_a_form_that_is_none_is_refused(page: TestClient) -> None:
+    assert page.post("/photos", content=b"x").status_code == 400
+    broken = {"content-type": "multipart/form-data; boundary=x"}
+    assert page.post("/photos", content=b"nonsense", headers=broken).status_code == 400
+    assert page.post("/photos", files={"note": (None, "words")}).status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"people": [3]}', b"[" * 10_000])
+def test_people_that_are_none_are_refused(page: TestClient, body: bytes) -> None:
+    answer = page.post("/results", content=body)
+    assert answer.status_code == 422
+    assert "names no people" in answer.json()["error"]["message"]
+
+
+def test_a_name_is_shown_without_folders_and_control_characters() -> None:
+    assert uploads.plain_name("C:\\photos\\mum.jpg") == "mum.jpg"
+    assert uploads.plain_name("../../etc/passwd") == "passwd"
+    assert uploads.plain_name("a\u202egpj.exe") == "agpj.exe"
+    assert uploads.plain_name("") == "photo"
+    assert len(uploads.plain_name("a" * 1000 + ".jpg")) == 100
+
+
+# --- what the page tells ---
+
+
+def test_photos_become_people_and_an_answer(page: TestClient) -> None:
+    for name in ("father.png", "mother.png", "son.png", "daughter.png"):
+        assert drop(page, name)["faces"] == 1
+    people = page.get("/people").text
+    assert "/faces/1-0.jpg" in people
+    assert "mother.png" in people
+    shown = compared(
+        page,
+        tapped("parent", "dad", "1-0"),
+        tapped("parent", "mum", "2-0"),
+        tapped("child", "Ann", "3-0"),
+        tapped("child", "أحمد", "4-0"),
+    )
+    assert shown.index("Ann looks") < shown.index(
+        "What makes this less sure" if "less sure" in shown else "To share"
+    )
+    assert "looks like one person" in shown or "look like one person" in shown
+    assert "no paternity test" in shown
+    assert "أحمد" in shown
+    assert "Siblings" in shown
+    number = shown.split("/results/")[1].split("/")[0]
+    for style in ("pair", "split"):
+        card = page.get(f"/results/{number}/card-0.png?style={style}&theme=dark&save")
+        assert card.content.startswith(b"\x89PNG")
+        assert "attachment" in card.headers["content-disposition"]
+    assert "mostly the" in page.get(f"/results/{number}/why").text
+    report = page.get(f"/results/{number}/report.html")
+    assert "What carries the likeness" in report.text
+    data = page.get(f"/results/{number}/data.json").json()
+    assert [each["child"] for each in data["family"]["verdicts"]] == ["Ann", "أحمد"]
+    assert len(data["explanations"]) == 2
+    assert page.get(f"/results/{number}/card-9.png").status_code == 404
+
+
+def test_faces_that_are_not_one_person_are_taken_apart(page: TestClient) -> None:
+    for name in ("father.png", "son.png"):
+        drop(page, name)
+    assert page.get("/people").text.count("<fieldset") == 1  # drawn faces look like one person
+    assert page.post("/people/apart", content="1-0 2-0").json() == {"apart": 2}
+    assert page.get("/people").text.count("<fieldset") == 2
+    assert page.post("/people/apart", content="1-0 7-0").status_code == 422
+
+
+def test_dates_show_the_years_and_the_same_age(page: TestClient) -> None:
+    drop(page, "father-child.png")
+    for year in (2011, 2016):
+        drop(page, f"years/{year}-06-01.jpg")
+    shown = compared(
+        page,
+        tapped("parent", "dad", "1-0"),
+        tapped("child", "Ann", "2-0", "3-0", born="2006-06-01"),
+    )
+    assert "Over the years" in shown
+
+
+def test_names_are_escaped(page: TestClient) -> None:
+    drop(page, "father.png")
+    drop(page, "son.png")
+    name = "<img src=x onerror=alert(1)>"
+    shown = compared(page, tapped("parent", name, "1-0"), tapped("child", "kid", "2-0"))
+    assert "<img src=x" not in shown
+    assert "&lt;img src=x" in shown
+
+
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        ([tapped("parent", "dad", "1-0")], "at least one parent and one child"),
+        ([tapped("parent", "a", "1-0"), tapped("child", "b", "1-0")], "belongs to two people"),
+        ([tapped("parent", "a", "1-0"), tapped("child", "b", "9-0")], "that face is gone"),
+        ([tapped("parent", "a", "1-0"), tapped("child", "b", "../1")], "names no face"),
+        ([tapped("parent", "", "1-0")], "no name or no face"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(
+    page: TestClient, people: list[dict[str, Any]], words: str
+) -> None:
+    drop(page, "father.png")
+    answer = page.post("/results", json={"people": people})
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]["message"]
+
+
+def test_a_photo_upside_down_is_turned(page: TestClient, tmp_path: Path) -> None:
+    from PIL import Image
+
+    flipped = tmp_path / "flipped.png"
+    Image.open(SAMPLES / "son.png").transpose(Image.Transpose.ROTATE_180).save(flipped)
+    found = page.post("/photos", files={"photo": ("flipped.png", flipped.read_bytes())}).json()
+    assert found["faces"] == 1
+    assert found["turned"]
+    assert page.post(f"/photos/{found['photo']}/turn").status_code == 200
+    assert page.post("/photos/99/turn").status_code == 404
+
+
+def test_everything_is_forgotten_by_the_button(page: TestClient) -> None:
+    drop(page, "son.png")
+    assert page.post("/forget").json() == {"forgotten": True}
+    assert page.get("/faces/1-0.jpg").status_code == 422
+    assert "No face was found" in page.get("/people").text
+
+
+def test_sessions_that_nobody_uses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = sessions.Sessions()
+    old = kept.open()
+    monkeypatch.setattr(sessions.time, "monotonic", lambda: old.used + 3601)
+    assert kept.get(old.key) is None
+    monkeypatch.undo()
+    opened = [kept.open() for _ in range(20)]
+    assert sum(kept.get(each.key) is not None for each in opened) == 6
+
+
+# --- JSON answers ---
+
+
+def test_the_api_gives_what_the_command_line_gives() -> None:
+    pair = {"parent": photo("father.png"), "child": photo("son.png")}
+    people = {"parent.dad": photo("father.png"), "child.kid": photo("son.png")}
+    with client(FaceMatcher().engine) as api:
+        scored = api.post("/api/score", files=pair)
+        family = api.post("/api/family", files=people)
+        faces = api.post("/api/faces", files={"photo": photo("group.jpg")})
+    told = run("score", "father.png", "son.png", "--format", "json", cwd=SAMPLES)
+    assert scored.json() == json.loads(told.stdout)
+    told = run(
+        "family", "--parent", "dad=father.png", "--child", "kid=son.png", "--format", "json",
+        cwd=SAMPLES,
+    )  # fmt: skip
+    assert family.json() == json.loads(told.stdout)
+    told = run("faces", "group.jpg", "--format", "json", cwd=SAMPLES)
+    assert faces.json() == json.loads(told.stdout)
+
+
+def test_the_api_gives_vectors() -> None:
+    with client() as api:
+        found = api.post("/api/embed", files={"photo": photo("son.png")}).json()
+    assert found["space"] == matcher.engine.embedder.space
+    assert len(found["faces"][0]["vector"]) >= 128
+
+
+def test_the_api_says_what_is_wrong() -> None:
+    with client() as api:
+        assert api.post("/api/score", files={"parent": photo("son.png")}).status_code == 400
+        broken = {"parent": ("a.jpg", b"nonsense"), "child": photo("son.png")}
+        answer = api.post("/api/score", files=broken)
+        assert answer.status_code == 422
+        assert answer.json()["error"]["code"] == "not-an-image"
+        assert answer.json()["error"]["photo"] == "a.jpg"
+        assert api.post("/api/family", files={"uncle": photo("son.png")}).status_code == 400
+        assert api.post("/api/family", files={"parent": photo("son.png")}).status_code == 422
+        assert api.get("/api/score").status_code == 405
+
+
+def test_the_api_is_described() -> None:
+    with client() as api:
+        described = api.get("/api").json()
+    assert described["openapi"].startswith("3.")
+    assert sorted(described["paths"]) == [
+        "/api/embed", "/api/faces", "/api/family", "/api/score",
+    ]  # fmt: skip
+
+
+def test_photos_are_decoded_in_isolated_workers(tmp_path: Path) -> None:
+    engine = FaceMatcher(isolate=True, min_face=60).engine
+    with client(engine) as api:
+        found = api.post("/api/faces", files={"photo": photo("son.png")})
+    assert found.json()["faces_found"] == 1
+    whole = matcher.engine.read(SAMPLES / "son.png")
+    decoded = engine.decode("son.png", (SAMPLES / "son.png").read_bytes())
+    assert (decoded.pixels == whole.pixels).all()
+    assert decoded.digest == whole.digest
