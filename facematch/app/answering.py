@@ -47,6 +47,7 @@ async def show_result(request: Request) -> Response:
             number=number,
             result=result,
             family=result.report.family,
+            names=_names(result),
             sentences=words.sentences(result),
             no_paternity_test=NO_PATERNITY_TEST,
             card_styles=CARD_STYLES,
@@ -58,9 +59,10 @@ async def show_result(request: Request) -> Response:
 async def show_why(request: Request) -> Response:
     """Which parts of the faces carry the likeness, as a part of the page."""
     result = await _explained(request)
-    names = [(card.parent.name, card.child.name) for card in result.report.cards]
-    lines = list(map(words.why_sentence, result.explanations or (), names))
-    return HTMLResponse(rendered("why", number=request.path_params["result"], lines=lines))
+    pairs = [(card.parent.name, card.child.name) for card in result.report.cards]
+    lines = list(map(words.why_sentence, result.explanations or (), pairs))
+    number = request.path_params["result"]
+    return HTMLResponse(rendered("why", number=number, lines=lines, names=_names(result)))
 
 
 async def show_picture(request: Request) -> Response:
@@ -96,6 +98,10 @@ async def save_data(request: Request) -> Response:
     """Everything as a JSON file."""
     text = json_object(as_fields(await _explained(request)))
     return Response(text, media_type="application/json", headers=_attached("facematch.json"))
+
+
+def _names(result: Result) -> list[str]:
+    return [*result.report.family.parents, *result.report.family.children]
 
 
 def _with_explanations(result: Result) -> Any:

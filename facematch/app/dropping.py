@@ -15,7 +15,7 @@ from facematch.app.desk import desk_of, session_of
 from facematch.app.searching import FoundPhoto, search_bytes, turn_photo
 from facematch.app.sessions import MOST_PHOTOS, FaceKey, Session
 from facematch.app.uploads import MOST_BYTES, Bounds, read_body, read_files
-from facematch.app.words import unusable_words
+from facematch.app.words import isolated, unusable_words
 from facematch.detection.alignment import portraits
 from facematch.pictures.canvas import as_jpeg
 from facematch.scoring.wording import NO_PATERNITY_TEST
@@ -127,10 +127,12 @@ def rendered(template: str, **names: Any) -> str:
 @cache
 def _environment() -> Environment:
     loader = PackageLoader("facematch.app", "pages")
-    return Environment(
+    environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["isolated"] = isolated
+    return environment
 
 
 def _photo_answer(number: int, found: FoundPhoto) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from facematch.analyses.explain import CARRIES, Explanation
@@ -26,6 +27,13 @@ _WHY_UNUSABLE = {
     "crashed": "it cannot be opened: save it again as JPEG",
     "no-face": "no face was found: turn the photo, or crop it closer",
 }
+
+
+def isolated(line: str, names: Sequence[str]) -> str:
+    """The line with each name isolated: a name written right to left moves no word around it."""
+    longest_first = sorted(map(re.escape, names), key=len, reverse=True)
+    pattern = rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)"
+    return re.sub(pattern, "\u2068\\g<0>\u2069", line)  # first strong isolate, pop
 
 
 def unusable_words(code: str) -> str:
