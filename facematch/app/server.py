@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,9 +76,11 @@ def listen(port: int, *, on_new_token: Callable[[str], None] | None = None) -> L
     """
     host = "127.0.0.1" if on_new_token is None else "0.0.0.0"  # noqa: S104 - --lan asks for it
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # on Windows it lets another program take the port over
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(_MOST_CONNECTIONS)
     except (OSError, OverflowError) as error:
         listener.close()
         raise OptionError(f"port {port} cannot be used ({error}): try --port 0") from error

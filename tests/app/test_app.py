@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ pytest.importorskip("starlette", reason="needs the extra [app]")
 from starlette.testclient import TestClient
 
 from facematch import FaceMatcher
-from facematch.app import sessions, uploads
+from facematch.app import server, sessions, uploads
 from facematch.app.security import Access, OneTimeToken
 from facematch.app.server import make_app
-from facematch.engine import Engine
+from facematch.engine import Engine, open_engine
+from facematch.errors import OptionError
+from facematch.photos.limits import Limits
 
 HOSTS = frozenset({"127.0.0.1:8765", "localhost:8765", "10.0.0.7:8765"})
 PAGE = "http://127.0.0.1:8765"
@@ -276,14 +279,16 @@ def test_faces_that_are_not_one_person_are_taken_apart(page: TestClient) -> None
 
 
 def test_dates_show_the_years_and_the_same_age(page: TestClient) -> None:
-    drop(page, "father-child.png")
+    content = (SAMPLES / "father-child.png").read_bytes()
+    page.post("/photos", files={"photo": ("1980-06-01.png", content)})
     for year in (2011, 2016):
         drop(page, f"years/{year}-06-01.jpg")
     shown = compared(
         page,
-        tapped("parent", "dad", "1-0"),
+        tapped("parent", "dad", "1-0", born="1975-06-01"),
         tapped("child", "Ann", "2-0", "3-0", born="2006-06-01"),
     )
+    assert "\u2068Ann\u2069 at 5 years, \u2068dad\u2069 at 5 years" in shown
     assert "Over the years" in shown
 
 
@@ -342,6 +347,48 @@ def test_sessions_that_nobody_uses_are_forgotten(monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     opened = [kept.open() for _ in range(20)]
     assert sum(kept.get(each.key) is not None for each in opened) == 6
+
+
+def test_a_photo_that_takes_too_long_is_told_and_the_next_one_goes_on() -> None:
+    engine = open_engine(min_face=60, isolate=True, limits=Limits(max_seconds=0.001))
+    with client(engine) as browser:
+        browser.get("/")
+        assert "took too long" in drop(browser, "son.png")["problem"]
+        assert drop(browser, "father.png")["faces"] == 0
+
+
+def test_the_command_says_where_the_page_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[server.Listening] = []
+    opened: list[str] = []
+
+    def keep(engine: Engine, listening: server.Listening) -> None:
+        served.append(listening)
+        assert engine.decoders is not None
+        if listening.access.token is not None:
+            listening.access.token.redeem(listening.access.token.value)
+        listening.socket.close()
+
+    monkeypatch.setattr(server, "serve", keep)
+    monkeypatch.setattr(server, "network_address", lambda: "10.0.0.7")
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    told = run("app", "--port", "0", "--no-open")
+    assert told.returncode == 0
+    assert told.stdout == ""
+    assert served[0].address in told.stderr
+    assert served[0].access.token is None
+    assert "token" not in told.stderr
+    assert opened == []
+    told = run("app", "--port", "0", "--lan", "--no-open")
+    tokens = re.findall(r"http://10.0.0.7:\d+/\?token=(\S+)", told.stderr)
+    assert len(set(tokens)) == 2  # one to begin with, one after it was used
+    assert f"10.0.0.7:{served[1].access.port}" in served[1].access.hosts
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    taken = server.listen(0)
+    with pytest.raises(OptionError, match="cannot be used"):
+        server.listen(taken.access.port)
+    taken.socket.close()
 
 
 # --- JSON answers ---
