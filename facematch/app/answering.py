@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -89,8 +90,8 @@ async def show_picture(request: Request) -> Response:
 async def save_report(request: Request) -> Response:
     """The whole report as an HTML file."""
     result = await _explained(request)
-    result.report = _with_explanations(result)
-    page = await desk_of(request).work(as_html, result.report)
+    whole = replace(result.report, explanations=result.explanations or ())
+    page = await desk_of(request).work(as_html, whole)
     return Response(page, media_type="text/html", headers=_attached("facematch.html"))
 
 
@@ -102,12 +103,6 @@ async def save_data(request: Request) -> Response:
 
 def _names(result: Result) -> list[str]:
     return [*result.report.family.parents, *result.report.family.children]
-
-
-def _with_explanations(result: Result) -> Any:
-    from dataclasses import replace
-
-    return replace(result.report, explanations=result.explanations or ())
 
 
 def _attached(name: str) -> dict[str, str]:

@@ -55,9 +55,9 @@ async def embed_faces(request: Request) -> Response:
 
 
 async def _answer(request: Request, bounds: Bounds, task: _Task) -> Response:
-    uploads = await read_files(request, bounds)
     desk = desk_of(request)
-    text = await desk.work(task, desk.engine, uploads)
+    async with desk.receiving:
+        text = await desk.work(task, desk.engine, await read_files(request, bounds))
     return Response(text, media_type="application/json")
 
 

@@ -21,15 +21,21 @@ from facematch.types import Pixels
 T = TypeVar("T")
 
 _AT_ONCE = 2  # one photo is decoded while another is searched
+_RECEIVED_AT_ONCE = 4  # requests whose files are in memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Desk:
-    """The engine that answers, and who asks."""
+    """The engine that answers, and who asks.
+
+    Whoever takes files holds a place of `receiving` until they are searched, which bounds memory.
+    """
 
     engine: Engine
     sessions: Sessions = field(default_factory=Sessions)
     turns: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
+
+    receiving: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_RECEIVED_AT_ONCE))
 
     async def work(self, task: Callable[..., T], *given: Any) -> T:
         """What a task gives; it runs in a thread, when it is its turn."""

@@ -61,10 +61,11 @@ async def drop_photo(request: Request) -> Response:
     """Take one photo; says how many faces it shows."""
     session, desk = session_of(request), desk_of(request)
     session.check_room()
-    uploads = await read_files(request, _ONE_PHOTO)
-    if not uploads:
-        raise HTTPException(400, "there is no file in the form")
-    found = await desk.work(search_bytes, desk.engine, uploads[0].name, uploads[0].data)
+    async with desk.receiving:
+        uploads = await read_files(request, _ONE_PHOTO)
+        if not uploads:
+            raise HTTPException(400, "there is no file in the form")
+        found = await desk.work(search_bytes, desk.engine, uploads[0].name, uploads[0].data)
     return _photo_answer(session.add_photo(found), found)
 
 

@@ -130,7 +130,8 @@ function facesByRole() {
       if (role) faces.set(role, [...(faces.get(role) || []), face]);
     }
   }
-  return faces;
+  const order = [...document.querySelectorAll(".name")].map((row) => row.dataset.role);
+  return new Map([...faces].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other)));
 }
 
 function showRoles() {
