@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -51,7 +52,8 @@ def open_page(
         print_phone_address(listening.access.token.value)
     if not no_open:
         _open_browser(listening.address)
-    serve(engine.matcher(many=True).engine, listening)
+    with suppress(KeyboardInterrupt):  # that is how it is ended
+        serve(engine.matcher(many=True).engine, listening)
 
 
 def _open_browser(address: str) -> None:
