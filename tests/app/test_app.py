@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ pytest.importorskip("starlette", reason="needs the extra [app]")
 from starlette.testclient import TestClient
 
 from facematch import FaceMatcher
-from facematch.app import server, sessions, uploads
+from facematch.analyses.pair import YOUNG_CHILDREN, Pair
+from facematch.app import results, server, sessions, uploads, words
 from facematch.app.security import Access, OneTimeToken
 from facematch.app.server import make_app
 from facematch.engine import Engine, open_engine
 from facematch.errors import OptionError
 from facematch.photos.limits import Limits
+from facematch.types import Match, Vectors
 
 HOSTS = frozenset({"127.0.0.1:8765", "localhost:8765", "10.0.0.7:8765"})
 PAGE = "http://127.0.0.1:8765"
@@ -389,6 +392,28 @@ def test_a_port_that_is_taken_is_told() -> None:
     with pytest.raises(OptionError, match="cannot be used"):
         server.listen(taken.access.port)
     taken.socket.close()
+
+
+def test_two_photos_of_young_children_are_told_before_the_card(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare_pair = results.compare_pair
+
+    def of_children(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
+        return replace(compare_pair(engine, pair, vectors), warnings=(YOUNG_CHILDREN, "other"))
+
+    monkeypatch.setattr(results, "compare_pair", of_children)
+    for name in ("father.png", "son.png"):
+        drop(page, name)
+    shown = compared(page, tapped("parent", "dad", "1-0"), tapped("child", "Ann", "2-0"))
+    assert shown.count("both faces look like young children") == 1
+    assert shown.index("young children") < shown.index("other") < shown.index("To share")
+
+
+def test_a_name_is_isolated_whole_and_wherever_it_stands() -> None:
+    line = words.isolated("Ann looks like Annabel; 3 of أحمد, 2 of Ann", ["Ann", "Annabel", "أحمد"])
+    plain = line.replace("\u2068", "[").replace("\u2069", "]")
+    assert plain == "[Ann] looks like [Annabel]; 3 of [أحمد], 2 of [Ann]"
 
 
 # --- JSON answers ---
