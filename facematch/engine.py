@@ -45,9 +45,9 @@ class Engine:
 
     `embedder` compares relatives, `identity_embedder` tells whether two faces are one person.
     `min_face` is the side, in pixels of the photo's file, of the smallest face to find; None stands
-    for 5 % of the long side. With `decoders`, photos are decoded in processes of their own. A photo
-    is sought in `store` before it is searched. `reopen` makes the same engine in another
-    process, without its store and the networks it has read.
+    for 5 % of the long side and at least 24. With `decoders`, photos are decoded in processes of
+    their own. A photo is sought in `store` before it is searched. `reopen` makes the same engine in
+    another process, without its store and the networks it has read.
     """
 
     detector: Detector

@@ -50,9 +50,9 @@ class FaceMatcher:
 
     It is built in no time: networks and weights are read when they are first needed. `detector` and
     `embedder` are registered names or objects of your own. `min_face` is the side, in pixels of the
-    photo's file, of the smallest face to find; None stands for 5 % of the long side. With `isolate`
-    photos are decoded in processes of their own, so that a decoder that crashes or hangs costs one
-    photo: see docs/formats-and-limits.md.
+    photo's file, of the smallest face to find; None stands for 5 % of the long side and at
+    least 24. With `isolate` photos are decoded in processes of their own, so that a decoder that
+    crashes or hangs costs one photo: see docs/formats-and-limits.md.
 
     `cache` is a file that keeps what is found in photos, face templates included; `index` is the
     place of an index. A photo that one of them knows is not searched again. Raises OptionError

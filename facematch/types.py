@@ -455,7 +455,7 @@ class Detector(Protocol):
         """The faces, most confident first; [] if there are none.
 
         `min_face` is the side in pixels of the smallest face to find; None stands for 5 % of the
-        photo's long side.
+        photo's long side and at least 24.
         """
 
 

@@ -109,7 +109,7 @@ MinFaceOption = Annotated[
         min=1,
         metavar="PIXELS",
         help="The smallest face to find; smaller takes longer. Default: 5 % of the photo's long "
-        "side, for which large photos are scaled down to 1600 pixels.",
+        "side, for which large photos are scaled down to 1600 pixels, and at least 24.",
         rich_help_panel="Engine",
     ),
 ]

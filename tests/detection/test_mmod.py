@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch.detection import mmod, pyramid
+from facematch.detection.boxes import overlap
+from facematch.detection.face_size import SMALLEST_EMBEDDED, smallest_face
 from facematch.detection.largest import competing_faces
 from facematch.detection.mmod import MmodDetector
 from facematch.detection.pyramid import Pyramid, pyramid_layout
@@ -64,6 +66,45 @@ def test_a_face_of_a_twentieth_of_the_long_side_is_found_by_default() -> None:
     photo = np.full((900, 1600, 3), 128, np.uint8)
     photo[400:484, 700:784] = cv2.resize(face, (84, 84), interpolation=cv2.INTER_AREA)
     assert len(detector.detect(photo)) == 1
+
+
+def test_small_photos_are_not_enlarged_for_faces_too_small_to_embed() -> None:
+    searched = [
+        smallest_face(np.zeros(shape, np.uint8), None)
+        for shape in ((200, 150, 3), (480, 300, 3), (481, 300, 3), (1000, 2000, 3))
+    ]
+    assert searched == [24, 24, pytest.approx(24.05), 100]
+    assert smallest_face(np.zeros((200, 150, 3), np.uint8), 10) == 10
+
+
+def large_faces_stay(pixels: Pixels) -> None:
+    """All faces that can be embedded, of those of 5 % of the long side, are found by default."""
+    found = detector.detect(pixels)
+    for face in detector.detect(pixels, min_face=0.05 * max(pixels.shape[:2])):
+        if face.area >= SMALLEST_EMBEDDED**2:
+            assert max(overlap(face.box, other.box) for other in found) > 0.5
+
+
+def reduced(pixels: Pixels, side: int) -> Pixels:
+    """The photo with a long side of at most `side` pixels."""
+    import cv2
+
+    share = min(side / max(pixels.shape[:2]), 1)
+    size = (round(pixels.shape[1] * share), round(pixels.shape[0] * share))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@pytest.mark.parametrize("side", [240, 400])
+def test_a_small_photo_shows_the_faces_that_can_be_embedded(side: int) -> None:
+    large_faces_stay(reduced(read_photo(SAMPLES / "group.jpg").pixels, side))
+
+
+@pytest.mark.slow
+def test_every_small_photograph_shows_the_faces_that_can_be_embedded() -> None:
+    for photo in sorted(shared_file("photos").rglob("*.*")):
+        if photo.suffix in (".jpg", ".jpeg", ".png"):
+            for side in (2000, 400, 240):
+                large_faces_stay(reduced(read_photo(photo).pixels, side))
 
 
 def test_noise_and_flat_pictures_hold_no_face() -> None:
