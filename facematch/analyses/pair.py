@@ -11,6 +11,7 @@ from facematch.analyses.grouping import SAME_PERSON
 from facematch.detection.alignment import recrop
 from facematch.detection.quality import face_warnings, is_same_picture
 from facematch.engine import Engine
+from facematch.photos.files import check_files
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.intervals import intervals, neutral_score
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
@@ -63,7 +64,11 @@ def score(
 def read_pair(
     engine: Engine, photos: tuple[PhotoLike, PhotoLike], faces: tuple[int | None, int | None]
 ) -> Pair:
-    """The chosen face of each of two photos; None stands for the largest."""
+    """The chosen face of each of two photos; None stands for the largest.
+
+    A file that cannot be opened is refused before the other one is searched.
+    """
+    check_files(photos)
     portraits = [
         engine.find_largest(photo) if face is None else engine.find_faces(photo)
         for photo, face in zip(photos, faces, strict=True)

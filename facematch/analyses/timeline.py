@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from facematch.engine import Engine
 from facematch.enrolment.people import NamedPhotos, parents_and_children
-from facematch.errors import OptionError, TableError
+from facematch.errors import OptionError, PhotoError, TableError
 from facematch.photos.dates import DAYS_A_YEAR, date_of, years_between
 from facematch.scoring.intervals import intervals, z_interval
 from facematch.scoring.people import RESAMPLES, people_z_scores, person_warnings
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
-from facematch.types import EngineNames, Person, Skipped
+from facematch.types import EngineNames, Person, Photo, PhotoLike, Skipped, several
 
 Floats = NDArray[np.float64]
 
@@ -115,6 +116,9 @@ def timeline(
     if len(child) != 1:
         raise OptionError(f"a timeline is of one child, not of {len(child)}")
     days.check_names([*parents, *child])
+    name, photos = next((name, list(several(some))) for name, some in child.items())
+    _check_some_date(engine, name, photos, days.taken)
+    child = {name: photos}
     older, younger, skipped = parents_and_children(engine, parents, child)
     return replace(compare_over_time(engine, older, younger[0], days), skipped=tuple(skipped))
 
@@ -131,10 +135,7 @@ def compare_over_time(
     rng = np.random.default_rng(seed)
     child, undated = _dated(child, known)
     if not child.portraits.size:
-        raise TableError(
-            f"no photo of {child.name} tells when it was taken: name files like 2018-05-16.jpg, or "
-            "give a CSV with --dates"
-        )
+        raise _no_date(child.name)
     moments: list[Moment] = []
     curves: list[Curve] = []
     for parent in parents:
@@ -155,6 +156,36 @@ def compare_over_time(
         ticks=_ticks(model),
         engine=engine.names,
         warnings=tuple(_warnings(child, undated, born.get(child.name))),
+    )
+
+
+def _check_some_date(
+    engine: Engine, name: str, photos: Sequence[PhotoLike], known: Mapping[str, date]
+) -> None:
+    """Raise TableError where no photo of `name` is dated, before any is searched.
+
+    Files are decoded for their EXIF only until one is found that has a date.
+    """
+    labels = [photo.label if isinstance(photo, Photo) else os.fsdecode(photo) for photo in photos]
+    if any(date_of(label, None, known) for label in labels):
+        return
+    undated = False
+    for photo in photos:
+        try:
+            taken = (photo if isinstance(photo, Photo) else engine.read(photo)).taken
+        except PhotoError:
+            continue  # enrolment says why it is left out
+        if taken is not None:
+            return
+        undated = True
+    if undated:
+        raise _no_date(name)
+
+
+def _no_date(name: str) -> TableError:
+    return TableError(
+        f"no photo of {name} tells when it was taken: name files like 2018-05-16.jpg, or give a "
+        "CSV with --dates"
     )
 
 

@@ -16,6 +16,7 @@ from facematch.cli.options import (
     FormatOption,
     MinFaceOption,
     OnOption,
+    check_folder,
     takes_options,
 )
 from facematch.cli.printing import print_table
@@ -39,7 +40,10 @@ PairList = Annotated[Path, typer.Option("--pairs", metavar="LIST", help="The lis
 PlotFolder = Annotated[
     Path | None,
     typer.Option(
-        "--plots", metavar="DIR", help="Save charts there: the ROC curve and the reliability."
+        "--plots",
+        metavar="DIR",
+        help="Save charts there: the ROC curve and the reliability.",
+        callback=check_folder,
     ),
 ]
 

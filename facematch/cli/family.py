@@ -17,7 +17,8 @@ from facematch.cli.options import (
     StoreOption,
     VerdictFormat,
     VerdictOption,
-    check_picture_ending,
+    check_page_place,
+    check_picture_place,
 )
 from facematch.cli.people import (
     birth_dates,
@@ -123,7 +124,7 @@ class CardOptions:
     save: Annotated[
         Path,
         typer.Option(
-            metavar="PICTURE", help="A .png, .jpg or .webp.", callback=check_picture_ending
+            metavar="PICTURE", help="A .png, .jpg or .webp.", callback=check_picture_place
         ),
     ]
     style: Annotated[
@@ -162,7 +163,12 @@ def card(
 
 
 def report(
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="A .html file.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="A .html file.", callback=check_page_place
+        ),
+    ],
     people: PeopleOptions,
     dates: DateOptions,
     engine: EngineOptions,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.cli.options import EngineOptions, OnOption, RunOptions, TableOptions
+from facematch.cli.people import named_photos
 from facematch.cli.printing import print_no_paternity_test, refuse_overwrite, with_progress
 from facematch.cli.stopping import Tally, stoppable
 from facematch.errors import OptionError
@@ -76,7 +77,6 @@ def match(
     """
     from facematch.output.comparison import RESULTS
     from facematch.output.writing import check_place, write_rows
-    from facematch.photos.listing import list_photos
 
     _check_match(children, wanted, table, run)
     check_place(table.out)
@@ -89,7 +89,7 @@ def match(
     archive = matcher.open_index(run.db) if children is None and run.db is not None else None
     tallies = {role: Tally() for role in sides}
     with stoppable(list(tallies.values()), run.cache, table.out):
-        listed = {role: list_photos(path) for role, path in sides.items()}
+        listed = {role: named_photos(path) for role, path in sides.items()}
         refuse_overwrite(table.out, run.cache, *chain.from_iterable(listed.values()))
         found: dict[str, Iterable[Gallery]] = {
             role: tallies[role].galleries(

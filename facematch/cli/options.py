@@ -301,13 +301,37 @@ class DateOptions:
     ] = None
 
 
-def check_picture_ending(path: Path | None) -> Path | None:
+def check_picture_place(path: Path | None) -> Path | None:
     """The path; refused before anything is computed where no picture could be saved there."""
     if path is not None:
         from facematch.pictures.canvas import check_ending
+        from facematch.runtime.places import why_no_file
 
         check_ending(path)
+        _refuse_place(path, why_no_file(path, make_folders=True))
     return path
+
+
+def check_page_place(path: Path) -> Path:
+    """The path; refused before anything is computed where no page could be written there."""
+    from facematch.runtime.places import why_no_file
+
+    _refuse_place(path, why_no_file(path, make_folders=True))
+    return path
+
+
+def check_folder(path: Path | None) -> Path | None:
+    """The path; refused before anything is computed where no files could be written in it."""
+    if path is not None:
+        from facematch.runtime.places import why_no_folder
+
+        _refuse_place(path, why_no_folder(path))
+    return path
+
+
+def _refuse_place(path: Path, why: str | None) -> None:
+    if why is not None:
+        raise OptionError(f"{path} cannot be written ({why}): name another place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +343,7 @@ class PictureOptions:
         typer.Option(
             metavar="PICTURE",
             help="Save a picture of the result: a .png, .jpg or .webp.",
-            callback=check_picture_ending,
+            callback=check_picture_place,
         ),
     ] = None
     dark: Annotated[bool, typer.Option("--dark", help="Give the picture a dark background.")] = (

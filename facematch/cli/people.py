@@ -23,8 +23,6 @@ def photos_by_name(
     given: Sequence[str] | None, option: str, save: Path | None = None
 ) -> dict[str, list[str]]:
     """The photos of each person that `option` names; the file to `save` must be none of them."""
-    from facematch.photos.listing import list_photos
-
     if not given:
         raise OptionError(f"nobody to compare: name a photo or a folder with {option}")
     people: dict[str, list[str]] = {}
@@ -32,9 +30,20 @@ def photos_by_name(
         name, path = _name_and_path(named_path)
         if name in people:
             raise OptionError(f"two are called {name!r} in {option}: name them apart, NAME=PATH")
-        people[name] = list_photos(path)
+        people[name] = named_photos(path)
         refuse_overwrite(save, *people[name])
     return people
+
+
+def named_photos(path: str | os.PathLike[str]) -> list[str]:
+    """The photos in a folder, or the photo; it is refused where it cannot be opened."""
+    from facematch.photos.files import check_files
+    from facematch.photos.listing import list_photos
+
+    photos = list_photos(path)
+    if not os.path.isdir(path):
+        check_files(photos)
+    return photos
 
 
 def has_folder(*sides: Sequence[str] | None) -> bool:

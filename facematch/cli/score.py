@@ -15,6 +15,7 @@ from facematch.cli.options import (
     PictureOptions,
     VerdictFormat,
     VerdictOption,
+    check_folder,
 )
 from facematch.cli.printing import (
     print_no_paternity_test,
@@ -96,6 +97,7 @@ def faces(
             metavar="DIR",
             help="Write to this folder each face as the embedder gets it, and the photo with all "
             "faces marked.",
+            callback=check_folder,
         ),
     ] = None,
     result_format: FormatOption = Format.TABLE,

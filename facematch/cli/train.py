@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import EmbedderOption
+from facematch.cli.options import EmbedderOption, check_folder
 from facematch.errors import OptionError
 
 train = typer.Typer(
@@ -23,7 +23,7 @@ FiwFolder = Annotated[
 StrangersPath = Annotated[
     Path, typer.Option(help="Labelled pictures of strangers: UTKFace, a folder or a zip archive.")
 ]
-OutFolder = Annotated[Path, typer.Option(help="The folder to write to.")]
+OutFolder = Annotated[Path, typer.Option(help="The folder to write to.", callback=check_folder)]
 HeldBackFile = Annotated[
     Path | None,
     typer.Option(help="Names families to leave out and measure on. Default: models/held-back.txt."),

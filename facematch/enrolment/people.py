@@ -75,10 +75,12 @@ def parents_and_children(
 ) -> tuple[list[Person], list[Person], list[Skipped]]:
     """Parents and children with a usable photo, and the photos without a usable face.
 
-    Raises NoFaceError where no parent or no child has a usable photo, OptionError where two people
-    have one name.
+    Raises NoFaceError where no parent or no child has a usable photo. Before any photo is searched:
+    OptionError where two people have one name, ResemblanceError where no resemblance model fits the
+    embedder.
     """
     check_names([*parents, *children])
+    engine.require_resemblance()
     older, skipped = enrol_people(engine, parents, portrait_side=portrait_side)
     if not older:
         raise no_usable_photo(skipped)

@@ -16,6 +16,7 @@ from facematch.errors import TableError, printable
 from facematch.output.comparison import RESULT_DIGITS, Row
 from facematch.output.resume import Continued
 from facematch.runtime.extras import require
+from facematch.runtime.places import why_no_file
 from facematch.scoring.wording import ratio_words, score_words
 
 _WITH_INTERVAL = {"score": score_words, "likelihood_ratio": ratio_words}  # in a table
@@ -27,8 +28,9 @@ _PARQUET_BATCH = 50_000  # rows written at a time
 
 def check_place(out: Path | None) -> None:
     """Raise TableError where no file can be written there: called before anything is computed."""
-    if out is not None and not os.access(out.absolute().parent, os.W_OK):
-        raise TableError(f"{out} cannot be written: its folder is missing or may not be written to")
+    why = None if out is None else why_no_file(out)
+    if why is not None:
+        raise TableError(f"{out} cannot be written ({why}): name another place")
 
 
 def write_rows(
