@@ -16,6 +16,7 @@ from facematch.embedding.registry import load_embedder
 from facematch.errors import OptionError, ResemblanceError
 from facematch.photos.limits import Limits
 from facematch.photos.reading import decode_photo, read_photo
+from facematch.scoring.cohort import Cohort, model_with_cohort
 from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import (
     Detector,
@@ -46,8 +47,9 @@ class Engine:
     `embedder` compares relatives, `identity_embedder` tells whether two faces are one person.
     `min_face` is the side, in pixels of the photo's file, of the smallest face to find; None stands
     for 5 % of the long side and at least 24. With `decoders`, photos are decoded in processes of
-    their own. A photo is sought in `store` before it is searched. `reopen` makes the same engine in
-    another process, without its store and the networks it has read.
+    their own. A photo is sought in `store` before it is searched. `cohort` takes the place of the
+    strangers that the resemblance model was fitted on. `reopen` makes the same engine in another
+    process, without its store, its cohort and the networks it has read.
     """
 
     detector: Detector
@@ -59,6 +61,7 @@ class Engine:
     landmarks: LandmarkLocator = field(default_factory=LandmarkLocator)
     identity_embedder: Embedder = field(default_factory=partial(load_embedder, IDENTITY_EMBEDDER))
     reopen: Callable[[], Engine] | None = None
+    cohort: Cohort | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Engine], tuple[Any, ...]]:
         """Pickle what the engine was opened with."""
@@ -69,13 +72,18 @@ class Engine:
     @property
     def resemblance(self) -> ResemblanceModel | None:
         """The resemblance model that fits the embedder, None where there is none."""
-        return model_for(self.embedder.space)
+        model = model_for(self.embedder.space)
+        if self.cohort is None or model is None:
+            return model
+        return model_with_cohort(model, self.cohort)
 
     @property
     def names(self) -> EngineNames:
         """The names of the parts that make a score."""
         model = self.resemblance
-        return EngineNames(self.detector.name, self.embedder.name, model.name if model else None)
+        cohort = None if self.cohort is None else f"cohort of {self.cohort.faces} faces"
+        name = model.name if model else None
+        return EngineNames(self.detector.name, self.embedder.name, name, cohort)
 
     @property
     def weight_digests(self) -> list[str]:

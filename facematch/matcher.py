@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from facematch.analyses.pair import score
 from facematch.engine import open_engine
+from facematch.enrolment.cohort import cohort_of_photos
 from facematch.enrolment.gallery import embed, faces, galleries, gallery
 from facematch.errors import OptionError
 from facematch.photos.limits import Limits
+from facematch.scoring.cohort import Cohort, read_cohort
 from facematch.scoring.matching import match, match_pairs
 from facematch.types import (
     Comparison,
@@ -55,8 +57,10 @@ class FaceMatcher:
     crashes or hangs costs one photo: see docs/formats-and-limits.md.
 
     `cache` is a file that keeps what is found in photos, face templates included; `index` is the
-    place of an index. A photo that one of them knows is not searched again. Raises OptionError
-    where both are given, ArchiveError where there is no such index.
+    place of an index. A photo that one of them knows is not searched again. `cohort`, or the file
+    it was saved to, holds strangers of your own, of whom scores are percentiles then: see
+    `cohort` below. Raises OptionError where a cache and an index are given, ArchiveError where
+    there is no such index, ResemblanceError for a file that holds no cohort.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class FaceMatcher:
         isolate: bool = False,
         cache: str | os.PathLike[str] | None = None,
         index: str | os.PathLike[str] | None = None,
+        cohort: Cohort | str | os.PathLike[str] | None = None,
     ) -> None:
         self.engine = open_engine(
             detector=detector, embedder=embedder, min_face=min_face, limits=limits, isolate=isolate
@@ -81,6 +86,9 @@ class FaceMatcher:
             self.engine = replace(self.engine, store=FaceCache(cache, self.engine))
         if index is not None:
             self.engine = replace(self.engine, store=self.open_index(index))
+        if cohort is not None:
+            known = cohort if isinstance(cohort, Cohort) else read_cohort(cohort)
+            self.engine = replace(self.engine, cohort=known)
 
     def score(
         self,
@@ -136,6 +144,13 @@ class FaceMatcher:
         """As `gallery`, some photos at a time, so that a long run can write what is done."""
         return galleries(self.engine, photos, on=on)
 
+    def cohort(self, photos: Iterable[PhotoLike]) -> Cohort:
+        """A cohort of all faces in some photos, which should be of different people.
+
+        Raises ResemblanceError for fewer than 30 faces. Photos that cannot be used are left out.
+        """
+        return cohort_of_photos(self.engine, photos)
+
     def match(
         self, parents: Gallery, children: Gallery, *, top: int | None = None
     ) -> Iterator[Comparison]:
@@ -143,11 +158,11 @@ class FaceMatcher:
 
         With `top`, each child with the parents it looks most like, best first.
         """
-        return match(parents, children, top=top)
+        return match(parents, children, top=top, model=self.engine.resemblance)
 
     def match_pairs(self, parents: Gallery, children: Gallery) -> Comparison:
         """Row i of one gallery against row i of the other."""
-        return match_pairs(parents, children)
+        return match_pairs(parents, children, model=self.engine.resemblance)
 
     def match_index(
         self, index: Index, children: Gallery, *, top: int = 10

@@ -121,11 +121,12 @@ class Age:
 
 @dataclass(frozen=True, slots=True)
 class EngineNames:
-    """The names of the parts that made a score."""
+    """The names of the parts that made a score; `cohort` is None for the shipped strangers."""
 
     detector: str
     embedder: str
     resemblance: str | None
+    cohort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,53 @@ def family() -> dict[str, Person]:
     return {person.name: person for person in people}
 
 
+STRANGERS = 60  # half of them adults, half children
+
+
+def random_genes(sex: str, rng: np.random.Generator) -> Genes:
+    """Genes of somebody who is related to nobody.
+
+    Men are more like the father and women more like the mother; each gene varies of its own too.
+    """
+    fathers_share = rng.normal({"male": 0.75, "female": 0.25}[sex], 0.3)
+    drawn = {}
+    for gene in fields(Genes):
+        mother, father = (np.array(getattr(who, gene.name)) for who in (MOTHER, FATHER))
+        reach = np.maximum(0.45 * np.abs(father - mother), 0.06 * (father + mother) / 2)
+        value = mother + fathers_share * (father - mother)
+        value = value + reach * rng.uniform(-1, 1, mother.shape)
+        drawn[gene.name] = (
+            float(value) if not mother.shape else tuple(value.clip(0.05, 0.97).tolist())
+        )
+    return Genes(**drawn)
+
+
+def strangers(count: int = STRANGERS, seed: int = 3) -> Iterator[tuple[Person, Scene]]:
+    """People who are related to nobody, each in other light."""
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        sex = ("male", "female")[number // 2 % 2]
+        is_child = bool(number % 2)
+        style = {"male": ("short", "tousled"), "female": ("long", "fringe")}[sex][is_child]
+        age = float(rng.uniform(6, 13) if is_child else rng.uniform(25, 50))
+        clothes, shade = (tuple(rng.uniform(0.2, 0.75, 3).tolist()) for _ in range(2))
+        stubble = 0.8 * float(rng.random()) if sex == "male" and not is_child else 0.0
+        person = Person(
+            f"stranger-{number + 1:02}", sex, age, random_genes(sex, rng), style, clothes, stubble
+        )
+        yield (
+            person,
+            Scene(
+                lamp=(float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.5)), -0.5, 0.75),
+                backdrop=(shade, tuple(0.6 * value for value in shade)),
+                tilt=float(rng.uniform(-6, 6)),
+                turn=float(rng.uniform(-0.05, 0.05)),
+                zoom=float(rng.uniform(0.92, 1.02)),
+                smile=float(rng.uniform(0.3, 0.9)),
+            ),
+        )
+
+
 # Curves and masks --------------------------------------------------------------------------------
 
 
@@ -967,6 +1014,11 @@ def main() -> None:
     (out / "years").mkdir(exist_ok=True)
     for day, picture in growing(people["daughter"]):
         Image.fromarray(picture).save(out / "years" / f"{day}.jpg", quality=88)
+    (out / "strangers").mkdir(exist_ok=True)
+    for person, scene in strangers():
+        drawn = Image.fromarray(portrait(person, scene))
+        picture = drawn.resize((240, 300), Image.Resampling.LANCZOS)
+        picture.save(out / "strangers" / f"{person.name}.jpg", quality=85)
     write_clip(out / "clip.mp4", clip_frames(people["daughter"]))
     write_tables(out, people)
 

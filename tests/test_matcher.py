@@ -166,7 +166,7 @@ def test_json_holds_exactly_what_is_promised() -> None:
     ]  # fmt: skip
     for who in ("parent", "child"):
         assert list(fields[who]) == ["photo", "box", "confidence", "faces_found", "age"]
-    assert list(fields["engine"]) == ["detector", "embedder", "resemblance"]
+    assert list(fields["engine"]) == ["detector", "embedder", "resemblance", "cohort"]
 
 
 def test_the_registry_names_what_there_is() -> None:

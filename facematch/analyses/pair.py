@@ -102,7 +102,8 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
     if model is not None:
         z = model.pair_z_scores(parent, child)
         scores, ratios = model.calibrate(z)
-        score, likelihood_ratio = float(scores[0]), float(ratios[0])
+        score = float(scores[0])
+        likelihood_ratio = float(ratios[0]) if model.gives_ratios else None
         of_score, of_ratio = intervals(model, z, mean_inverse(1, 1)).of_pair(0)
         neutral = neutral_score(model)
         ages = _ages(model, vectors)

@@ -13,7 +13,6 @@ from facematch.engine import Engine
 from facematch.photos.dates import Span
 from facematch.photos.reading import photo_digest
 from facematch.scoring.best import BestParents
-from facematch.scoring.resemblance import model_for
 from facematch.types import Comparison, Gallery, unit_rows
 
 # Rows of the index, and their comparison with some children in the same order.
@@ -29,7 +28,7 @@ def match_index(
     children: by score, or by cosine where no resemblance model fits. A large index is searched
     approximately.
     """
-    model = model_for(children.space)
+    model = engine.resemblance
     own = {photo_digest(photo, limits=engine.limits) for photo in children.labels}
     where = photos_where(Span(), own)
     if not index.is_large:

@@ -11,9 +11,9 @@ import typer
 
 from facematch.cli.options import (
     DateOptions,
-    EngineOptions,
     PeopleOptions,
     PictureOptions,
+    ScoringOptions,
     StoreOption,
     VerdictFormat,
     VerdictOption,
@@ -54,7 +54,7 @@ def family(
     people: PeopleOptions,
     group: GroupPhotoOptions,
     picture: PictureOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     result_format: VerdictOption = VerdictFormat.TABLE,
     db: StoreOption = None,
 ) -> None:
@@ -88,7 +88,7 @@ def timeline(
     people: PeopleOptions,
     dates: DateOptions,
     picture: PictureOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     result_format: VerdictOption = VerdictFormat.TABLE,
     db: StoreOption = None,
 ) -> None:
@@ -145,7 +145,7 @@ def card(
         str, typer.Argument(metavar="CHILD", help="A photo or a folder; NAME=PATH names them.")
     ],
     drawing: CardOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     result_format: VerdictOption = VerdictFormat.TABLE,
     db: StoreOption = None,
 ) -> None:
@@ -171,7 +171,7 @@ def report(
     ],
     people: PeopleOptions,
     dates: DateOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     db: StoreOption = None,
 ) -> None:
     """Write one HTML page with the verdicts, cards, charts and what they mean.

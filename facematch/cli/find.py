@@ -11,8 +11,8 @@ import typer
 
 from facematch.cli.options import (
     CacheOption,
-    EngineOptions,
     PictureOptions,
+    ScoringOptions,
     VerdictFormat,
     VerdictOption,
 )
@@ -96,7 +96,7 @@ def find(
     archive: ArchiveOptions,
     wanted: FilterOptions,
     picture: PictureOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     result_format: VerdictOption = VerdictFormat.TABLE,
 ) -> None:
     """Find who in an archive looks most like a child: every face, grouped by person.

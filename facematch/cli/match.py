@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.cli.options import EngineOptions, OnOption, RunOptions, TableOptions
+from facematch.cli.options import OnOption, RunOptions, ScoringOptions, TableOptions
 from facematch.cli.people import named_photos
 from facematch.cli.printing import print_no_paternity_test, refuse_overwrite, with_progress
 from facematch.cli.stopping import Tally, stoppable
@@ -64,7 +64,7 @@ def match(
     wanted: MatchOptions,
     table: TableOptions,
     run: RunOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     children: ChildrenArgument = None,
 ) -> None:
     """Score every child against every parent, by the largest face of each photo.
@@ -123,7 +123,7 @@ def pairs(
     ],
     table: TableOptions,
     run: RunOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
 ) -> None:
     """Score the pairs of photos in a CSV, a row each; other columns are copied.
 

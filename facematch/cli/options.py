@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -18,6 +18,7 @@ from facematch.errors import OptionError
 if TYPE_CHECKING:
     from facematch.matcher import FaceMatcher
     from facematch.photos.limits import Limits
+    from facematch.scoring.cohort import Cohort
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -239,6 +240,49 @@ class EngineOptions:
             cache=cache,
             index=index,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringOptions(EngineOptions):
+    """What finds, embeds and scores faces."""
+
+    cohort: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PHOTOS|FILE",
+            help="Strangers of your own, of whom scores are percentiles: photos of at least 30 "
+            "people, or a file that `facematch cohort` made.",
+            rich_help_panel="Engine",
+        ),
+    ] = None
+
+    def matcher(
+        self, *, many: bool = False, cache: Path | None = None, index: str | None = None
+    ) -> FaceMatcher:
+        """The library, as the options say; the cohort's photos are searched here."""
+        matcher = EngineOptions.matcher(self, many=many, cache=cache, index=index)
+        if self.cohort is not None:
+            cohort = open_cohort(matcher, self.cohort)
+            matcher.engine = replace(matcher.engine, cohort=cohort)
+        return matcher
+
+
+def open_cohort(matcher: FaceMatcher, path: Path) -> Cohort:
+    """The cohort in an .npz file, or of the faces in photos; with a warning where it is small."""
+    from facematch.photos.listing import list_photos
+    from facematch.scoring.cohort import FEW_FACES, read_cohort
+
+    if path.suffix.lower() == ".npz":
+        return read_cohort(path)
+    cohort = matcher.cohort(list_photos(path))
+    if cohort.faces < FEW_FACES:
+        typer.secho(
+            f"warning: a cohort of {cohort.faces} faces: with fewer than {FEW_FACES}, scores are "
+            "less sure than their intervals say",
+            fg="yellow",
+            err=True,
+        )
+    return cohort
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from facematch.cli.cache import cache, forget
+from facematch.cli.cohort import cohort
 from facematch.cli.evaluate import evaluate
 from facematch.cli.family import card, family, report, timeline
 from facematch.cli.find import find
@@ -44,6 +45,7 @@ _COMMANDS_BY_PANEL: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "index": index,
         "db": db,
         "cache": cache,
+        "cohort": cohort,
         "forget": forget,
         "models": models,
     },

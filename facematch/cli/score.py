@@ -13,6 +13,7 @@ from facematch.cli.options import (
     Format,
     FormatOption,
     PictureOptions,
+    ScoringOptions,
     VerdictFormat,
     VerdictOption,
     check_folder,
@@ -36,7 +37,7 @@ def score(
     parent: ParentPhoto,
     child: ChildPhoto,
     chosen: FaceOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     prior: Annotated[
         float | None,
         typer.Option(
@@ -73,7 +74,7 @@ def explain(
     child: ChildPhoto,
     chosen: FaceOptions,
     picture: PictureOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     result_format: VerdictOption = VerdictFormat.TABLE,
 ) -> None:
     """Show which parts of the face carry the likeness: each part is covered in turn.

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import EngineOptions, PictureOptions, VerdictFormat, VerdictOption
+from facematch.cli.options import PictureOptions, ScoringOptions, VerdictFormat, VerdictOption
 from facematch.cli.people import has_folder, photos_by_name
 from facematch.cli.printing import show_result
 from facematch.cli.stopping import INTERRUPTED
@@ -20,7 +20,7 @@ from facematch.cli.stopping import INTERRUPTED
 def video(
     clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip that shows the child.")],
     picture: PictureOptions,
-    engine: EngineOptions,
+    engine: ScoringOptions,
     parent: Annotated[
         list[str] | None,
         typer.Option(

@@ -13,17 +13,18 @@ def likeness_fields(
     likeness: Likeness, names: tuple[str, str] = ("parent", "child")
 ) -> dict[str, Any]:
     """Fields for JSON; `names` are the fields of the two people."""
-    low, high = likeness.likelihood_ratio_interval
-    digits = DIGITS["likelihood_ratio"]
+    ratio, ends, digits = (
+        likeness.likelihood_ratio, likeness.likelihood_ratio_interval, DIGITS["likelihood_ratio"],
+    )  # fmt: skip
     return {
         names[0]: likeness.parent,
         names[1]: likeness.child,
         "cosine": round(likeness.cosine, DIGITS["cosine"]),
         "score": round(likeness.score, DIGITS["score"]),
         "score_interval": [round(end, DIGITS["score"]) for end in likeness.score_interval],
-        "likelihood_ratio": round(likeness.likelihood_ratio, digits),
-        "likelihood_ratio_interval": [round(low, digits), round(high, digits)],
-        "support": support(likeness.likelihood_ratio),
+        "likelihood_ratio": None if ratio is None else round(ratio, digits),
+        "likelihood_ratio_interval": ends and [round(end, digits) for end in ends],
+        "support": None if ratio is None else support(ratio),
         "share": None if likeness.share is None else round(likeness.share, 3),
     }
 
@@ -32,7 +33,7 @@ def likeness_row(likeness: Likeness) -> dict[str, Any]:
     """The same for a table: each end of an interval is a column of its own."""
     fields = likeness_fields(likeness)
     for name in ("score_interval", "likelihood_ratio_interval"):
-        low, high = fields.pop(name)
+        low, high = fields.pop(name) or (None, None)
         stem = name.removesuffix("_interval")
         fields |= {f"{stem}_low": low, f"{stem}_high": high}
     return fields

@@ -29,12 +29,12 @@ class Intervals:
     scores: NDArray[np.float32]
     likelihood_ratios: NDArray[np.float32]
 
-    def of_pair(self, row: int) -> tuple[Interval, Interval]:
-        """The interval of one pair's score, and that of its likelihood ratio."""
+    def of_pair(self, row: int) -> tuple[Interval, Interval | None]:
+        """The interval of one pair's score, and that of its likelihood ratio, if there is one."""
         (low, high), (least, most) = (
             ends[row].tolist() for ends in (self.scores, self.likelihood_ratios)
         )
-        return (low, high), (least, most)
+        return (low, high), None if np.isnan(least) else (least, most)
 
 
 def z_deviation(inverse: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -76,6 +76,8 @@ def intervals(
     for sign in (-1, 1):
         scores.append(model.calibrate(z + sign * _NORMAL_95 * deviation)[0])
         ratios.append(np.exp(np.clip(logs + sign * log_margin, minimum, maximum)))
+    if not model.gives_ratios:
+        ratios = [np.full_like(each, np.nan) for each in ratios]
     return Intervals(np.stack(scores, axis=1), np.stack(ratios, axis=1).astype(np.float32))
 
 

@@ -20,14 +20,21 @@ _CHILDREN_AT_A_TIME = 8192  # of a search, which prepares the parents once for e
 _SEARCHED_SHARE = 0.25
 
 
-def match(parents: Gallery, children: Gallery, *, top: int | None = None) -> Iterator[Comparison]:
+def match(
+    parents: Gallery,
+    children: Gallery,
+    *,
+    top: int | None = None,
+    model: ResemblanceModel | None = None,
+) -> Iterator[Comparison]:
     """Every child against every parent, some children at a time, so that memory stays bounded.
 
     With `top`, each child with the parents it looks most like, best first: by score, then by
     cosine, then by index; by cosine alone where no resemblance model fits. The order and the values
-    are those of the full matrix. Raises EmbeddingError for galleries of two spaces.
+    are those of the full matrix. `model` None stands for the shipped one. Raises EmbeddingError for
+    galleries of two spaces.
     """
-    model = _model_of_both(parents, children)
+    model = _model_of_both(parents, children, model)
     people = max(len(parents.subjects), 1)
     if top is not None and 0 < top <= _SEARCHED_SHARE * people:
         yield from _searched(model, parents, children, top)
@@ -49,12 +56,14 @@ def _searched(
         yield best.comparison(start)
 
 
-def match_pairs(parents: Gallery, children: Gallery) -> Comparison:
-    """Row i of one gallery against row i of the other.
+def match_pairs(
+    parents: Gallery, children: Gallery, *, model: ResemblanceModel | None = None
+) -> Comparison:
+    """Row i of one gallery against row i of the other; `model` as in `match`.
 
     Raises EmbeddingError for galleries of two spaces, or of different lengths.
     """
-    model = _model_of_both(parents, children)
+    model = _model_of_both(parents, children, model)
     cosines = cosine_pairs(parents.vectors, children.vectors)
     z = np.full(cosines.shape, np.nan)
     if model is not None:
@@ -70,12 +79,14 @@ def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) ->
 
     They are NaN where no resemblance model fits.
     """
-    model = _model_of_both(parents, children)
+    model = _model_of_both(parents, children, None)  # a cohort changes z-scores alone
     if model is None:
         nothing = np.full((len(compared.z_scores), 2), np.nan, np.float32)
         return Intervals(nothing, nothing)
     photos = parents.counts[compared.parents], children.counts[compared.children]
-    return intervals(model, compared.z_scores, mean_inverse(*photos))
+    ends = intervals(model, compared.z_scores, mean_inverse(*photos))
+    ends.likelihood_ratios[np.isnan(compared.likelihood_ratios)] = np.nan
+    return ends
 
 
 def _full_comparison(
@@ -103,14 +114,16 @@ def _full_comparison(
     return Comparison(order.ravel(), numbers, *(table.ravel() for table in tables))
 
 
-def _model_of_both(parents: Gallery, children: Gallery) -> ResemblanceModel | None:
-    """The model for the space of both galleries, None where none fits."""
+def _model_of_both(
+    parents: Gallery, children: Gallery, model: ResemblanceModel | None
+) -> ResemblanceModel | None:
+    """The model given, else the shipped one for the space of both galleries, if there is one."""
     if parents.space != children.space:
         raise EmbeddingError(
             f"vectors of {parents.space} and {children.space} cannot be compared: "
             "embed both with the same embedder"
         )
-    return model_for(parents.space)
+    return model_for(parents.space) if model is None else model
 
 
 def _calibrated(model: ResemblanceModel | None, z: NDArray[np.float64]) -> tuple[Scores, Scores]:

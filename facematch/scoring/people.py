@@ -34,7 +34,8 @@ class Likeness:
 
     The intervals are 95 % confidence intervals over other photos of the same people; that of the
     likelihood ratio covers other training families too. `share` is the share of resamples in which
-    the child looks most like this parent, None where there is no other.
+    the child looks most like this parent, None where there is no other. The ratio is None where the
+    model gives none.
     """
 
     parent: str
@@ -42,8 +43,8 @@ class Likeness:
     cosine: float
     score: float
     score_interval: Interval
-    likelihood_ratio: float
-    likelihood_ratio_interval: Interval
+    likelihood_ratio: float | None
+    likelihood_ratio_interval: Interval | None
     share: float | None = None
 
     @property
@@ -129,7 +130,7 @@ def likeness(
         cosine=float(cosine_matrix(one.vectors, other.vectors)[0, 0]),
         score=float(scores[0]),
         score_interval=of_score,
-        likelihood_ratio=float(ratios[0]),
+        likelihood_ratio=float(ratios[0]) if model.gives_ratios else None,
         likelihood_ratio_interval=of_ratio,
         share=None if share is None or np.isnan(share) else float(share),
     )

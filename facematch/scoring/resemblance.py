@@ -61,10 +61,10 @@ class ResemblanceModel:
 
     A z-score becomes a mini-me score by linear interpolation between the knots `distances` (Q,)
     and `scores` (Q,). `log_ratio` (4,) holds slope, intercept, minimum and maximum of the natural
-    logarithm of the likelihood ratio. `log_ratio_draws` (B, 2) holds slope and intercept of each
-    bootstrap resample of the training families. `averaging` (4,) holds the mean of strangers'
-    z-scores for infinitely many averaged photos and what one photo adds to it, then their variance
-    likewise.
+    logarithm of the likelihood ratio; a slope of 0 says that there is none. `log_ratio_draws`
+    (B, 2) holds slope and intercept of each bootstrap resample of the training families.
+    `averaging` (4,) holds the mean of strangers' z-scores for infinitely many averaged photos and
+    what one photo adds to it, then their variance likewise.
 
     Raises ResemblanceError where the shapes do not fit one another or a value is not finite.
     """
@@ -100,6 +100,11 @@ class ResemblanceModel:
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def gives_ratios(self) -> bool:
+        """Whether likelihood ratios were fitted; they were not for a cohort of the user's own."""
+        return bool(self.log_ratio[0] > 0)
+
     def compare(
         self,
         parents: Vectors,
@@ -131,9 +136,14 @@ class ResemblanceModel:
         return self.calibrate(self.correct_for_averaging(z, mean_inverse(*photos)))
 
     def calibrate(self, z: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The mini-me score and the likelihood ratio of each z-score. Any shape, twice."""
+        """The mini-me score and the likelihood ratio of each z-score. Any shape, twice.
+
+        The ratios are NaN where the model gives none.
+        """
         slope, intercept, minimum, maximum = self.log_ratio.astype(np.float64)
         scores = np.interp(z, self.distances, self.scores)
+        if not self.gives_ratios:
+            return scores.astype(np.float32), np.full(z.shape, np.nan, np.float32)
         ratios = np.exp(np.clip(slope * z + intercept, minimum, maximum))
         return scores.astype(np.float32), ratios.astype(np.float32)
 
@@ -157,6 +167,8 @@ class ResemblanceModel:
 
         Shapes: z-scores (N,) -> (N, 2). Other photos of the same people are not taken into account.
         """
+        if not self.gives_ratios:
+            return np.full((len(z), 2), np.nan, np.float32)
         minimum, maximum = self.log_ratio[2:]
         slopes, intercepts = self.log_ratio_draws.T.astype(np.float64)
         logs = np.clip(z[:, np.newaxis] * slopes + intercepts, minimum, maximum)
@@ -427,5 +439,5 @@ def _check(model: ResemblanceModel) -> None:
             raise ResemblanceError("a model whose cohort does not vary, or has a negative variance")
     if model.averaging[2] <= 0 or model.averaging[2:].sum() <= 0:
         raise ResemblanceError("a model whose strangers do not vary")
-    if model.log_ratio[0] <= 0 or model.log_ratio[2] > model.log_ratio[3]:
-        raise ResemblanceError("a model whose likelihood ratio does not rise with the score")
+    if model.log_ratio[0] < 0 or model.log_ratio[2] > model.log_ratio[3]:
+        raise ResemblanceError("a model whose likelihood ratio falls with the score")

@@ -91,8 +91,14 @@ def drawbacks(person: ClipPerson) -> list[str]:
     return sorted({phrase.split(":")[0].split(" (")[0] for phrase in phrases})
 
 
-def people_in_clip(tracker: Tracker, parents: Gallery, *, seed: int = 0) -> tuple[ClipPerson, ...]:
-    """Everyone who was tracked, scored against each row of `parents`."""
+def people_in_clip(
+    tracker: Tracker, parents: Gallery, *, model: ResemblanceModel | None = None, seed: int = 0
+) -> tuple[ClipPerson, ...]:
+    """Everyone who was tracked, scored against each row of `parents`.
+
+    `model` None stands for the shipped one.
+    """
+    model = model_for(parents.space) if model is None else model
     rng = np.random.default_rng(seed)
     people = []
     for number, track in enumerate(tracker.tracks(), start=1):
@@ -105,20 +111,23 @@ def people_in_clip(tracker: Tracker, parents: Gallery, *, seed: int = 0) -> tupl
                 last=track.span[1],
                 keyframes=track.keyframes,
                 worth=worth,
-                verdicts=_parent_scores(track, worth, parents, rng),
+                verdicts=_parent_scores(model, (track, worth), parents, rng),
             )
         )
     return tuple(people)
 
 
 def _parent_scores(
-    track: Track, worth: float, parents: Gallery, rng: np.random.Generator
+    model: ResemblanceModel | None,
+    tracked: tuple[Track, float],
+    parents: Gallery,
+    rng: np.random.Generator,
 ) -> tuple[ParentScore, ...]:
+    track, worth = tracked
     frames = keyframe_gallery(track.keyframes, track.vectors)
     mean = frames.averaged("").vectors
     cosines = cosine_matrix(parents.vectors, mean)[:, 0].tolist()
     known = list(zip(parents.labels, parents.counts.tolist(), cosines, strict=True))
-    model = model_for(parents.space)
     if model is None:
         return tuple(ParentScore(*fields) for fields in known)
     z = _people_z_scores(model, parents, mean, worth)[:, 0]
@@ -134,8 +143,8 @@ def _parent_scores(
             *fields,
             score=float(scores[row]),
             score_interval=None if few else tuple(intervals[row]),
-            likelihood_ratio=float(ratios[row]),
-            likelihood_ratio_interval=tuple(ratio_intervals[row]),
+            likelihood_ratio=float(ratios[row]) if model.gives_ratios else None,
+            likelihood_ratio_interval=(tuple(ratio_intervals[row]) if model.gives_ratios else None),
         )
         for row, fields in enumerate(known)
     )

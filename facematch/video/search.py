@@ -56,7 +56,7 @@ def search_clip(
     with ClipReader(clip, limits=limits or ClipLimits()) as reader:
         enrolled = _enrolled_parents(engine, parents)
         search = _track_people(engine, reader, on_progress)
-        people = people_in_clip(search.tracker, enrolled)
+        people = people_in_clip(search.tracker, enrolled, model=engine.resemblance)
         if not people and search.complete:
             raise NoFaceError(reader.label, _nobody_found(reader, search.frames))
         return Clip(

@@ -152,7 +152,7 @@ def without_groups() -> dict[str, Any]:
             changed(child_covariance=shipped().child_covariance * 0),
             "a model whose cohort does not vary",
         ),
-        (changed(log_ratio=-shipped().log_ratio), "likelihood ratio does not rise"),
+        (changed(log_ratio=-shipped().log_ratio), "likelihood ratio falls"),
         (changed(group_share=None), "a model that lacks group_share"),
         (changed(group_axes=shipped().group_axes[:2]), "a model whose group_axes is not"),
         (changed(group_axes=np.float32(1)), "a model whose group_axes is not"),

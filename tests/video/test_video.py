@@ -525,7 +525,10 @@ def test_the_json_of_a_clip_is_as_it_was() -> None:
                 "frames": frames, "verdicts": [verdict, unknown],
             }
         ],
-        "engine": {"detector": "mmod", "embedder": "kin", "resemblance": "kin-1-resemblance"},
+        "engine": {
+                "detector": "mmod", "embedder": "kin", "resemblance": "kin-1-resemblance",
+                "cohort": None,
+            },
         "warnings": [], "skipped": [],
     }  # fmt: skip
 
