@@ -21,7 +21,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from typing import TypeAlias
 
@@ -46,7 +45,9 @@ Indices: TypeAlias = NDArray[np.int64]
 # of rows of 192 numbers with themselves.
 TIE = 1e-6
 _NORM_ROWS = 512  # rows whose norms are taken at a time, in float64: 4096 leave the cache
-_TILE_ROWS, _TILE_COLUMNS = 512, 2048  # 4 MB: the fastest of those tried with 128 dimensions
+# 4 MB. On an AMD EPYC (Zen 4), with 128 dimensions, `top_k` is faster than with 1024 rows by 512
+# or 1024 columns. The product alone runs at 94 GFLOP/s a core, at 83 with 512 rows by 2048.
+_TILE_ROWS, _TILE_COLUMNS = 2048, 512
 _STRIP_ROWS = 4096  # at most, of a strip as wide as the matrix: larger repays packing the children
 _UNIT_BYTES = 64 * 2**20  # bytes of unit rows held at a time, of parents and of children each
 _NO_THREADS = 2**21  # cosines that one thread computes sooner than others start
@@ -151,13 +152,14 @@ def top_k(parents: Floats, children: Floats, k: int) -> tuple[Indices, Scores]:
 
     def take(row: int, column: int, cosines: Scores) -> None:
         kept = slice(row, row + len(cosines))
-        least = best.values[kept, -1:, 0]
+        least = best.values[kept, -1, 0]
         if column == 0 and cosines.shape[1] > best.k:
             # Nothing is kept yet: only what reaches the tile's own k-th best can stay.
             kth = cosines.shape[1] - best.k
-            least = np.nextafter(np.partition(cosines, kth, axis=1)[:, [kth]], np.float32(-3))
-        i, j = places(cosines > least)
-        best.merge(kept, i, j + column, cosines[i, j][:, np.newaxis])
+            own = np.partition(cosines, kth, axis=1)[:, kth].clip(-1, 1)
+            least = np.nextafter(own, np.float32(-3))
+        i, j = _places_above(cosines, least)
+        best.merge(kept, i, j + column, cosines[i, j].clip(-1, 1)[:, np.newaxis])
 
     if best.indices.size:
         _over_tiles_of_rows(rows, columns, take)
@@ -217,20 +219,26 @@ class Best:
     def merge(
         self, kept: slice, rows: Indices, columns: Indices, values: NDArray[np.float32]
     ) -> None:
-        """Let newcomers in, (N,) each and (N, V); `rows` count from the first of `kept`."""
+        """Let newcomers in, (N,) each and (N, V); `rows` count from the first of `kept`.
+
+        `rows` ascend, and in each row `columns`, which come after those of all earlier newcomers:
+        so a stable sort by value leaves the lower index first.
+        """
         if not len(rows):
             return
-        changed = np.unique(rows)
+        changed, first, counts = np.unique(rows, return_index=True, return_counts=True)
+        row = np.arange(len(changed)).repeat(counts)
+        place = self.k + np.arange(len(rows)) - first.repeat(counts)
+        shape = len(changed), self.k + int(counts.max())
+        all_columns = np.full(shape, -1, np.int64)
+        all_values = np.full((*shape, values.shape[1]), -np.inf, np.float32)
         indices, best = self.indices[kept], self.values[kept]
-        of = np.concatenate([changed.repeat(self.k), rows])
-        all_columns = np.concatenate([indices[changed].ravel(), columns])
-        all_values = np.concatenate([best[changed].reshape(-1, best.shape[2]), values])
-        falling = [-all_values[:, rank] for rank in reversed(range(self.ranks))]
-        order = np.lexsort((all_columns, *falling, of))
-        first = np.searchsorted(of[order], changed)
-        chosen = order[(first[:, np.newaxis] + np.arange(self.k)).ravel()]
-        indices[changed] = all_columns[chosen].reshape(-1, self.k)
-        best[changed] = all_values[chosen].reshape(-1, *best.shape[1:])
+        all_columns[:, : self.k], all_values[:, : self.k] = indices[changed], best[changed]
+        all_columns[row, place], all_values[row, place] = columns, values
+        falling = [-all_values[..., rank] for rank in reversed(range(self.ranks))]
+        order = np.lexsort(falling, axis=-1)[:, : self.k]
+        indices[changed] = np.take_along_axis(all_columns, order, axis=1)
+        best[changed] = np.take_along_axis(all_values, order[..., np.newaxis], axis=1)
 
 
 def places(mask: NDArray[np.bool_]) -> tuple[Indices, Indices]:
@@ -244,6 +252,18 @@ def places(mask: NDArray[np.bool_]) -> tuple[Indices, Indices]:
     return rows, columns
 
 
+def _places_above(tile: Scores, limits: NDArray[np.float32]) -> tuple[Indices, Indices]:
+    """Where a tile (R, C) is above its row's limit (R,).
+
+    Most rows of most tiles have no such place: their greatest value tells, in one pass.
+    """
+    likely = np.flatnonzero(tile.max(axis=1) > limits)
+    if 2 * len(likely) > len(tile):
+        return places(tile > limits[:, np.newaxis])
+    rows, columns = places(tile[likely] > limits[likely, np.newaxis])
+    return likely[rows], columns
+
+
 def _summed(
     parents: Floats, children: Floats, count: Callable[[Scores], Indices], size: int
 ) -> Indices:
@@ -253,7 +273,8 @@ def _summed(
 
     def add(row: int, _: int, cosines: Scores) -> None:
         # Tiles of one row are taken in order, by one thread: each has an entry of its own.
-        parts[row] = parts.get(row, np.int64(0)) + count(cosines)
+        clipped = np.clip(cosines, -1, 1, out=cosines)
+        parts[row] = parts.get(row, np.int64(0)) + count(clipped)
 
     _over_tiles_of_rows(rows, columns, add)
     total = np.sum([np.zeros(size, np.int64), *parts.values()], axis=0)
@@ -280,27 +301,28 @@ def over_tiles(
 ) -> None:
     """Call `take` with the first row and column of each tile, and its cosines.
 
-    Rows and columns are unit, (R, D) and (C, D), and count from `first`. Tiles of the same rows
+    The cosines are not clipped: some pass 1 by rounding. `take` may write into them. Rows and
+    columns are unit, (R, D) and (C, D), and count from `first`. Tiles of the same rows
     come in order and never at the same time, tiles of other rows may come from other threads.
     """
-    work = partial(_take_tiles, rows, columns, first, take)
-    _run(work, range(0, len(rows), _TILE_ROWS), size=len(rows) * len(columns))
+    part = _even_parts(len(rows), _TILE_ROWS)
+
+    def work(start: int) -> None:
+        def take_tile(column: int, cosines: Scores) -> None:
+            take(first[0] + start, first[1] + column, cosines)
+
+        _take_tiles(rows[start : start + part], columns, take_tile)
+
+    _run(work, range(0, len(rows), part), size=len(rows) * len(columns))
 
 
-def _take_tiles(
-    rows: Vectors,
-    columns: Vectors,
-    first: tuple[int, int],
-    take: Callable[[int, int, Scores], None],
-    start: int,
-) -> None:
-    """The tiles of 512 rows from `start` on."""
-    part = rows[start : start + _TILE_ROWS]
-    buffer = np.empty(len(part) * _TILE_COLUMNS, np.float32)
+def _take_tiles(rows: Vectors, columns: Vectors, take: Callable[[int, Scores], None]) -> None:
+    """Call `take` with the first column of each tile of these rows, and its cosines."""
+    buffer = np.empty(len(rows) * _TILE_COLUMNS, np.float32)
     for left in range(0, len(columns), _TILE_COLUMNS):
         other = columns[left : left + _TILE_COLUMNS]
-        tile = buffer[: len(part) * len(other)].reshape(len(part), len(other))
-        take(first[0] + start, first[1] + left, _cosines(part, other.T, tile))
+        tile = buffer[: len(rows) * len(other)].reshape(len(rows), len(other))
+        take(left, np.matmul(rows, other.T, out=tile))
 
 
 def _cosines(rows: Vectors, columns: Vectors, out: Scores) -> Scores:
