@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=HERE / "pictures")
     out = parser.parse_args().out
-    for name, picture in pictures(FaceMatcher(min_face=60)):
+    for name, picture in pictures(FaceMatcher(min_face=60, cohort=HERE / "strangers.npz")):
         height, width = picture.shape[:2]
         if width > WIDTH:
             size = (WIDTH, round(height * WIDTH / width))

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import EngineOptions
+from facematch.cli.options import ScoringOptions
 
 _EXTRA = "facematch app"
 
 
 def open_page(
-    engine: EngineOptions,
+    engine: ScoringOptions,
     port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0: any free one.")
     ] = 8765,
