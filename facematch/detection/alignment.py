@@ -24,6 +24,7 @@ _MEAN_FACE_POINTS = (
 # In units of the face's box, on each side of a portrait, so that hair and chin are in it.
 _PORTRAIT_PADDING = 0.55
 _PORTRAIT_DROP = 0.06  # how far the face lies below the middle, in units of the portrait's side
+_EDGE_BLUR = 1 / 12  # standard deviation of the blur beyond a photo, in sides of the portrait
 _FEWEST_PIXELS = 8  # rows or columns that pyrDown can still halve
 
 
@@ -73,24 +74,33 @@ def portrait_frame(size: int) -> Frame:
 
 
 def portraits(pixels: Pixels, faces: Sequence[Face], size: int) -> Chips:
-    """One portrait a face. Pixels outside the photo are mirrored. Shapes: N faces -> (N, S, S, 3).
+    """One portrait a face. Shapes: N faces -> (N, S, S, 3).
 
+    Beyond the photo, its edge goes on as a blur: a mirror image would show a second pair of eyes.
     Raises ValueError where a face has no landmarks.
     """
-    import cv2
-
     frame = portrait_frame(size)
     shown = np.zeros((len(faces), size, size, 3), np.uint8)
     for portrait, face in zip(shown, faces, strict=True):
         if face.landmarks is None:
             raise ValueError("a face without landmarks cannot be aligned: locate them first")
         to_photo = similarity_transform(frame.template, face.landmarks)
-        source, to_photo = _shrunk(pixels, to_photo)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        portrait[:] = cv2.warpAffine(
-            source, to_photo, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101
-        )
+        portrait[:] = _framed(*_shrunk(pixels, to_photo), size)
     return shown
+
+
+def _framed(source: Pixels, to_photo: NDArray[np.float64], size: int) -> Pixels:
+    """A square of the photo, (S, S, 3); what lies beyond the photo is its edge, blurred."""
+    import cv2
+
+    flags, square = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (size, size)
+    framed = cv2.warpAffine(source, to_photo, square, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    inside = np.full(source.shape[:2], 255, np.uint8)
+    inside = np.asarray(cv2.warpAffine(inside, to_photo, square, flags=flags), np.uint8)
+    if inside.min() == 255:
+        return np.asarray(framed, np.uint8)
+    blurred = cv2.GaussianBlur(framed, (0, 0), size * _EDGE_BLUR)
+    return np.where(inside[:, :, np.newaxis] == 255, framed, blurred)
 
 
 def _shrunk(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.float64]]:

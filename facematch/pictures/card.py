@@ -37,8 +37,9 @@ def draw(card: Card, theme: str = "light", style: str = "pair") -> Pixels:
         sheet.write(name, place, 44, bold=True, width=inner / 2 - 30)
     score = shown_score(card.likeness.score)
     sheet.write(score, (middle, top + 180), 120, colour=colours.accent, bold=True)
-    half = text_width(score, 120, bold=True) / 2
-    sheet.write("/100", (middle + half + 12, top + 206), 40, colour=colours.quiet, anchor="lm")
+    if score.isdigit():  # not behind "over 99"
+        half = text_width(score, 120, bold=True) / 2
+        sheet.write("/100", (middle + half + 12, top + 206), 40, colour=colours.quiet, anchor="lm")
     ends = interval_words(card.likeness.score_interval)
     kind = "mini-me score" + (f" (other photos: {ends})" if ends else "")
     sheet.write(kind, (middle, top + 272), 30, colour=colours.quiet, width=inner)

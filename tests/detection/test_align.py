@@ -142,3 +142,20 @@ def test_a_portrait_is_the_same_of_a_photo_twice_as_large() -> None:
     far = replace(face, landmarks=np.asarray(face.landmarks) * 4)
     one, other = portraits(small, [face], 120)[0], portraits(large, [far], 120)[0]
     assert np.abs(one.astype(int) - other).mean() < 3
+
+
+@pytest.mark.parametrize("x", [-40, 110])
+@pytest.mark.parametrize("y", [-40, 110])
+def test_a_portrait_shows_nothing_twice_beyond_the_photo(x: int, y: int) -> None:
+    """The photo is noise, so that a mirror image of it would be as rough."""
+    photo = noise(200, 200)
+    landmarks = dlib_frame(130).template + np.array([x, y], np.float32)
+    face = Face((float(x), float(y), x + 130.0, y + 130.0), 1.0, landmarks)
+    (shown,) = portraits(photo, [face], 200)
+    rough = np.abs(np.diff(shown.astype(int), axis=1)).max(axis=2) > 12
+    corners = {
+        (-40, -40): rough[:40, :40], (110, -40): rough[:40, -40:],
+        (-40, 110): rough[-40:, :40], (110, 110): rough[-40:, -40:],
+    }  # fmt: skip
+    assert not corners[x, y].any()
+    assert rough.any()
