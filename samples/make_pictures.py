@@ -32,12 +32,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=HERE / "pictures")
     out = parser.parse_args().out
-    for name, picture in pictures(FaceMatcher(min_face=60, cohort=HERE / "strangers.npz")):
+    for name, picture in pictures(drawn_matcher()):
         height, width = picture.shape[:2]
         if width > WIDTH:
             size = (WIDTH, round(height * WIDTH / width))
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         print(save_picture(picture, out / f"{name}.jpg"))
+
+
+def drawn_matcher() -> FaceMatcher:
+    """Compares the drawn family with drawn strangers."""
+    return FaceMatcher(min_face=60, cohort=HERE / "strangers.npz")
 
 
 def pictures(matcher: FaceMatcher) -> Iterator[tuple[str, Pixels]]:

@@ -12,7 +12,6 @@ import pytest
 from helpers.made_up import noise
 from helpers.places import REPOSITORY, SAMPLES
 
-from facematch import FaceMatcher
 from facematch.photos.reading import read_photo
 from facematch.pictures.canvas import DARK, LIGHT, Sheet
 from facematch.types import Pixels
@@ -31,7 +30,7 @@ def apart(one: Pixels, other: Pixels) -> float:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, Pixels]:
-    return dict(make_pictures.pictures(FaceMatcher(min_face=60)))
+    return dict(make_pictures.pictures(make_pictures.drawn_matcher()))
 
 
 def test_every_picture_of_the_readme_is_drawn_again(drawn: dict[str, Pixels]) -> None:
