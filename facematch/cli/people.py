@@ -23,11 +23,14 @@ def photos_by_name(
     given: Sequence[str] | None, option: str, save: Path | None = None
 ) -> dict[str, list[str]]:
     """The photos of each person that `option` names; the file to `save` must be none of them."""
+    from facematch.photos.dates import name_key
+
     if not given:
         raise OptionError(f"nobody to compare: name a photo or a folder with {option}")
     people: dict[str, list[str]] = {}
     for named_path in given:
         name, path = _name_and_path(named_path)
+        name = name_key(name)
         if name in people:
             raise OptionError(f"two are called {name!r} in {option}: name them apart, NAME=PATH")
         people[name] = named_photos(path)
@@ -60,12 +63,12 @@ def photo_dates(path: Path | None) -> dict[str, date]:
 
 def birth_dates(given: Sequence[str] | None) -> dict[str, date]:
     """Birth dates by name, from NAME=DATE."""
-    from facematch.photos.dates import parse_date
+    from facematch.photos.dates import name_key, parse_date
 
     births = {}
     for name_and_date in given or []:
         name, _, day = name_and_date.partition("=")
-        births[name] = parse_date(day, f"--born {name_and_date}")
+        births[name_key(name)] = parse_date(day, f"--born {name_and_date}")
     return births
 
 

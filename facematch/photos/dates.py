@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,7 +16,11 @@ DAYS_A_YEAR = 365.2425
 _YEARS = re.compile(r"(\d{4})(?:-(\d{4}))?")
 
 # 2018-05-16, 2018_05_16, 2018.05.16 or 20180516, alone or within a name: IMG_20180516_101530.
-_DATE_IN_NAME = re.compile(r"(?<!\d)((?:18|19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
+# The time may follow without a gap: 20180516101530, 20180516101530123.
+_TIME = r"(?:(?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?:\d{3})?)?"
+_DATE_IN_NAME = re.compile(rf"(?<!\d)((?:18|19|20)\d\d)([-_.]?)(\d\d)\2(\d\d){_TIME}(?!\d)")
+# Cameras and scanners whose clock was never set begin with these days.
+_CLOCK_DEFAULTS = (date(1970, 1, 1), date(1980, 1, 1), date(2000, 1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,23 @@ def date_of(photo: str, taken: date | None, known: Mapping[str, date]) -> date |
     """The date of a photo: from `known` by its path or file name, then from its name, then `taken`.
 
     `taken` is the date in the EXIF. The name comes before it, because the EXIF of a scanned print
-    tells when it was scanned.
+    tells when it was scanned. A day in the future is no date; in the EXIF, neither is a day with
+    which clocks begin that were never set.
     """
     name = Path(photo).name
-    if photo in known or name in known:
-        return known.get(photo) or known[name]
-    return date_in_name(name) or taken
+    for key in (photo, name, name_key(photo), name_key(name)):
+        if key in known:
+            return known[key]
+    if taken in _CLOCK_DEFAULTS:
+        taken = None
+    tomorrow = date.today() + timedelta(days=1)  # for photos from further east
+    days = (date_in_name(name), taken)
+    return next((day for day in days if day is not None and day <= tomorrow), None)
+
+
+def name_key(name: str) -> str:
+    """The name in Unicode's normal form C: a Mac writes an accent as a character of its own."""
+    return unicodedata.normalize("NFC", name)
 
 
 def date_in_name(name: str) -> date | None:
@@ -81,7 +97,9 @@ def read_dates(path: Path) -> dict[str, date]:
     file cannot be read or a date is wrong.
     """
     rows = read_table(path, ("photo", "date"))
-    return {row["photo"]: parse_date(row["date"], f"{path}, {row['photo']}") for row in rows}
+    return {
+        name_key(row["photo"]): parse_date(row["date"], f"{path}, {row['photo']}") for row in rows
+    }
 
 
 def parse_date(text: str, where: str) -> date:

@@ -14,7 +14,8 @@ import numpy as np
 from facematch.types import Pixels
 
 ORIENTATION_TAG = 0x0112
-_DATE_TIME_TAG, _EXIF_DIRECTORY_TAG, _DATE_TIME_ORIGINAL_TAG = 0x0132, 0x8769, 0x9003
+_DATE_TIME_TAG, _EXIF_DIRECTORY_TAG = 0x0132, 0x8769
+_DATE_TIME_ORIGINAL_TAG, _DATE_TIME_DIGITIZED_TAG = 0x9003, 0x9004
 
 # EXIF orientation -> (swap rows and columns?, step through the rows, step through the columns).
 _STEPS_BY_ORIENTATION = {
@@ -48,11 +49,18 @@ def read_exif(block: Any) -> Exif:
     tags = _read_directory(block, order, struct.unpack_from(f"{order}I", block, 4)[0])
     offset = tags.get(_EXIF_DIRECTORY_TAG)
     more = {} if offset is None else _read_directory(block, order, offset)
-    taken = _date_at(block, more.get(_DATE_TIME_ORIGINAL_TAG))
-    return Exif(
-        orientation=tags.get(ORIENTATION_TAG, 1),
-        taken=taken or _date_at(block, tags.get(_DATE_TIME_TAG)),
+    written = (
+        _text_at(block, offset)
+        for offset in (
+            more.get(_DATE_TIME_ORIGINAL_TAG),
+            more.get(_DATE_TIME_DIGITIZED_TAG),
+            tags.get(_DATE_TIME_TAG),
+        )
     )
+    # The first date written decides. One without a day, 1975:00:00, must not be replaced by the
+    # day on which the file was last changed.
+    first = next((text for text in written if any(map(str.isdigit, text))), "")
+    return Exif(orientation=tags.get(ORIENTATION_TAG, 1), taken=_parsed(first))
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -75,10 +83,11 @@ def _read_directory(block: bytes, order: str, offset: int) -> dict[int, int]:
     return values
 
 
-def _date_at(block: bytes, offset: int | None) -> datetime | None:
-    if offset is None:
-        return None
-    # ValueError: not ASCII, or no date. Cameras without a clock write 0000:00:00.
-    with suppress(ValueError):
-        return datetime.strptime(block[offset : offset + 19].decode("ascii"), "%Y:%m:%d %H:%M:%S")
+def _text_at(block: bytes, offset: int | None) -> str:
+    return "" if offset is None else block[offset : offset + 19].decode("ascii", "replace")
+
+
+def _parsed(text: str) -> datetime | None:
+    with suppress(ValueError):  # cameras without a clock write 0000:00:00
+        return datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
     return None

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+import unicodedata
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from helpers.matchers import matcher
 from helpers.places import SAMPLES
 
 from facematch.analyses.timeline import Days, Timeline, _trend, compare_over_time
+from facematch.cli.people import birth_dates
 from facematch.errors import OptionError, TableError
 from facematch.output import as_json
 from facematch.output.timeline import trend_lines
@@ -45,6 +47,9 @@ def growing() -> Timeline:
         ("beach 2018_05_16 (2).png", date(2018, 5, 16)),
         ("20181316-20180516.jpg", date(2018, 5, 16)),
         ("18-05-16.jpg", None),
+        ("20180516101530.jpg", date(2018, 5, 16)),
+        ("PXL_20180516101530123~2.jpg", date(2018, 5, 16)),
+        ("20180516991530.jpg", None),
         ("12018051612.jpg", None),
         ("2018-0516.jpg", None),
         ("mum.jpg", None),
@@ -61,6 +66,27 @@ def test_a_table_comes_before_the_name_and_the_name_before_exif() -> None:
     assert date_of("box/1987-02-03.jpg", scanned, {}) == date(1987, 2, 3)
     assert date_of("box/beach.jpg", scanned, {}) == scanned
     assert date_of("box/beach.jpg", None, {}) is None
+
+
+def test_a_day_that_cannot_be_is_no_date() -> None:
+    future = date.today() + timedelta(days=300)
+    assert date_of("beach.jpg", future, {}) is None
+    assert date_of(f"{future}.jpg", date(2001, 2, 3), {}) == date(2001, 2, 3)
+    for unset in (date(1970, 1, 1), date(1980, 1, 1), date(2000, 1, 1)):
+        assert date_of("beach.jpg", unset, {}) is None
+        assert date_of(f"{unset}.jpg", unset, {}) == unset  # somebody wrote it
+        assert date_of("beach.jpg", None, {"beach.jpg": unset}) == unset
+
+
+def test_accents_are_one_name_however_they_are_written(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "noël.jpg") for form in ("NFC", "NFD"))
+    table = tmp_path / "dates.csv"
+    for written in (composed, apart):
+        table.write_text(f"photo,date\n{written},2011-05-06\n", encoding="utf-8")
+        known = read_dates(table)
+        for name in (composed, apart):
+            assert date_of(f"box/{name}", None, known) == date(2011, 5, 6)
+            assert birth_dates([f"{name}=2011-05-06"]) == {composed: date(2011, 5, 6)}
 
 
 def test_a_table_of_dates_is_read_or_refused(tmp_path: Path) -> None:

@@ -75,7 +75,11 @@ def oriented(format_: str, orientation: int, **size: int) -> bytes:
 
 
 def exif(
-    *, orientation: int | None = None, date: str | None = None, original: str | None = None
+    *,
+    orientation: int | None = None,
+    date: str | None = None,
+    original: str | None = None,
+    digitized: str | None = None,
 ) -> bytes:
     """Give an EXIF block as Pillow writes it."""
     tags = Image.Exif()
@@ -85,6 +89,8 @@ def exif(
         tags[0x0132] = date
     if original is not None:
         tags.get_ifd(0x8769)[0x9003] = original
+    if digitized is not None:
+        tags.get_ifd(0x8769)[0x9004] = digitized
     return tags.tobytes()
 
 

@@ -400,9 +400,21 @@ def test_a_path_may_be_text_or_a_path(tmp_path, monkeypatch):
             datetime(2020, 1, 2, 3, 4, 5),
         ),
         (
-            {"date": "2021:02:03 04:05:06", "original": "0000:00:00 00:00:00"},
+            {"date": "2021:02:03 04:05:06", "original": "    :  :     :  :  "},
             datetime(2021, 2, 3, 4, 5, 6),
         ),
+        ({"digitized": "2002:02:03 04:05:06"}, datetime(2002, 2, 3, 4, 5, 6)),
+        (
+            {"date": "2021:02:03 04:05:06", "digitized": "2002:02:03 04:05:06"},
+            datetime(2002, 2, 3, 4, 5, 6),
+        ),
+        (
+            {"original": "2001:01:02 00:00:00", "digitized": "2002:02:03 04:05:06"},
+            datetime(2001, 1, 2),
+        ),
+        # Whoever wrote this did not know the day; the file was changed in 2021.
+        ({"date": "2021:02:03 04:05:06", "original": "0000:00:00 00:00:00"}, None),
+        ({"date": "2021:02:03 04:05:06", "original": "1975:00:00 00:00:00"}, None),
         ({"date": "yesterday, at tea"}, None),
         ({"date": "    :  :     :  :  "}, None),
         ({"date": "2021:13:41 04:05:06"}, None),
