@@ -8,14 +8,20 @@ from typing import NoReturn
 
 from facematch.errors import MissingPhotoError, UnreadablePhotoError
 
-_PHOTO_ENDINGS = ".jpg .jpeg .jpe .jfif .mpo .png .webp .tif .tiff .bmp .gif .avif .heic .heif"
+_PHOTO_ENDINGS = (
+    ".jpg .jpeg .jpe .jif .jfi .jfif .mpo .png .apng .webp .tif .tiff .bmp .gif .avif .avifs .heic "
+    ".heics .heif .heifs .hif"
+)
+# Small copies that a Synology keeps, its wastebasket, and what a Mac adds to a zip.
+_FOLDERS_OF_PROGRAMS = frozenset({"@eadir", "#recycle", "__macosx"})
 
 
 def list_photos(path: str | os.PathLike[str]) -> list[str]:
     """The photos in a folder and its subfolders, sorted by path. Any other path: that path alone.
 
-    In a folder, the ending of the name decides what is a photo. Hidden files and hidden folders are
-    skipped. Links to folders are not followed, so that no loop can arise.
+    In a folder, the ending of the name decides what is a photo. Hidden files, hidden folders and
+    folders in which other programs keep copies are skipped. Links to folders are not followed, so
+    that no loop can arise.
 
     Raises MissingPhotoError for a folder without photos, UnreadablePhotoError for a folder that the
     system does not let us read.
@@ -34,7 +40,11 @@ def photos_in(path: str | os.PathLike[str]) -> list[str]:
         return [label]
     endings, photos = frozenset(_PHOTO_ENDINGS.split()), []
     for folder, subfolders, files in os.walk(label, onerror=_refuse_folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if not name.startswith(".") and name.lower() not in _FOLDERS_OF_PROGRAMS
+        ]
         photos += [
             str(Path(folder, name))
             for name in files

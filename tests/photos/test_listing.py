@@ -31,6 +31,23 @@ def test_a_folder_is_the_photos_in_it_by_name(tmp_path: Path) -> None:
         list_photos(_empty(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["DSC0001.HIF", "burst.heics", "a.JFIF", "a.avifs", "a.apng"])
+def test_endings_that_cameras_write_are_photos(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    assert list_photos(tmp_path) == [str(tmp_path / name)]
+
+
+@pytest.mark.parametrize(
+    "kept", ["@eaDir/a.jpg", "#recycle/a.jpg", "__MACOSX/._a.jpg", "__MACOSX/a.jpg", "._a.jpg",
+             ".picasaoriginals/a.jpg", ".thumbnails/a.jpg"]
+)  # fmt: skip
+def test_copies_that_other_programs_keep_are_no_photos(kept: str, tmp_path: Path) -> None:
+    for name in (kept, "a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list_photos(tmp_path) == [str(tmp_path / "a.jpg")]
+
+
 def _empty(folder: Path) -> Path:
     (folder / "empty").mkdir()
     return folder / "empty"
