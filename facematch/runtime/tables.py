@@ -1,8 +1,13 @@
-"""Tables that people give: CSV files in UTF-8 whose first line names the columns."""
+"""Tables that people give: CSV files whose first line names the columns, as programs write them.
+
+Fields are separated by commas, semicolons or tabs.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -26,18 +31,55 @@ def read_columns_and_rows(
 ) -> tuple[list[str], list[TableRow]]:
     """All columns in the order of the first line, and the rows. Otherwise as `read_table`."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            present = list(reader.fieldnames or [])
-            rows = list(reader)
+        lines = io.StringIO(_text(path.read_bytes()), newline="").readlines()
+        delimiter = _delimiter(lines)
+        skipped = int(_names_delimiter(lines))
+        reader = csv.DictReader(
+            lines[skipped:], strict=True, delimiter=delimiter, skipinitialspace=True
+        )
+        reader.fieldnames = [_column(name, columns) for name in reader.fieldnames or []]
+        rows = list(reader)
     except OSError as error:
         raise TableError(f"{path} cannot be read ({error.strerror})") from error
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeError) as error:
         raise TableError(f"{path} is no CSV in UTF-8 ({error})") from error
+    present = list(reader.fieldnames)
     for name in columns:
         if name not in present:
             raise TableError(f"{path} has no column {name!r}: its first line must name it")
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(rows, start=2 + skipped):
         if None in row or None in row.values():
             raise TableError(f"{path}: row {number} has more or fewer fields than the first line")
-    return present, rows
+    rows = [row for row in rows if any(row.values())]
+    if any(row.get("") for row in rows):
+        return present, rows
+    return [name for name in present if name], [_without_unnamed(row) for row in rows]
+
+
+def _text(content: bytes) -> str:
+    """The text of a file in UTF-8, or in UTF-16 that says so, as Excel writes it."""
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+
+
+def _names_delimiter(lines: Sequence[str]) -> bool:
+    """Whether the first line is that of Excel: sep=;"""
+    return bool(lines) and len(lines[0].strip("\r\n")) == 5 and lines[0].startswith("sep=")
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """What separates fields: a comma, unless the first line has more semicolons or tabs."""
+    if _names_delimiter(lines):
+        return lines[0][4]
+    first = lines[0] if lines else ""
+    return max(",;\t", key=first.count)
+
+
+def _column(name: str, columns: Sequence[str]) -> str:
+    """The name without blanks; spelt as in `columns` where only capitals differ."""
+    name = name.strip()
+    return next((each for each in columns if each == name.lower()), name)
+
+
+def _without_unnamed(row: TableRow) -> TableRow:
+    return {name: text for name, text in row.items() if name}
