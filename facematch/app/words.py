@@ -131,9 +131,11 @@ def _single_sentence(family: Family, child: str) -> str:
     parent = family.parents[0]
     likeness, neutral = family.of(parent, child), family.neutral_score
     meaning = card_meaning(likeness.score, child)
+    if neutral is None:  # with a cohort nobody knows how alike relatives are
+        return f"{child} and {parent}: {meaning}."
     if is_undecided(likeness.score_interval, neutral):
         return f"These photos leave open how much {child} looks like {parent}: {meaning}. Add more."
-    if neutral is not None and likeness.score < neutral:
+    if likeness.score < neutral:
         return f"{child} does not look much like {parent}: {meaning}."
     return f"{child} looks like {parent}: {meaning}."
 

@@ -10,6 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from facematch import FaceMatcher
+from facematch.analyses.report import FamilyReport
+from facematch.analyses.timeline import Days
+from facematch.app.results import Result
+from facematch.app.words import sentences
 from facematch.cli.program import app
 from facematch.errors import ResemblanceError
 from facematch.scoring.cohort import Cohort, model_with_cohort, read_cohort
@@ -123,8 +127,28 @@ def test_every_command_gives_the_score_of_the_cohort(tmp_path: Path) -> None:
         assert found["likelihood_ratio"] is None
 
 
+def test_a_report_against_a_cohort_says_nothing_of_likelihood_ratios(tmp_path: Path) -> None:
+    people = ("--parent", SAMPLES / "father.png", "--child", SAMPLES / "son.png")
+    page = tmp_path / "report.html"
+    run("report", *people, "--cohort", DRAWN, "-o", page)
+    text = page.read_text(encoding="utf-8")
+    assert "81" in text
+    assert "likelihood ratio" not in text
+    run("report", *people, "-o", page)
+    assert "likelihood ratio" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_calls_no_low_score_a_likeness() -> None:
+    matcher = FaceMatcher(cohort=DRAWN)
+    people = {"dad": [SAMPLES / "father.png"]}, {"kid": [SAMPLES / "daughter.png"]}
+    found = matcher.family(*people)
+    result = Result(FamilyReport(found, (), ()), (), (), Days())
+    assert sentences(result) == ["kid and dad: 10 of 100 strangers look less like kid."]
+
+
 def test_a_folder_of_few_faces_says_what_to_do(tmp_path: Path) -> None:
     folder = SAMPLES / "years"
     ran = CliRunner().invoke(app, ["cohort", str(folder), "-o", str(tmp_path / "out.npz")])
     assert ran.exit_code != 0
+    assert "at least 30 faces of different people, not 9: add photos" in str(ran.exception)
     assert not (tmp_path / "out.npz").exists()
