@@ -172,10 +172,10 @@ def _check_some_date(
     undated = False
     for photo in photos:
         try:
-            taken = (photo if isinstance(photo, Photo) else engine.read(photo)).taken
+            read = photo if isinstance(photo, Photo) else engine.read(photo)
         except PhotoError:
             continue  # enrolment says why it is left out
-        if taken is not None:
+        if date_of(read.label, read.day, known) is not None:
             return
         undated = True
     if undated:
