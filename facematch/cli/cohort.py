@@ -27,9 +27,12 @@ def cohort(
     Take people like those you score, of the same time and place, who are not related: at least 30
     faces, better 100. The file holds means and covariances, nobody's face.
     """
+    from facematch.output.writing import check_place
+
     if out.suffix.lower() != ".npz":
         raise OptionError(f"{out}: end the name in .npz")
     refuse_overwrite(out, str(photos))
+    check_place(out)
     found = open_cohort(engine.matcher(many=True), photos)
     found.save(out)
     typer.echo(f"{out}: {found.faces} faces")

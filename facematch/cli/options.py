@@ -272,9 +272,8 @@ def open_cohort(matcher: FaceMatcher, path: Path) -> Cohort:
     from facematch.photos.listing import list_photos
     from facematch.scoring.cohort import FEW_FACES, read_cohort
 
-    if path.suffix.lower() == ".npz":
-        return read_cohort(path)
-    cohort = matcher.cohort(list_photos(path))
+    is_file = path.suffix.lower() == ".npz"
+    cohort = read_cohort(path) if is_file else matcher.cohort(list_photos(path))
     if cohort.faces < FEW_FACES:
         typer.secho(
             f"warning: a cohort of {cohort.faces} faces: with fewer than {FEW_FACES}, scores are "
@@ -349,10 +348,9 @@ def check_picture_place(path: Path | None) -> Path | None:
     """The path; refused before anything is computed where no picture could be saved there."""
     if path is not None:
         from facematch.pictures.canvas import check_ending
-        from facematch.runtime.places import why_no_file
 
         check_ending(path)
-        _refuse_place(path, why_no_file(path, make_folders=True))
+        check_page_place(path)
     return path
 
 

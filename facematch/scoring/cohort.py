@@ -8,9 +8,8 @@ to one another.
 
 from __future__ import annotations
 
-import io
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from facematch.errors import ResemblanceError
 from facematch.scoring.resemblance import ResemblanceModel, comparable
 from facematch.types import Vectors
-from facematch.weights.arrays import read_arrays
+from facematch.weights.arrays import MOST_ARCHIVE_BYTES, pack_arrays, read_arrays
 
 FEWEST_FACES = 30
 FEW_FACES = 100  # with fewer, the user is warned
@@ -74,23 +73,28 @@ class Cohort:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the cohort to an .npz; the same cohort gives the same bytes."""
-        archive = io.BytesIO()
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        np.savez(archive, kind=np.asarray(_KIND), **arrays)
-        Path(path).write_bytes(archive.getvalue())
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        Path(path).write_bytes(pack_arrays(_KIND, arrays))
 
 
 def read_cohort(path: str | os.PathLike[str]) -> Cohort:
     """The cohort in a file that `Cohort.save` wrote. Raises ResemblanceError for any other file."""
     try:
-        values: dict[str, Any] = dict(read_arrays(Path(path).read_bytes()))
-        if str(values.pop("kind", "")) != _KIND or values.keys() != set(Cohort.__slots__):
+        values: dict[str, Any] = dict(read_arrays(_archive_in(Path(path))))
+        if str(values.pop("kind", "")) != _KIND or values.keys() != {
+            field.name for field in fields(Cohort)
+        }:
             raise ValueError("it holds other arrays")
         cohort = Cohort(
             str(values["model"]), int(values["faces"]), values["mean"], values["covariance"],
             float(values["z_mean"]), float(values["z_deviation"]),
         )  # fmt: skip
-        numbers = [*cohort.mean.ravel(), cohort.z_mean, cohort.z_deviation]
+        numbers = [
+            *cohort.mean.ravel(),
+            *cohort.covariance.ravel(),
+            cohort.z_mean,
+            cohort.z_deviation,
+        ]
         if not (np.isfinite(numbers).all() and cohort.z_deviation > 0):
             raise ValueError("its numbers are not finite")
         if cohort.mean.ndim != 1 or cohort.covariance.shape != cohort.mean.shape * 2:
@@ -101,6 +105,15 @@ def read_cohort(path: str | os.PathLike[str]) -> Cohort:
             f"FILE.npz`"
         ) from error
     return cohort
+
+
+def _archive_in(path: Path) -> bytes:
+    """The bytes of a file. Raises ValueError where it is none, or too large to be read."""
+    if not path.is_file():  # a pipe would be waited for
+        raise ValueError("there is no such file")
+    if path.stat().st_size > MOST_ARCHIVE_BYTES:
+        raise ValueError(f"over {MOST_ARCHIVE_BYTES:,} bytes")
+    return path.read_bytes()
 
 
 @lru_cache(maxsize=4)

@@ -15,7 +15,6 @@ it.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from facematch.errors import ResemblanceError
 from facematch.scoring.strata import AGE_BANDS, STAGES, estimated_age, probabilities, strata
 from facematch.types import Scores, Vectors, unit_rows_in_full
-from facematch.weights.arrays import read_arrays
+from facematch.weights.arrays import pack_arrays, read_arrays
 from facematch.weights.catalogue import RESEMBLANCE
 from facematch.weights.files import read_weights
 
@@ -311,10 +310,7 @@ def comparable(vectors: Vectors, mean: Array, transform: Array) -> NDArray[np.fl
 
 def model_as_bytes(model: ResemblanceModel) -> bytes:
     """The model as an .npz; the same model gives the same bytes."""
-    archive = io.BytesIO()
-    arrays: dict[str, Any] = {field.name: getattr(model, field.name) for field in fields(model)}
-    np.savez(archive, kind=np.asarray(KIND), **arrays)
-    return archive.getvalue()
+    return pack_arrays(KIND, {field.name: getattr(model, field.name) for field in fields(model)})
 
 
 def open_model(data: bytes) -> ResemblanceModel:
