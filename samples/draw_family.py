@@ -223,22 +223,11 @@ def strangers(count: int = STRANGERS, seed: int = 3) -> Iterator[tuple[Person, S
         is_child = bool(number % 2)
         style = {"male": ("short", "tousled"), "female": ("long", "fringe")}[sex][is_child]
         age = float(rng.uniform(6, 13) if is_child else rng.uniform(25, 50))
-        clothes, shade = (tuple(rng.uniform(0.2, 0.75, 3).tolist()) for _ in range(2))
+        clothes, shade = (rng.uniform(0.2, 0.75, 3) for _ in range(2))
         stubble = 0.8 * float(rng.random()) if sex == "male" and not is_child else 0.0
-        person = Person(
-            f"stranger-{number + 1:02}", sex, age, random_genes(sex, rng), style, clothes, stubble
-        )
-        yield (
-            person,
-            Scene(
-                lamp=(float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.5)), -0.5, 0.75),
-                backdrop=(shade, tuple(0.6 * value for value in shade)),
-                tilt=float(rng.uniform(-6, 6)),
-                turn=float(rng.uniform(-0.05, 0.05)),
-                zoom=float(rng.uniform(0.92, 1.02)),
-                smile=float(rng.uniform(0.3, 0.9)),
-            ),
-        )
+        who, genes = f"stranger-{number + 1:02}", random_genes(sex, rng)
+        person = Person(who, sex, age, genes, style, tuple(clothes.tolist()), stubble)
+        yield person, sitting(shade, rng)
 
 
 # Curves and masks --------------------------------------------------------------------------------
@@ -928,19 +917,23 @@ SECOND_PHOTOS = {
 YEARS = {age: f"{2006 + age}-06-01" for age in (5, 6, 7, 8, 10, 12, 14, 16, 18)}  # of the daughter
 
 
+def sitting(shade: NDArray[np.float64], rng: np.random.Generator) -> Scene:
+    """A scene in front of a backdrop of this shade, RGB, in a light and pose of its own."""
+    return Scene(
+        lamp=(float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.5)), -0.5, 0.75),
+        backdrop=(tuple(shade.tolist()), tuple((0.6 * shade).tolist())),
+        tilt=float(rng.uniform(-6, 6)),
+        turn=float(rng.uniform(-0.05, 0.05)),
+        zoom=float(rng.uniform(0.92, 1.02)),
+        smile=float(rng.uniform(0.3, 0.9)),
+    )
+
+
 def growing(person: Person) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Someone on their birthdays, each in other light; with the day."""
     rng = np.random.default_rng(5)
     for age, day in YEARS.items():
-        shade = rng.uniform(0.45, 0.8, 3)
-        scene = Scene(
-            lamp=(float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.5)), -0.5, 0.75),
-            backdrop=(tuple(shade.tolist()), tuple((0.6 * shade).tolist())),
-            tilt=float(rng.uniform(-6, 6)),
-            turn=float(rng.uniform(-0.05, 0.05)),
-            zoom=float(rng.uniform(0.92, 1.02)),
-            smile=float(rng.uniform(0.3, 0.9)),
-        )
+        scene = sitting(rng.uniform(0.45, 0.8, 3), rng)
         yield day, portrait(replace(person, age=age), scene)
 
 

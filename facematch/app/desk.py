@@ -34,7 +34,6 @@ class Desk:
     engine: Engine
     sessions: Sessions = field(default_factory=Sessions)
     turns: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
-
     receiving: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_RECEIVED_AT_ONCE))
 
     async def work(self, task: Callable[..., T], *given: Any) -> T:

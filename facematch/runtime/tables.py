@@ -32,8 +32,7 @@ def read_columns_and_rows(
     """All columns in the order of the first line, and the rows. Otherwise as `read_table`."""
     try:
         lines = io.StringIO(_text(path.read_bytes()), newline="").readlines()
-        delimiter = _delimiter(lines)
-        skipped = int(_names_delimiter(lines))
+        delimiter, skipped = _delimiter(lines)
         reader = csv.DictReader(
             lines[skipped:], strict=True, delimiter=delimiter, skipinitialspace=True
         )
@@ -62,17 +61,16 @@ def _text(content: bytes) -> str:
     return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
 
 
-def _names_delimiter(lines: Sequence[str]) -> bool:
-    """Whether the first line is that of Excel: sep=;"""
-    return bool(lines) and len(lines[0].strip("\r\n")) == 5 and lines[0].startswith("sep=")
+def _delimiter(lines: Sequence[str]) -> tuple[str, int]:
+    """What separates fields, and the number of lines before that of the columns.
 
-
-def _delimiter(lines: Sequence[str]) -> str:
-    """What separates fields: a comma, unless the first line has more semicolons or tabs."""
-    if _names_delimiter(lines):
-        return lines[0][4]
+    Excel may begin with a line sep=; of its own. Otherwise it is a comma, unless the first line has
+    more semicolons or tabs.
+    """
     first = lines[0] if lines else ""
-    return max(",;\t", key=first.count)
+    if first.startswith("sep=") and len(first.strip("\r\n")) == 5:
+        return first[4], 1
+    return max(",;\t", key=first.count), 0
 
 
 def _column(name: str, columns: Sequence[str]) -> str:
