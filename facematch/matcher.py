@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from facematch.analyses.ages import with_ages
 from facematch.analyses.pair import score
 from facematch.engine import open_engine
 from facematch.enrolment.cohort import cohort_of_photos
@@ -118,12 +119,14 @@ class FaceMatcher:
 
         return explain(self.engine, parent, child, parent_face=parent_face, child_face=child_face)
 
-    def find_faces(self, photo: PhotoLike) -> Portrait:
+    def find_faces(self, photo: PhotoLike, *, ages: bool = False) -> Portrait:
         """The faces in a photo, largest first, each with its landmarks and its chip.
 
+        With `ages`, each face has its estimated age, where a resemblance model fits the embedder.
         A photo without a face gives a Portrait whose `faces` are empty.
         """
-        return self.engine.find_faces(photo)
+        portrait = self.engine.find_faces(photo)
+        return with_ages(self.engine, portrait) if ages else portrait
 
     def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order; a photo that cannot be read is Skipped."""

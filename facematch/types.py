@@ -63,12 +63,14 @@ class Face:
 
     `confidence` is the detector's own number; numbers of two detectors cannot be compared.
     `landmarks` are five points, as the viewer sees them: outer and inner corner of the right eye,
-    outer and inner corner of the left eye, base of the nose. None until they are located.
+    outer and inner corner of the left eye, base of the nose. None until they are located. `age` is
+    the estimated age, None until it is asked for.
     """
 
     box: Box
     confidence: float
     landmarks: Points | None = None
+    age: Age | None = None
 
     @property
     def area(self) -> float:
@@ -153,7 +155,7 @@ class Match:
     neutral_score: float | None
     engine: EngineNames
     warnings: tuple[str, ...] = ()
-    ages: tuple[Age, Age] | None = None
+    ages: tuple[Age, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,10 @@ def compare_family(
         portraits={name: person.portrait for name, person in everyone.items()},
         engine=engine.names,
         neutral_score=neutral_score(model),
-        warnings=tuple(_warnings([*parents, *children], chosen)),
+        warnings=(
+            *_warnings([*parents, *children], chosen),
+            *(_young_words(pair) for pair in likenesses if _is_young(pair, model)),
+        ),
     )
 
 
@@ -205,6 +208,18 @@ def _verdicts(
             photos = {person.name: len(person.portraits) for person in trio}
             advice = more_photos(apart, photos, child.name, SURE)
         yield Verdict(child.name, name if advice is None else None, name, share, both, advice)
+
+
+def _is_young(pair: Likeness, model: ResemblanceModel) -> bool:
+    """Whether both look like young children, so that their likelihood ratio is not known."""
+    return model.gives_ratios and pair.likelihood_ratio is None
+
+
+def _young_words(pair: Likeness) -> str:
+    return (
+        f"{pair.parent} and {pair.child} both look like young children, and those look alike to "
+        f"the program: adult photos of {pair.parent} say more"
+    )
 
 
 def _warnings(people: Sequence[Person], chosen: bool) -> Iterator[str]:

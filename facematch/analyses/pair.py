@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from facematch.analyses.ages import ages_of
 from facematch.analyses.grouping import SAME_PERSON
 from facematch.detection.alignment import recrop
 from facematch.detection.quality import face_warnings, is_same_picture
@@ -15,7 +16,8 @@ from facematch.photos.files import check_files
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.intervals import intervals, neutral_score
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
-from facematch.types import Age, Chips, Match, PhotoLike, Portrait, Subject, Vectors
+from facematch.scoring.strata import YOUNG
+from facematch.types import Chips, Match, PhotoLike, Portrait, Subject, Vectors
 
 # Two faces with a lower score are not compared as to who they are: that takes a second network, and
 # most photos of one person that lie nearer than SAME_PERSON score more.
@@ -24,11 +26,14 @@ ONE_PERSON = (
     "both faces look like one person to the program, as drawings often do: then the score says "
     "little"
 )
-_YOUNG = 10.0  # years: younger children look alike to the program, see docs/scores.md
 YOUNG_CHILDREN = (
-    "both faces look like young children, and those look alike to the program: an adult photo of "
-    "the parent says more"
+    "both faces look like young children, and those look alike to the program: there is no "
+    "likelihood ratio, and an adult photo of the parent says more"
 )
+SWAPPED = (
+    "the first photo seems to show a child and the second an adult: the parent's photo comes first"
+)
+_GENERATION = 15.0  # years by which a child must look older than the parent to be told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,46 +99,57 @@ def chosen_pair(portraits: Sequence[Portrait], indices: Sequence[int]) -> Pair:
 
 def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
     """The Match of a pair whose chips were embedded as `vectors`, (2, D)."""
-    parent, child = vectors[:1], vectors[1:]
     model = engine.resemblance
-    score = likelihood_ratio = neutral = None
-    of_score = of_ratio = ages = None
-    warnings = list(pair.warnings)
-    if model is not None:
-        z = model.pair_z_scores(parent, child)
-        scores, ratios = model.calibrate(z)
-        score = float(scores[0])
-        likelihood_ratio = float(ratios[0]) if model.gives_ratios else None
-        of_score, of_ratio = intervals(model, z, mean_inverse(1, 1)).of_pair(0)
-        neutral = neutral_score(model)
-        ages = _ages(model, vectors)
-        if all(age.years < _YOUNG for age in ages):
-            warnings.append(YOUNG_CHILDREN)  # most of them seem one person to dlib's vectors
-        elif score >= _ALIKE and _looks_like_one_person(engine, pair):
-            warnings.append(ONE_PERSON)
-    else:
-        name = engine.embedder.name
-        warnings.append(f"no resemblance model fits {name}: only the cosine is known")
-    return Match(
+    match = Match(
         parent=pair.subjects[0],
         child=pair.subjects[1],
-        cosine=float(cosine_pairs(parent, child)[0]),
-        score=score,
-        score_interval=of_score,
-        likelihood_ratio=likelihood_ratio,
-        likelihood_ratio_interval=of_ratio,
-        neutral_score=neutral,
+        cosine=float(cosine_pairs(vectors[:1], vectors[1:])[0]),
+        score=None,
+        score_interval=None,
+        likelihood_ratio=None,
+        likelihood_ratio_interval=None,
+        neutral_score=None,
         engine=engine.names,
-        warnings=tuple(dict.fromkeys(warnings)),  # one photo given twice warns once
-        ages=ages,
+    )
+    if model is None:
+        name = engine.embedder.name
+        notes = [f"no resemblance model fits {name}: only the cosine is known"]
+    else:
+        match = _scored(match, model, vectors)
+        notes = _notes(engine, pair, match)
+    # One photo given twice warns once.
+    return replace(match, warnings=tuple(dict.fromkeys([*pair.warnings, *notes])))
+
+
+def _scored(match: Match, model: ResemblanceModel, vectors: Vectors) -> Match:
+    """The Match with what a resemblance model says of the two `vectors`, (2, D)."""
+    z = model.pair_z_scores(vectors[:1], vectors[1:])
+    scores, ratios = model.calibrate(z, np.array([model.young(vectors).all()]))
+    of_score, of_ratio = intervals(model, z, mean_inverse(1, 1)).of_pair(0)
+    has_ratio = not np.isnan(ratios[0])
+    return replace(
+        match,
+        score=float(scores[0]),
+        score_interval=of_score,
+        likelihood_ratio=float(ratios[0]) if has_ratio else None,
+        likelihood_ratio_interval=of_ratio if has_ratio else None,
+        neutral_score=neutral_score(model),
+        ages=ages_of(model, vectors),
     )
 
 
-def _ages(model: ResemblanceModel, vectors: Vectors) -> tuple[Age, Age]:
-    """The estimated ages of the two faces."""
-    years, errors = model.ages(vectors)
-    one, other = (Age(float(age), float(error)) for age, error in zip(years, errors, strict=True))
-    return one, other
+def _notes(engine: Engine, pair: Pair, match: Match) -> list[str]:
+    """What the ages and the likeness of the two faces say about the score."""
+    if match.ages is None or match.score is None:
+        return []
+    parent, child = (age.years for age in match.ages)
+    if max(parent, child) < YOUNG:
+        return [YOUNG_CHILDREN]  # most of them seem one person to dlib's vectors
+    if parent < YOUNG and child > parent + _GENERATION:
+        return [SWAPPED]
+    if match.score >= _ALIKE and _looks_like_one_person(engine, pair):
+        return [ONE_PERSON]
+    return []
 
 
 def _looks_like_one_person(engine: Engine, pair: Pair) -> bool:

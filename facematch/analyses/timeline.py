@@ -25,6 +25,8 @@ FEWEST_FOR_CURVE = 8  # photos: fewer are shown as points only
 FEWEST_FOR_TREND = 6  # days; photos of one day are averaged
 _CURVE_POINTS = 60
 _KERNEL_WIDTH = 0.2  # standard deviation of the Gaussian kernel, of the photos' span
+# Estimated ages pick a parent's photo for children only: of adults, all photos together say more.
+_ADULT = 18.0  # years
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Days:
     """What is known of dates: when photos were `taken`, by path or file name; who was `born` when.
 
     A photo that is not in `taken` is dated by its name or its EXIF. With a birth date ages are
-    told, and a parent's photo at the child's age is used where there is one.
+    told, and a parent's photo at the child's age is used where there is one. Without, ages are
+    estimated from the faces.
     """
 
     taken: Mapping[str, date] = field(default_factory=dict)
@@ -52,7 +55,8 @@ class Moment:
     `z` is the z-score against the cohort, `score` the mini-me score it stands for. The intervals
     are 95 % confidence intervals over other photos of the same people. `age` is the child's in
     years, None without a birth date. `parent_photo` is the parent's photo at the nearest age, None
-    where all of the parent's photos are averaged.
+    where all of the parent's photos are averaged. `age_estimated` says that one of the two ages was
+    estimated from the face, since no birth date was given.
     """
 
     parent: str
@@ -65,6 +69,7 @@ class Moment:
     score_interval: tuple[float, float]
     parent_photo: str | None = None
     parent_age: float | None = None
+    age_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,9 +143,9 @@ def compare_over_time(
         raise _no_date(child.name)
     moments: list[Moment] = []
     curves: list[Curve] = []
+    ages = {person.name: _ages(person, model, days) for person in (*parents, child)}
     for parent in parents:
-        ages = _ages(parent, known, born)
-        own = [_moment(parent, child, row, model, (ages, born.get(child.name)))
+        own = [_moment(parent, child, row, model, (ages[parent.name], ages[child.name]))
                for row in range(len(child.portraits))]  # fmt: skip
         moments += own
         curves.append(_curve(parent.name, own, born.get(child.name), rng))
@@ -217,13 +222,23 @@ def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]
     )
 
 
-def _ages(person: Person, known: Mapping[str, date], born: Mapping[str, date]) -> Floats:
-    """The age in years on each photo, NaN where it is not known."""
-    birth = born.get(person.name)
-    return np.array([
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ages:
+    """Somebody's age in years on each photo, (N,), and whether it was estimated, (N,)."""
+
+    years: Floats
+    estimated: NDArray[np.bool_]
+
+
+def _ages(person: Person, model: ResemblanceModel, days: Days) -> _Ages:
+    """The ages by dates, estimated from the faces where a date is not known."""
+    birth = days.born.get(person.name)
+    by_dates = np.array([
         np.nan if day is None or birth is None else years_between(birth, day)
-        for day in days_of(person, known)
+        for day in days_of(person, days.taken)
     ])  # fmt: skip
+    estimated = np.isnan(by_dates)
+    return _Ages(np.where(estimated, model.ages(person.gallery.vectors)[0], by_dates), estimated)
 
 
 def _moment(
@@ -231,13 +246,14 @@ def _moment(
     child: Person,
     row: int,
     model: ResemblanceModel,
-    ages: tuple[Floats, date | None],
+    ages: tuple[_Ages, _Ages],
 ) -> Moment:
-    """One photo of the child; `ages` are the parent's on each photo, and the child's birth date."""
+    """One photo of the child; `ages` are the parent's and the child's."""
     day = child.taken[row]
     assert day is not None  # noqa: S101 - `_dated` left the others out
-    age = None if ages[1] is None else years_between(ages[1], day)
-    nearest = _nearest_photo(ages[0], age)
+    of_parent, of_child = ages
+    age_known = not of_child.estimated[row]
+    nearest = _nearest_photo(of_parent, float(of_child.years[row]), age_known=age_known)
     parent_rows = list(range(len(parent.portraits))) if nearest is None else [nearest]
     parent_photos, photo = parent.gallery.of_rows(parent_rows), child.gallery.of_rows([row])
     inverse = mean_inverse(len(parent_rows), 1)
@@ -246,22 +262,30 @@ def _moment(
         parent=parent.name,
         photo=child.gallery.labels[row],
         taken=day,
-        age=age,
+        age=float(of_child.years[row]) if age_known else None,
         z=float(z[0]),
         z_interval=z_interval(float(z[0]), inverse),
         score=float(model.calibrate(z)[0][0]),
         score_interval=intervals(model, z, inverse).of_pair(0)[0],
         parent_photo=None if nearest is None else parent.gallery.labels[nearest],
-        parent_age=None if nearest is None else float(ages[0][nearest]),
+        parent_age=None if nearest is None else float(of_parent.years[nearest]),
+        age_estimated=nearest is not None and not (age_known and not of_parent.estimated[nearest]),
     )
 
 
-def _nearest_photo(ages: Floats, age: float | None) -> int | None:
-    """The row of the nearest age, None where none lies within a year or a quarter of that age."""
-    if age is None or np.isnan(ages).all():
-        return None
-    row = int(np.nanargmin(np.abs(ages - age)))
-    return row if abs(ages[row] - age) <= max(1.0, age / 4) else None
+def _nearest_photo(ages: _Ages, age: float, *, age_known: bool) -> int | None:
+    """The row of the nearest age, None where none lies within a year or a quarter of that age.
+
+    Known ages go before estimated ones. Of estimated ages two years are near.
+    """
+    apart = np.abs(ages.years - age)
+    if age_known:
+        by_dates = np.where(ages.estimated, np.inf, apart)
+        row = int(by_dates.argmin())
+        if by_dates[row] <= max(1.0, age / 4):
+            return row
+    row = int(apart.argmin())
+    return row if age < _ADULT and apart[row] <= max(2.0, age / 4) else None
 
 
 def time_axis(day: date, born: date | None) -> float:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from facematch import output
+from facematch.analyses.ages import with_ages
 from facematch.analyses.family import family
 from facematch.analyses.pair import score
 from facematch.app.desk import desk_of
@@ -80,7 +81,7 @@ def _family(engine: Engine, uploads: Sequence[Upload]) -> str:
 
 
 def _faces(engine: Engine, uploads: Sequence[Upload]) -> str:
-    return output.as_json(engine.find_faces(_only(engine, uploads, "photo")))
+    return output.as_json(with_ages(engine, engine.find_faces(_only(engine, uploads, "photo"))))
 
 
 def _embed(engine: Engine, uploads: Sequence[Upload]) -> str:

@@ -103,10 +103,10 @@ def faces(
     ] = None,
     result_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the faces found in a photo, largest first."""
+    """List the faces found in a photo, largest first, each with its estimated age."""
     from facematch import output
 
-    portrait = engine.matcher().find_faces(photo)
+    portrait = engine.matcher().find_faces(photo, ages=True)
     if result_format is not Format.JSON:
         portrait.face_index(None)  # raises where there is no face
     if save is not None:

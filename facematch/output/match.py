@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
-from facematch.output.faces import left_top_width_height, rounded_box
+from facematch.output.faces import age_fields, age_words, left_top_width_height, rounded_box
 from facematch.output.json_text import json_object
 from facematch.scoring.wording import (
     engine_words,
@@ -30,9 +30,9 @@ UNDECIDED = "two photos leave it open: more photos of each make it surer (facema
 def match_fields(match: Match, prior: float | None = None) -> dict[str, Any]:
     """Fields for JSON; what is not known is None. With a prior, the posterior is in it."""
     fields = asdict(match)
-    ages = fields.pop("ages") or (None, None)
-    for role, age in zip(("parent", "child"), ages, strict=True):
-        fields[role] = _subject_fields(getattr(match, role)) | {"age": age and _rounded_age(age)}
+    del fields["ages"]
+    for role, age in zip(("parent", "child"), match.ages or (None, None), strict=True):
+        fields[role] = _subject_fields(getattr(match, role)) | {"age": age_fields(age)}
     for name, digits in (DIGITS | {"neutral_score": DIGITS["score"]}).items():
         fields[name] = None if fields[name] is None else round(fields[name], digits)
     for name in ("score", "likelihood_ratio"):
@@ -92,16 +92,13 @@ def table(match: Match, prior: float | None = None) -> Table:
     return grid
 
 
-def _face_words(subject: Subject, ages: tuple[Age, Age] | None, which: int) -> str:
+def _face_words(subject: Subject, ages: tuple[Age, ...] | None, which: int) -> str:
     left, top, width, height = left_top_width_height(subject.box)
     words = (
         f"face {subject.face} of {subject.faces_found}, {width:.0f}x{height:.0f} pixels "
         f"at {left:.0f}, {top:.0f}, confidence {subject.confidence:.2f}"
     )
-    if ages is None:
-        return words
-    age = ages[which]
-    return f"{words}, looks {age.years:.0f} years old (give or take {age.error:.0f})"
+    return words if ages is None else f"{words}, looks {age_words(ages[which])} years old"
 
 
 def _score_lines(match: Match) -> tuple[str, str]:
@@ -118,7 +115,7 @@ def _score_lines(match: Match) -> tuple[str, str]:
 def _ratio_lines(match: Match) -> tuple[str, str]:
     ratio, interval = match.likelihood_ratio, match.likelihood_ratio_interval
     if ratio is None or interval is None:
-        return "not known", ""
+        return "not known", _no_ratio_words(match)
     if ratio >= 1:
         often = f"{ratio:.1f} times as common in parent and child as in strangers"
     else:
@@ -127,15 +124,20 @@ def _ratio_lines(match: Match) -> tuple[str, str]:
     return ratio_words(ratio, interval), words
 
 
+def _no_ratio_words(match: Match) -> str:
+    """Why there is a score but no likelihood ratio; "" where there is no score either."""
+    if match.engine.cohort is not None:
+        return "nobody measured how alike relatives are among the strangers of your cohort"
+    return "" if match.score is None else "no data says how alike young relatives look"
+
+
 def _posterior_lines(match: Match, prior: float | None) -> list[tuple[str, str, str]]:
-    if prior is None or match.likelihood_ratio is None:
+    if prior is None:
         return []
+    if match.likelihood_ratio is None:
+        return [("chance of kinship", "not known", "it needs a likelihood ratio")]
     chance = posterior(match.likelihood_ratio, prior)
     return [("chance of kinship", f"{chance:.1%}", f"if it was {prior:.1%} before the photos")]
-
-
-def _rounded_age(age: dict[str, float]) -> dict[str, float]:
-    return {name: round(years, 1) for name, years in age.items()}
 
 
 def _subject_fields(subject: Subject) -> dict[str, Any]:

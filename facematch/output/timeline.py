@@ -79,7 +79,8 @@ def _cells_by_photo(timeline: Timeline) -> dict[tuple[str, str], dict[str, str]]
     for moment in timeline.moments:
         cell = score_words(moment.score, moment.score_interval)
         if moment.parent_age is not None:
-            cell += f", {moment.parent} at {age_in_words(moment.parent_age)}"
+            about = "about " if moment.age_estimated else ""
+            cell += f", {moment.parent} at {about}{age_in_words(moment.parent_age)}"
         when = moment.taken.isoformat()
         if moment.age is not None:
             when += f", {age_in_words(moment.age)}" if moment.age >= 0 else ", before birth"
@@ -100,4 +101,5 @@ def _moment_fields(moment: Moment) -> dict[str, Any]:
         "z": round(moment.z, 3),
         "parent_photo": moment.parent_photo,
         "parent_age": None if moment.parent_age is None else round(moment.parent_age, 2),
+        "age_estimated": moment.age_estimated,
     }

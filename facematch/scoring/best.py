@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.scoring.cosine import Best, Indices, over_tiles, places
-from facematch.scoring.resemblance import Counts, ResemblanceModel, mean_inverse, pair_z_scores
+from facematch.scoring.resemblance import (
+    Counts,
+    ResemblanceModel,
+    both_young,
+    mean_inverse,
+    pair_z_scores,
+)
 from facematch.types import Comparison, Scores, Vectors, unit_rows, unit_rows_in_full
 
 _PARENTS_PREPARED = 32_768  # at a time, 100 MB with 192 dimensions
@@ -203,10 +209,11 @@ class _ScoreBlock:
 
     def exact(self, children: Indices, parents: Indices) -> NDArray[np.float32]:
         by = self._by
-        z = pair_z_scores(self._side[parents], by.side[children])
+        sides = self._side[parents], by.side[children]
+        z = pair_z_scores(*sides)
         inverse = mean_inverse(self._counts[parents], by.counts[children])
         z = by.model.correct_for_averaging(z, inverse)
-        scores, ratios = by.model.calibrate(z)
+        scores, ratios = by.model.calibrate(z, both_young(*sides))
         cosines = _exact_cosines(self._vectors[parents], by.vectors[children])
         return np.stack([scores, cosines, ratios, z.astype(np.float32)], axis=1)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch.errors import EmbeddingError
 from facematch.scoring.best import BestParents
 from facematch.scoring.cosine import cosine_matrix_in_full, cosine_pairs
 from facematch.scoring.intervals import Intervals, intervals
-from facematch.scoring.resemblance import Counts, ResemblanceModel, mean_inverse, model_for
-from facematch.types import Comparison, Gallery, Scores, Vectors
+from facematch.scoring.resemblance import (
+    Counts,
+    ResemblanceModel,
+    mean_inverse,
+    model_for,
+)
+from facematch.types import Comparison, Gallery, Vectors
 
 _PAIRS_AT_A_TIME = 2_000_000  # of a full matrix, or of the best of some children: 60 MB
 _CHILDREN_AT_A_TIME = 8192  # of a search, which prepares the parents once for each so many
@@ -66,12 +70,15 @@ def match_pairs(
     model = _model_of_both(parents, children, model)
     cosines = cosine_pairs(parents.vectors, children.vectors)
     z = np.full(cosines.shape, np.nan)
+    scores = ratios = z.astype(np.float32)
     if model is not None:
-        inverse = mean_inverse(parents.counts, children.counts)
+        photos = parents.counts, children.counts
         z = model.pair_z_scores(parents.vectors, children.vectors)
-        z = model.correct_for_averaging(z, inverse)
+        z = model.correct_for_averaging(z, mean_inverse(*photos))
+        young = model.young(parents.vectors) & model.young(children.vectors)
+        scores, ratios = model.calibrate(z, young)
     rows = np.arange(len(cosines))
-    return Comparison(rows, rows, cosines, *_calibrated(model, z), z.astype(np.float32))
+    return Comparison(rows, rows, cosines, scores, ratios, z.astype(np.float32))
 
 
 def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) -> Intervals:
@@ -100,10 +107,12 @@ def _full_comparison(
     vectors, counts = children
     cosines = cosine_matrix_in_full(parents.vectors, vectors)
     z = np.full(cosines.shape, np.nan)
+    scores = ratios = z.astype(np.float32)
     if model is not None:
         inverse = mean_inverse(parents.counts[:, np.newaxis], counts)
         z = model.correct_for_averaging(model.z_scores(parents.vectors, vectors), inverse)
-    scores, ratios = _calibrated(model, z)
+        young = model.young(parents.vectors)[:, np.newaxis] & model.young(vectors)
+        scores, ratios = model.calibrate(z, young)
     tables = [cosines.T, scores.T, ratios.T, z.T.astype(np.float32)]  # a row for each child
     order = np.tile(np.arange(len(cosines), dtype=np.int64), (len(vectors), 1))
     if top is not None:
@@ -124,10 +133,3 @@ def _model_of_both(
             "embed both with the same embedder"
         )
     return model_for(parents.space) if model is None else model
-
-
-def _calibrated(model: ResemblanceModel | None, z: NDArray[np.float64]) -> tuple[Scores, Scores]:
-    """Scores and likelihood ratios of z-scores, NaN where no resemblance model fits."""
-    if model is None:
-        return np.full(z.shape, np.nan, np.float32), np.full(z.shape, np.nan, np.float32)
-    return model.calibrate(z)

@@ -35,7 +35,7 @@ class Likeness:
     The intervals are 95 % confidence intervals over other photos of the same people; that of the
     likelihood ratio covers other training families too. `share` is the share of resamples in which
     the child looks most like this parent, None where there is no other. The ratio is None where the
-    model gives none.
+    model gives none, and for two people who look like young children.
     """
 
     parent: str
@@ -122,16 +122,18 @@ def likeness(
     z = people_z_scores(model, one, other).ravel()
     if both_ways:
         z = (z + people_z_scores(model, other, one).ravel()) / 2
-    scores, ratios = model.calibrate(z)
+    young = model.young(one.vectors) & model.young(other.vectors)
+    scores, ratios = model.calibrate(z, young)
     of_score, of_ratio = intervals(model, z, mean_inverse(one.counts, other.counts)).of_pair(0)
+    has_ratio = not np.isnan(ratios[0])
     return Likeness(
         parent=people[0].name,
         child=people[1].name,
         cosine=float(cosine_matrix(one.vectors, other.vectors)[0, 0]),
         score=float(scores[0]),
         score_interval=of_score,
-        likelihood_ratio=float(ratios[0]) if model.gives_ratios else None,
-        likelihood_ratio_interval=of_ratio,
+        likelihood_ratio=float(ratios[0]) if has_ratio else None,
+        likelihood_ratio_interval=of_ratio if has_ratio else None,
         share=None if share is None or np.isnan(share) else float(share),
     )
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ResemblanceError
-from facematch.scoring.strata import AGE_BANDS, STAGES, estimated_age, probabilities, strata
+from facematch.scoring.strata import AGE_BANDS, STAGES, YOUNG, estimated_age, probabilities, strata
 from facematch.types import Scores, Vectors, unit_rows_in_full
 from facematch.weights.arrays import pack_arrays, read_arrays
 from facematch.weights.catalogue import RESEMBLANCE
@@ -116,11 +116,12 @@ class ResemblanceModel:
         vector is the mean of; None stands for one. Shapes: (P, D), (C, D) -> (P, C) twice. Raises
         ResemblanceError for vectors of other dimensions, EmbeddingError for rows of zeros.
         """
-        z = self.z_scores(parents, children)
-        if photos is None:
-            return self.calibrate(z)
-        inverse = mean_inverse(photos[0][:, np.newaxis], photos[1])
-        return self.calibrate(self.correct_for_averaging(z, inverse))
+        rows, columns = self.parents(parents), self.children(children)
+        z = z_score_matrix(rows, columns)
+        if photos is not None:
+            inverse = mean_inverse(photos[0][:, np.newaxis], photos[1])
+            z = self.correct_for_averaging(z, inverse)
+        return self.calibrate(z, both_young(rows[:, np.newaxis], columns))
 
     def compare_pairs(
         self,
@@ -129,21 +130,27 @@ class ResemblanceModel:
         photos: tuple[Counts, Counts] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As `compare`, for parent i and child i only. Shapes: (N, D), (N, D) -> (N,) twice."""
-        z = self.pair_z_scores(parents, children)
-        if photos is None:
-            return self.calibrate(z)
-        return self.calibrate(self.correct_for_averaging(z, mean_inverse(*photos)))
+        rows, columns = self._sides_of_pairs(parents, children)
+        z = pair_z_scores(rows, columns)
+        if photos is not None:
+            z = self.correct_for_averaging(z, mean_inverse(*photos))
+        return self.calibrate(z, both_young(rows, columns))
 
-    def calibrate(self, z: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def calibrate(
+        self, z: NDArray[np.float64], without_ratio: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The mini-me score and the likelihood ratio of each z-score. Any shape, twice.
 
-        The ratios are NaN where the model gives none.
+        The ratios are NaN where the model gives none, and for the pairs in `without_ratio`, which
+        is what `both_young` says of them.
         """
         slope, intercept, minimum, maximum = self.log_ratio.astype(np.float64)
         scores = np.interp(z, self.distances, self.scores)
         if not self.gives_ratios:
             return scores.astype(np.float32), np.full(z.shape, np.nan, np.float32)
         ratios = np.exp(np.clip(slope * z + intercept, minimum, maximum))
+        if without_ratio is not None:
+            ratios = np.where(without_ratio, np.nan, ratios)
         return scores.astype(np.float32), ratios.astype(np.float32)
 
     def least_z_score(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -202,18 +209,11 @@ class ResemblanceModel:
 
     def z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """Each pair's cosine, standardised by both cohorts: (P, D), (C, D) -> (P, C)."""
-        rows, columns = self._both_sides(parents, children)
-        cosines = rows.vectors @ columns.vectors.T
-        expected = rows.strata @ columns.strata.T
-        return _standardised(cosines, expected, rows[:, np.newaxis], columns)
+        return z_score_matrix(self.parents(parents), self.children(children))
 
     def pair_z_scores(self, parents: Vectors, children: Vectors) -> NDArray[np.float64]:
         """As `z_scores`, for parent i and child i only: (N, D), (N, D) -> (N,)."""
-        if len(parents) != len(children):
-            raise ResemblanceError(
-                f"{len(parents)} parents and {len(children)} children are no pairs"
-            )
-        return pair_z_scores(*self._both_sides(parents, children))
+        return pair_z_scores(*self._sides_of_pairs(parents, children))
 
     def memberships(self, vectors: Vectors) -> NDArray[np.float64]:
         """The share in which each vector belongs to each group, (N, G); rows sum to 1.
@@ -226,6 +226,13 @@ class ResemblanceModel:
         """The estimated age of each face and its standard error, in years: (N, D) -> (N,) twice."""
         rows = self._comparable(vectors)
         return estimated_age(probabilities(rows, self.age_axes, self.age_offsets))
+
+    def young(self, vectors: Vectors) -> NDArray[np.bool_]:
+        """Whether each face looks like a child under `YOUNG` years: (N, D) -> (N,).
+
+        Two such faces have no likelihood ratio: no data says how alike young relatives look.
+        """
+        return np.asarray(self.ages(vectors)[0] < YOUNG)
 
     def parents(self, vectors: Vectors) -> Side:
         """Vectors (N, D) of people in the parent's role, with their cohort of children."""
@@ -244,18 +251,22 @@ class ResemblanceModel:
         )  # fmt: skip
         return self._side(self._comparable(vectors), *cohort)
 
-    def _both_sides(self, parents: Vectors, children: Vectors) -> tuple[Side, Side]:
+    def _sides_of_pairs(self, parents: Vectors, children: Vectors) -> tuple[Side, Side]:
+        if len(parents) != len(children):
+            raise ResemblanceError(
+                f"{len(parents)} parents and {len(children)} children are no pairs"
+            )
         return self.parents(parents), self.children(children)
 
     def _side(self, vectors: NDArray[np.float64], *cohort: Array) -> Side:
         mixed = _mixed(self.group_share.astype(np.float64), *cohort)
         groups = probabilities(vectors, self.group_axes, self.group_offsets)
-        of_strata = strata(
-            probabilities(vectors, self.population_axes, self.population_offsets),
-            probabilities(vectors, self.age_axes, self.age_offsets),
-        )
+        of_ages = probabilities(vectors, self.age_axes, self.age_offsets)
+        of_populations = probabilities(vectors, self.population_axes, self.population_offsets)
+        of_strata = strata(of_populations, of_ages)
         spread = np.exp(of_strata @ self.stratum_deviations)
-        return Side(vectors, *_cohort(vectors, groups, *mixed), of_strata, spread)
+        young = estimated_age(of_ages)[0] < YOUNG
+        return Side(vectors, *_cohort(vectors, groups, *mixed), of_strata, spread, young)
 
     def _comparable(self, vectors: Vectors) -> NDArray[np.float64]:
         dimensions = len(self.mean)
@@ -274,7 +285,7 @@ class Side:
     `deviation` is the standard deviation. The inner product of the `strata` (N, S) of a parent and
     of a child is the mean z-score of strangers like them: those of a child are probabilities, those
     of a parent the mean for each stratum of the child. `spread` (N,) is the share of the side in
-    the standard deviation of those z-scores.
+    the standard deviation of those z-scores. `young` (N,) says who looks under `YOUNG` years old.
     """
 
     vectors: NDArray[np.float64]
@@ -282,10 +293,26 @@ class Side:
     deviation: NDArray[np.float64]
     strata: NDArray[np.float64]
     spread: NDArray[np.float64]
+    young: NDArray[np.bool_]
 
     def __getitem__(self, rows: Any) -> Side:
         """Some of the rows, or all in another shape."""
         return Side(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def z_score_matrix(parents: Side, children: Side) -> NDArray[np.float64]:
+    """The z-score of each parent and each child, (P, C)."""
+    cosines = parents.vectors @ children.vectors.T
+    expected = parents.strata @ children.strata.T
+    return _standardised(cosines, expected, parents[:, np.newaxis], children)
+
+
+def both_young(parents: Side, children: Side) -> NDArray[np.bool_]:
+    """Whether both faces look like young children, so that there is no likelihood ratio.
+
+    Row i against row i; sides of other shapes broadcast.
+    """
+    return np.asarray(parents.young & children.young)
 
 
 def pair_z_scores(parents: Side, children: Side) -> NDArray[np.float64]:

@@ -20,6 +20,9 @@ AGE_BANDS = (
 # The stratum that each band belongs to: baby, child, teenager, adult.
 _STAGE_OF_BAND = (0, 1, 1, 2, 2, 3, 3, 3, 3)
 STAGES = 4
+# Years. No data says how alike relatives are on two photos of younger children, so two such faces
+# have no likelihood ratio.
+YOUNG = 10.0
 
 
 def probabilities(

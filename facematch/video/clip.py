@@ -131,7 +131,8 @@ def _parent_scores(
     if model is None:
         return tuple(ParentScore(*fields) for fields in known)
     z = _people_z_scores(model, parents, mean, worth)[:, 0]
-    scores, ratios = model.calibrate(z)
+    young = model.young(parents.vectors) & model.young(mean)
+    scores, ratios = model.calibrate(z, young)
     ratio_intervals = model.ratio_interval(z).tolist()
     weighted = frames.vectors * frames.weights.astype(np.float32)[:, np.newaxis]
     low, high = _score_intervals(model, parents, weighted, worth, rng).T
@@ -143,8 +144,10 @@ def _parent_scores(
             *fields,
             score=float(scores[row]),
             score_interval=None if few else tuple(intervals[row]),
-            likelihood_ratio=float(ratios[row]) if model.gives_ratios else None,
-            likelihood_ratio_interval=(tuple(ratio_intervals[row]) if model.gives_ratios else None),
+            likelihood_ratio=None if np.isnan(ratios[row]) else float(ratios[row]),
+            likelihood_ratio_interval=(
+                None if np.isnan(ratios[row]) else tuple(ratio_intervals[row])
+            ),
         )
         for row, fields in enumerate(known)
     )

@@ -12,12 +12,12 @@ from helpers.matchers import matcher
 from rich.console import Console
 
 from facematch.analyses.grouping import SAME_PERSON
-from facematch.analyses.pair import ONE_PERSON, YOUNG_CHILDREN, Pair, compare_pair
+from facematch.analyses.pair import ONE_PERSON, SWAPPED, YOUNG_CHILDREN, Pair, _notes, compare_pair
 from facematch.detection.alignment import dlib_frame
 from facematch.output.match import UNDECIDED, as_json, table
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.scoring.strata import AGE_BANDS
-from facematch.types import Chips, Frame, Match, Subject, Vectors
+from facematch.types import Age, Chips, Frame, Match, Subject, Vectors
 
 CHIPS = np.zeros((2, 150, 150, 3), np.uint8)
 SUBJECTS = (Subject("a.jpg", (0, 0, 90, 90), 1, 1, 1), Subject("b.jpg", (0, 0, 90, 90), 1, 1, 1))
@@ -78,16 +78,29 @@ def test_two_young_children_are_told_and_not_taken_for_one_person(
     match = compared(identities, alike=True)
     assert (YOUNG_CHILDREN in match.warnings) is young
     assert (ONE_PERSON in match.warnings) is not young
+    assert (match.likelihood_ratio is None) is young
+    assert (match.likelihood_ratio_interval is None) is young
+    assert ("no data says how alike young relatives look" in printed(match)) is young
     assert identities.calls == (0 if young else 1)
     low, high = AGE_BANDS[band]
     assert match.ages is not None
     assert all(low <= age.years <= high + 1 for age in match.ages)
-    assert printed(match).count("years old (give or take") == 2
+    assert printed(match).count(" years old") == 2
     told = json.loads(as_json(match))["child"]["age"]
     assert told == {
         "years": pytest.approx(match.ages[1].years, abs=0.05),
         "error": pytest.approx(match.ages[1].error, abs=0.05),
     }
+
+
+@pytest.mark.parametrize(("band", "told"), [(0, True), (5, False)])
+def test_a_child_in_the_parents_place_is_told(band: int, told: bool) -> None:
+    match = compared(FarApart(1.0), alike=False)
+    years = float(AGE_BANDS[band][0] + 1)
+    ages = Age(years, 1.0), Age(40.0, 5.0)
+    pair = Pair(CHIPS, SUBJECTS, (), clear=True)
+    notes = _notes(matcher.engine, pair, replace(match, ages=ages))
+    assert (notes == [SWAPPED]) is told
 
 
 def test_a_poor_photo_is_not_asked_who_it_shows() -> None:
@@ -121,3 +134,10 @@ def test_what_is_not_known_is_said_so() -> None:
         likelihood_ratio_interval=None, neutral_score=None,
     )  # fmt: skip
     assert printed(unknown).count("not known") == 2
+    with_cohort = replace(match.engine, cohort="cohort of 40 faces")
+    unrated = replace(match, likelihood_ratio=None, engine=with_cohort)
+    assert "among the strangers of your cohort" in printed(unrated)
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table(unrated, prior=0.5))
+    assert "it needs a likelihood ratio" in capture.get()

@@ -4,17 +4,19 @@ import json
 import unicodedata
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers.made_up import MODEL, crowd, photos, somebody
 from helpers.matchers import matcher
 from helpers.places import SAMPLES
+from rich.console import Console
 
 from facematch.analyses.timeline import Days, Timeline, _trend, compare_over_time
 from facematch.cli.people import birth_dates
 from facematch.errors import OptionError, TableError
-from facematch.output import as_json
+from facematch.output import as_json, table
 from facematch.output.timeline import trend_lines
 from facematch.photos.dates import (
     date_in_name,
@@ -25,9 +27,18 @@ from facematch.photos.dates import (
 )
 from facematch.photos.listing import list_photos
 from facematch.pictures import draw
+from facematch.scoring.resemblance import ResemblanceModel
 from facematch.scoring.wording import age_in_words
+from facematch.types import Vectors
 
 BORN = date(2006, 6, 1)
+
+
+def printed(timeline: Timeline) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table(timeline))
+    return capture.get()
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +138,7 @@ def test_a_timeline_is_told_to_a_program(growing: Timeline) -> None:
     ]  # fmt: skip
     assert list(told["moments"][0]) == [
         "parent", "photo", "taken", "age", "score", "score_interval", "z", "parent_photo",
-        "parent_age",
+        "parent_age", "age_estimated",
     ]  # fmt: skip
     assert len(told["moments"]) == 2 * 9
     assert [moment["age"] for moment in told["moments"][:3]] == [5.0, 6.0, 7.0]
@@ -157,6 +168,25 @@ def test_a_parents_photo_at_the_same_age_is_taken() -> None:
     assert first.parent_photo == "dad-1.jpg"
     assert first.parent_age == pytest.approx(1 / 3, abs=0.02)
     assert second.parent_photo is None  # at fifteen there is none within years
+
+
+def test_without_birth_dates_ages_are_estimated_and_a_childhood_photo_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    years = {"dad": [35.0, 6.0], "kid": [5.0, 30.0, 12.0]}
+    dad, kid = somebody("dad", crowd(2)), somebody("kid", crowd(3, seed=7))
+
+    def ages(_: ResemblanceModel, vectors: Vectors) -> tuple[Any, Any]:
+        known = {2: years["dad"], 3: years["kid"]}.get(len(vectors), [0.0] * len(vectors))
+        return np.array(known), np.ones(len(vectors))
+
+    monkeypatch.setattr(ResemblanceModel, "ages", ages)
+    taken = {f"kid-{at}.jpg": date(2010 + at, 1, 1) for at in range(3)}
+    found = compare_over_time(matcher.engine, [dad], kid, Days(taken))
+    assert [each.parent_photo for each in found.moments] == ["dad-1.jpg", None, None]
+    first = found.moments[0]
+    assert (first.parent_age, first.age_estimated, first.age) == (6.0, True, None)
+    assert "dad at about 6 years" in printed(found)
 
 
 def test_likeness_that_rises_is_said_to_rise_and_chance_is_not() -> None:

@@ -62,6 +62,7 @@ def test_the_faces_of_a_photo_are_listed_and_saved(tmp_path: Path) -> None:
     faces = json.loads(result.stdout)["faces"]
     chips = sorted((tmp_path / "out").glob("group-face-*.png"))
     assert [face["face"] for face in faces] == [1, 2, 3, 4]
+    assert all(0 < face["age"]["years"] < 80 and face["age"]["error"] > 0 for face in faces)
     assert len(chips) == 4
     portrait = facematch.FaceMatcher().find_faces(SAMPLES / "group.jpg")
     np.testing.assert_array_equal(read_photo(chips[0]).pixels, portrait.chips[0])

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.made_up import somebody
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from facematch.scoring import best, matching
 from facematch.scoring import cosine as similarity
 from facematch.scoring.best import BestParents
 from facematch.scoring.cosine import cosine_matrix_in_full
-from facematch.scoring.matching import match
-from facematch.scoring.resemblance import ResemblanceModel, model_for
+from facematch.scoring.matching import match, match_pairs
+from facematch.scoring.people import likeness
+from facematch.scoring.resemblance import ResemblanceModel, comparable, model_for
+from facematch.scoring.strata import AGE_BANDS
 from facematch.types import Comparison, Gallery, Subject, unit_rows
 
 SPACE = "dlib-resnet"
@@ -173,3 +176,36 @@ def test_a_correction_is_undone() -> None:
 def test_galleries_of_two_embedders_are_refused() -> None:
     with pytest.raises(EmbeddingError, match="embed both with the same embedder"):
         next(match(gallery(np.eye(3), "x"), gallery(np.eye(3), "y")))
+
+
+@pytest.mark.parametrize(("band", "young"), [(0, True), (6, False)])
+def test_two_young_children_have_a_score_and_no_ratio_in_every_comparison(
+    band: int, young: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure = np.where(np.arange(len(AGE_BANDS)) == band, 100, 0).astype(np.float32)
+    model = replace(shipped(), age_axes=shipped().age_axes * 0, age_offsets=sure)
+    parents, children = people(9, 1, "faces"), people(9, 2, "faces")
+    pairs = match_pairs(parents, children, model=model)
+    found = [{name: getattr(pairs, name) for name in ("scores", "likelihood_ratios")}]
+    for share in (1e9, 0):  # by search, and by the full matrix
+        monkeypatch.setattr(matching, "_SEARCHED_SHARE", share)
+        found.append(joined(list(match(parents, children, top=2, model=model))))
+    for values in found:
+        assert np.isfinite(values["scores"]).all()
+        assert (np.isnan(values["likelihood_ratios"]) == young).all()
+    dad, kid = somebody("dad", parents.vectors), somebody("kid", children.vectors)
+    assert (likeness(model, (dad, kid)).likelihood_ratio is None) is young
+    assert (likeness(model, (dad, kid)).likelihood_ratio_interval is None) is young
+
+
+def test_an_adult_and_a_young_child_have_a_ratio() -> None:
+    parents, children = people(40, 1, "faces"), people(40, 2, "faces")
+    # A model that takes half of the faces for babies and the others for adults.
+    axes, offsets = np.zeros_like(shipped().age_axes), np.zeros_like(shipped().age_offsets)
+    rows = comparable(parents.vectors, shipped().mean, shipped().transform)
+    axes[0, -1], offsets[0] = 1e5, -1e5 * np.median(rows[:, -1])
+    model = replace(shipped(), age_axes=axes, age_offsets=offsets)
+    one, other = (model.young(each.vectors) for each in (parents, children))
+    ratios = model.compare(parents.vectors, children.vectors)[1]
+    np.testing.assert_array_equal(np.isnan(ratios), one[:, np.newaxis] & other)
+    assert 0 < np.isnan(ratios).sum() < ratios.size
