@@ -12,6 +12,7 @@ from facematch.detection.alignment import crop_faces
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.detection.largest import competing_faces, detect_largest
 from facematch.detection.registry import load_detector
+from facematch.detection.turns import Search, locate_at_any_angle, search_turned
 from facematch.embedding.registry import load_embedder
 from facematch.errors import OptionError, ResemblanceError
 from facematch.photos.limits import Limits
@@ -120,7 +121,8 @@ class Engine:
     def find_faces(self, photo: PhotoLike, *, keep: bool = False) -> Portrait:
         """The faces in a photo, largest first, each with its landmarks and its chip.
 
-        A photo without a face gives a Portrait whose `faces` are empty. With `keep`, the store
+        Where none is found, the photo is searched again on its sides and upside down. A photo
+        without a face gives a Portrait whose `faces` are empty. With `keep`, the store
         keeps where the faces are. Raises a PhotoError for a file that cannot be read, OptionError
         where `min_face` is too small for this photo.
         """
@@ -135,8 +137,7 @@ class Engine:
         """
         photo = photo if isinstance(photo, Photo) else self.read(photo)
         if self._known_faces(photo) is None and not (keep and self.store is not None):
-            min_face = self._min_face(photo)
-            found = detect_largest(self.detector, photo.pixels, min_face=min_face)
+            found = self._search(photo, partial(detect_largest, self.detector))
         else:
             found = competing_faces(self._all_faces(photo, keep=keep))
         return self.portrait(photo, found)
@@ -146,10 +147,16 @@ class Engine:
         known = self._known_faces(photo)
         if known is not None:
             return known
-        found = self.detector.detect(photo.pixels, min_face=self._min_face(photo))
+        found = self._search(photo, self.detector.detect)
         if keep and self.store is not None and photo.digest:
             self.store.put_faces(photo, found)
         return found
+
+    def _search(self, photo: Photo, search: Search) -> list[Face]:
+        """The faces that `search` finds; where it finds none, in the photo turned by quarters."""
+        min_face = self._min_face(photo)
+        found = search(photo.pixels, min_face=min_face)
+        return found or search_turned(search, photo.pixels, min_face=min_face)
 
     def _known_faces(self, photo: Photo) -> list[Face] | None:
         return self.store.faces(photo) if self.store is not None and photo.digest else None
@@ -160,9 +167,12 @@ class Engine:
 
     def portrait(self, photo: Photo, found: Sequence[Face]) -> Portrait:
         """A photo with the faces found in it, largest first, their landmarks and chips."""
-        landmarks = self.landmarks.locate(photo.pixels, [face.box for face in found])
+        boxes = [face.box for face in found]
         located = [
-            replace(face, landmarks=points) for face, points in zip(found, landmarks, strict=True)
+            replace(face, landmarks=points, landmark_spread=float(spread))
+            for face, points, spread in zip(
+                found, *locate_at_any_angle(self.landmarks, photo.pixels, boxes), strict=True
+            )
         ]
         faces = tuple(sorted(located, key=lambda face: face.area, reverse=True))
         return Portrait(photo, faces, crop_faces(photo.pixels, faces, self.embedder.frame))

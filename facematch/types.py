@@ -63,13 +63,15 @@ class Face:
 
     `confidence` is the detector's own number; numbers of two detectors cannot be compared.
     `landmarks` are five points, as the viewer sees them: outer and inner corner of the right eye,
-    outer and inner corner of the left eye, base of the nose. None until they are located. `age` is
-    the estimated age, None until it is asked for.
+    outer and inner corner of the left eye, base of the nose. None until they are located.
+    `landmark_spread` is how far they move where the box moves by 8 %, in sides of the box: see
+    detection/turns.py. `age` is the estimated age, None until it is asked for.
     """
 
     box: Box
     confidence: float
     landmarks: Points | None = None
+    landmark_spread: float | None = None
     age: Age | None = None
 
     @property

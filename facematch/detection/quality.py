@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.detection.turns import UNFITTING
 from facematch.types import Face, Pixels, Points, Portrait
 
 SMALL = 60  # pixels of the file; a chip of a smaller face is enlarged more than 1.6 times
@@ -40,7 +41,12 @@ def quality_warnings(face: Face, chip: Pixels, *, scale: float = 1.0) -> list[st
             "the face is cut off by the photo's edge: cut-off faces seem alike, "
             "a whole face gives a surer score"
         )
-    if face.landmarks is not None and turn(face.landmarks) > TURNED:
+    if face.landmark_spread is not None and face.landmark_spread > UNFITTING:
+        warnings.append(
+            "eyes and nose could not be located surely: the face may lie on its side, be turned or "
+            "half hidden; an upright, frontal face gives a surer score"
+        )
+    elif face.landmarks is not None and turn(face.landmarks) > TURNED:
         warnings.append("the face is turned to the side: a frontal photo gives a surer score")
     return warnings
 
