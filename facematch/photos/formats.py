@@ -13,8 +13,6 @@ from typing import cast
 
 from PIL import Image, ImageFile
 
-from facematch.photos.exif import ORIENTATION_TAG
-
 # Pillow's reader of each format. facematch calls the readers directly: for some formats Image.open
 # imports every plugin, and it warns of large photos, or refuses them, by a process-wide setting.
 READER_BY_FORMAT = {
@@ -65,17 +63,20 @@ def _format_by_brand(data: bytes) -> str | None:
     return "AVIF" if brands & _AVIF_BRANDS else "HEIC"
 
 
-class _WithoutExif:
-    """Mixed into Pillow's readers: gives them only the part of EXIF that they need themselves.
+class _AsStored(ImageFile.ImageFile):
+    """Mixed into Pillow's readers: they neither read EXIF nor turn the picture.
 
     When Pillow reads EXIF it imports the TIFF reader, and it warns about damaged EXIF, which raises
-    where warnings are errors. `exif.read_exif` does neither.
+    where warnings are errors. It also turns a TIFF by an orientation of one type only.
+    `orientation.read_metadata` does better.
     """
 
     def getexif(self) -> Image.Exif:
-        exif = Image.Exif()
-        exif[ORIENTATION_TAG] = getattr(self, "tag_v2", {}).get(ORIENTATION_TAG, 1)
-        return exif
+        return Image.Exif()
+
+    def load_end(self) -> None:
+        super().load_end()
+        self._size = self.im.size  # Pillow's reader of TIFFs announces that of the turned picture
 
 
 @cache
@@ -83,7 +84,7 @@ def reader_class(kind: str) -> type[ImageFile.ImageFile]:
     """The class that opens files of a format. Imports the package that decodes it."""
     module, name = READER_BY_FORMAT[kind].split(":")
     reader = getattr(import_module(module), name)
-    return cast("type[ImageFile.ImageFile]", type(name, (_WithoutExif, reader), {}))
+    return cast("type[ImageFile.ImageFile]", type(name, (_AsStored, reader), {}))
 
 
 def open_image(kind: str, data: bytes) -> ImageFile.ImageFile:

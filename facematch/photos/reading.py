@@ -23,7 +23,7 @@ from facematch.errors import (
     UnreadablePhotoError,
 )
 from facematch.photos.colour import rgb_pixels
-from facematch.photos.exif import Exif, read_exif, upright
+from facematch.photos.exif import Exif
 from facematch.photos.files import opened
 from facematch.photos.formats import (
     READER_BY_FORMAT,
@@ -34,6 +34,7 @@ from facematch.photos.formats import (
 )
 from facematch.photos.headers import check_header, check_jpeg_memory
 from facematch.photos.limits import Limits, check_frames, check_size
+from facematch.photos.orientation import read_metadata, upright
 from facematch.types import Photo, Pixels
 
 _PHOTO_LIMITS = Limits()
@@ -141,10 +142,7 @@ def _decode_picture(
         scale = _reduce(image, min_side)
         check_jpeg_memory(label, data, size, image.size, limits)
     pixels = rgb_pixels(image)
-    # Pillow turns a TIFF upright itself. So does pillow-heif, which then sets the EXIF to 1.
-    if kind == "TIFF":
-        return pixels, scale, Exif(taken=read_exif(data).taken)
-    return pixels, scale, read_exif(image.info.get("exif"))
+    return pixels, scale, read_metadata(kind, data, image.info)
 
 
 def _reduce(image: ImageFile.ImageFile, min_side: int | None) -> float:

@@ -28,8 +28,11 @@ from helpers.make_photos import (  # noqa: E402
     encode,
     exif,
     frames,
+    png_with_text,
     quadrants,
+    raw_profile,
     with_exif,
+    xmp,
 )
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -73,6 +76,13 @@ def real() -> Iterator[tuple[str, bytes]]:
     yield "tiff with 64-bit offsets", encode(face, "tiff", big_tiff=True)
     yield "CMYK tiff", encode(face.convert("CMYK"), "tiff")
     yield "float tiff", encode(face.convert("F"), "tiff")
+    profile = raw_profile("exif", b"Exif\0\0" + _TAKEN)
+    yield "png with a raw profile", png_with_text(face, "Raw profile type exif", profile)
+    packet = xmp(6)
+    yield "png with XMP", png_with_text(face, "XML:com.adobe.xmp", packet, "iTXt")
+    yield "jpeg with XMP", encode(face, "jpeg", xmp=packet.encode())
+    yield "webp with XMP", encode(face, "webp", xmp=packet.encode())
+    yield "tiff with XMP", encode(face, "tiff", tiffinfo={700: packet.encode(), 274: 6})
     for format_ in ("gif", "webp", "tiff", "png", "avif"):
         yield f"animated {format_}", frames(format_, 4)
 
@@ -256,10 +266,29 @@ def _oversized_headers() -> Iterator[tuple[str, bytes]]:
         body = segment[2:]
         segments = (segment[:2] + struct.pack(">H", len(body) + 2) + body) * count
         yield f"jpeg with {count} segments of {name}", jpeg[:2] + segments + jpeg[2:]
+    yield from _hostile_xmp()
     gif = encode(quadrants(), "gif")
     start = 13 + 3 * 2 ** ((gif[10] & 7) + 1) if gif[10] & 0x80 else 13
     comment = b"!\xfe" + (b"\xff" + b"a" * 255) * 60_000 + b"\0"
     yield "gif with a comment of 15 MB", gif[:start] + comment + gif[start:]
+
+
+def _hostile_xmp() -> Iterator[tuple[str, bytes]]:
+    """XMP that is deep, wide, long, or defines entities; profiles of nothing but digits."""
+    laughs = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(12))
+    packets = {
+        "deep XMP": "<a>" * 5_000_000,
+        "XMP of many attributes": "<a " + " ".join(f"b{n}='c'" for n in range(1_000_000)),
+        "XMP of many elements": "<a>" + "<b/>" * 4_000_000,
+        "XMP of one long comment": "<!--" + "-a" * 8_000_000,
+        "XMP with entities": f'<!DOCTYPE x [<!ENTITY a0 "6">{laughs}]><x>&a12;</x>',
+    }
+    for name, packet in packets.items():
+        yield f"png with {name}", png_with_text(quadrants(), "XML:com.adobe.xmp", packet, "iTXt")
+        yield f"webp with {name}", encode(quadrants(), "webp", xmp=packet.encode())
+    for digits in ("\n" * 15_000_000, "\nexif\n 9\n" + "4 5\n" * 4_000_000):
+        text = png_with_text(quadrants(), "Raw profile type exif", digits, "tEXt")
+        yield f"png with a raw profile that begins {digits[:3]!r}", text
 
 
 def _many_parts() -> Iterator[tuple[str, bytes]]:
