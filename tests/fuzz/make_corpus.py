@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -28,9 +29,11 @@ from helpers.make_photos import (  # noqa: E402
     encode,
     exif,
     frames,
+    grey_tiff,
     png_with_text,
     quadrants,
     raw_profile,
+    tiff,
     with_exif,
     xmp,
 )
@@ -83,6 +86,12 @@ def real() -> Iterator[tuple[str, bytes]]:
     yield "jpeg with XMP", encode(face, "jpeg", xmp=packet.encode())
     yield "webp with XMP", encode(face, "webp", xmp=packet.encode())
     yield "tiff with XMP", encode(face, "tiff", tiffinfo={700: packet.encode(), 274: 6})
+    light = np.asarray(face.convert("L")) / 255
+    yield "tiff of 12 bits", grey_tiff(light, 12)
+    thumbnail = {256: (3, 4), 257: (3, 4), 258: (3, 8), 262: (3, 1), 273: (4, 8), 279: (4, 16)}
+    sensor = tiff({256: (3, 6000), 262: (3, 32803), 330: (4, 8)})[8:]
+    yield "raw tiff", tiff(thumbnail | {330: (4, 24)}, bytes(16) + sensor)
+    yield "jpeg without an end", encode(face, "jpeg")[:-2]
     for format_ in ("gif", "webp", "tiff", "png", "avif"):
         yield f"animated {format_}", frames(format_, 4)
 
@@ -179,6 +188,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield from _loops()
     yield from _oversized_headers()
     yield from _many_parts()
+    yield from _circles()
 
 
 def _cut_everywhere() -> Iterator[tuple[str, bytes]]:
@@ -353,6 +363,18 @@ def _tiffs() -> Iterator[tuple[str, bytes]]:
             f"tiff of a tile of {side}",
             tiff(packed + tiles, bytes(200) + zlib.compress(bytes(9))),
         )
+
+
+def _circles() -> Iterator[tuple[str, bytes]]:
+    """Directories within directories that lead back, or to thousands of others."""
+    plain = {256: (3, 4), 257: (3, 4), 258: (3, 8), 262: (3, 1), 273: (4, 8), 279: (4, 16)}
+    yield "tiff within itself", tiff(plain | {330: (4, 24)}, bytes(16))
+    whole = bytearray(tiff(plain | {330: (4, 24)}, bytes(16) + struct.pack("<I", 8) * 200_000))
+    at = whole.index(struct.pack("<HHI", 330, 4, 1))
+    struct.pack_into("<I", whole, at + 4, 200_000)
+    yield "tiff with 200,000 directories within", bytes(whole)
+    entry = struct.pack("<HHII", 330, 4, 1, 8)
+    yield "tiff of 65,535 directories within", b"II*\0\x08\0\0\0\xff\xff" + entry * 65_535
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:

@@ -174,3 +174,40 @@ def xmp(orientation: object, *, form: str = "attribute", prefix: str = "tiff") -
         f'<rdf:Description rdf:about="" xmlns:{prefix}="http://ns.adobe.com/tiff/1.0/"{attribute}>'
         f'{element}</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
+
+
+def tiff(
+    tags: dict[int, tuple[int, int]], content: bytes = b"", *, order: str = "<", magic: bytes = b""
+) -> bytes:
+    """Give a TIFF of one directory of SHORTs (3) and LONGs (4), tag -> (type, number).
+
+    `content` begins at byte 8, or behind `magic`, which comes at byte 8.
+    """
+    entries = b""
+    for tag, (type_, number) in sorted(tags.items()):
+        code = "HH" if type_ == 3 else "I"
+        value = struct.pack(order + code, *([number, 0] if type_ == 3 else [number]))
+        entries += struct.pack(order + "HHI", tag, type_, 1) + value
+    content = magic + content
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8 + len(content))
+    return head + content + struct.pack(order + "H", len(tags)) + entries + bytes(4)
+
+
+def grey_tiff(
+    values: np.ndarray, bits: int, *, order: str = "<", white_is_zero: bool = False
+) -> bytes:
+    """Give a grey TIFF, its values of 0 to 1 packed into so many bits each."""
+    most = 2**bits - 1
+    numbers = np.rint(np.asarray(values) * most).astype(np.uint32)
+    if white_is_zero:
+        numbers = most - numbers
+    height, width = numbers.shape
+    if bits == 16:
+        packed = numbers.astype(order + "u2").tobytes()
+    else:
+        ones = numbers[:, :, np.newaxis] >> np.arange(bits - 1, -1, -1, dtype=np.uint32) & 1
+        packed = np.packbits(ones.astype(np.uint8).reshape(height, -1), axis=1).tobytes()
+    shorts = {256: width, 257: height, 258: bits, 259: 1, 262: int(not white_is_zero), 277: 1}
+    tags = {tag: (3, number) for tag, number in shorts.items()}
+    tags |= {273: (4, 8), 278: (3, height), 279: (4, len(packed))}
+    return tiff(tags, packed, order=order)
