@@ -105,7 +105,8 @@ def list_folder(path: str | os.PathLike[str]) -> Listing:
         reasons = {name: _folder_reason(name) for name in subfolders}
         counts.update(reason for reason in reasons.values() if reason)
         subfolders[:] = [name for name in subfolders if not reasons[name]]
-        place = "" if folder == os.curdir else str(Path(folder))
+        place = str(Path(folder))
+        place = "" if place == os.curdir else place
         for name in files:
             file = os.path.join(place, name)
             if reason := _file_reason(file, name.lower()):
