@@ -4,6 +4,8 @@ FacematchError
 ├── PhotoError               one photo cannot be used; has `photo` and a stable `code`
 │   ├── MissingPhotoError      "missing"        no such file, or a folder
 │   ├── NotAnImageError        "not-an-image"   the content is no format we open
+│   ├── RawPhotoError          "raw"            a camera's raw file, which must be developed
+│   ├── UnsupportedPhotoError  "unsupported"    a kind of pixels that we do not read
 │   ├── NotAVideoError         "not-a-video"    the content is no clip we play
 │   ├── TruncatedPhotoError    "truncated"      the file ends too early
 │   ├── PhotoTooLargeError     "too-large"      over a limit on bytes, pixels, frames or memory
@@ -67,6 +69,18 @@ class NotAnImageError(PhotoError):
     """The content is in no image format that facematch opens."""
 
     code = "not-an-image"
+
+
+class RawPhotoError(PhotoError):
+    """The file holds what a camera's sensor measured, which is not yet a picture."""
+
+    code = "raw"
+
+
+class UnsupportedPhotoError(PhotoError):
+    """The file is sound, but of a kind of pixels or compression that facematch does not read."""
+
+    code = "unsupported"
 
 
 class NotAVideoError(PhotoError):

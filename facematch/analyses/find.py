@@ -203,7 +203,12 @@ class Candidates:
             heapq.heappushpop(self._best, entry)
 
     def is_in_days(self, portrait: Portrait) -> bool:
-        """Whether a photo is of the days that count; photos without a date are counted."""
+        """Whether a photo is of the days that count; photos without a date are counted.
+
+        A photo without a face is of no day, for an index knows none of it.
+        """
+        if not portrait.faces:
+            return self._wanted.days == Span()
         day = date_of(portrait.photo.label, portrait.photo.day, {})
         self.undated += day is None and not self._wanted.days.contains(day)
         return self._wanted.days.contains(day)

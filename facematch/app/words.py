@@ -21,6 +21,8 @@ _CLEARLY = 95  # of 100 resamples; below that the likeness is "a little" more
 _MOST_PARTS = 2  # parts of the face that a sentence names
 _WHY_UNUSABLE = {
     "not-an-image": "this is no picture that the program opens: save it as JPEG",
+    "raw": "this is a raw file of a camera: export it as JPEG",
+    "unsupported": "this kind of file cannot be read: save it as JPEG",
     "truncated": "the file ends before the picture does: copy it again",
     "too-large": "the picture is too large: scale it down",
     "timeout": "it took too long to open: save it again as JPEG",

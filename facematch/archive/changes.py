@@ -13,7 +13,7 @@ from facematch.archive.index import Index
 from facematch.archive.records import PhotoRecord
 from facematch.errors import PhotoError
 from facematch.photos.limits import Limits
-from facematch.photos.listing import photos_in
+from facematch.photos.listing import list_folder
 from facematch.photos.reading import photo_digest
 
 
@@ -107,7 +107,9 @@ def forget_photos(index: Index, photos: Sequence[str | os.PathLike[str]]) -> int
         known.photo for known in index.known() if known.photo in names or
         known.photo.startswith(folders)
     }  # fmt: skip
-    files = [file for photo in photos if os.path.exists(photo) for file in photos_in(photo)]
+    files = [
+        file for photo in photos if os.path.exists(photo) for file in list_folder(photo).photos
+    ]
     with index.writing():
         return index.forget(theirs, {digest_of(file) for file in files} - {""})
 

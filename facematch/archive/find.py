@@ -51,7 +51,7 @@ def find_in_index(
     wanted = seek_child(engine, child, options)
     candidates = Candidates(wanted, FACES_PER_PERSON * options.top)
     condition = photos_where(wanted.days, wanted.digests)
-    _count(candidates, wanted.days, index, condition)
+    _count(candidates, wanted, index, condition)
     rows: dict[Subject, Mapping[str, Any]] = {}  # what portraits are cut by
     for batch in _batches(engine, wanted, candidates, index, condition):
         _add_batch(engine, wanted, candidates, batch, rows)
@@ -61,8 +61,11 @@ def find_in_index(
     return replace(found, found=people, warnings=(*found.warnings, *warnings))
 
 
-def _count(candidates: Candidates, days: Span, index: Index, condition: str | None) -> None:
+def _count(
+    candidates: Candidates, wanted: SoughtChild, index: Index, condition: str | None
+) -> None:
     """Count the photos and faces that are searched, and what is left out."""
+    days, without = wanted.days, wanted.digests
     candidates.faces = index.count(condition)
     candidates.photos = index.count(all_of(condition, FIRST_FACE))
     for failed in index.failed():
@@ -71,7 +74,8 @@ def _count(candidates: Candidates, days: Span, index: Index, condition: str | No
         elif days == Span():
             candidates.photos += 1
     if days != Span():
-        candidates.undated = index.count(all_of("taken IS NULL", FIRST_FACE))
+        others = photos_where(Span(), without)
+        candidates.undated = index.count(all_of("taken IS NULL", FIRST_FACE, others))
 
 
 def _batches(

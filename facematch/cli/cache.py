@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facematch.cli.folders import photos_given
 from facematch.errors import PhotoError
 
 cache = typer.Typer(
@@ -44,12 +45,11 @@ def forget(
     A cache knows photos by their content: forget them before you delete the files.
     """
     from facematch.enrolment.cache import forget as forget_digests
-    from facematch.photos.listing import list_photos
     from facematch.photos.reading import photo_digest
     from facematch.scoring.wording import counted
 
     digests, failed = [], False
-    for photo in (photo for path in photos for photo in list_photos(path)):
+    for photo in (photo for path in photos for photo in photos_given(path)):
         try:
             digests.append(photo_digest(photo, limits=None))
         except PhotoError as error:  # the others are forgotten all the same

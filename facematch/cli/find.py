@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facematch.cli.folders import photos_given
 from facematch.cli.options import (
     CacheOption,
     PictureOptions,
@@ -104,8 +105,6 @@ def find(
     Siblings are kept apart, so one person's photos may form several groups. Photos are dated by
     their names or EXIF. This is no paternity test.
     """
-    from facematch.photos.listing import list_photos
-
     archive.check()
     days, birth = wanted.days(), wanted.birth()
     matcher = engine.matcher(many=True, cache=archive.cache)
@@ -116,7 +115,7 @@ def find(
         if archive.db is not None:
             searched = matcher.open_index(archive.db)
         else:
-            photos = list_photos(archive.folder or "")
+            photos = photos_given(archive.folder or "")
             searched = tally.photos(with_progress(photos, "photos"), len(photos))
         found = matcher.find(
             people, searched, top=wanted.top, days=days, older=wanted.older_than_child, born=birth

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facematch.cli.folders import photos_given
 from facematch.cli.memory import INDEX_BYTES, check_address_space
 from facematch.cli.options import EngineOptions, OnOption
 from facematch.cli.printing import print_skipped
@@ -64,11 +65,10 @@ def index(
     The index holds face templates: only its owner may read its folder.
     """
     from facematch.archive.changes import IndexingOptions
-    from facematch.photos.listing import list_photos, photos_in
 
     # A folder without a photo is an error at first; later all its photos may be deleted.
-    listing = photos_in if os.path.exists(place) else list_photos
-    listed = [photo for path in photos for photo in listing(path)]
+    is_known = os.path.exists(place)
+    listed = [photo for path in photos for photo in photos_given(path, or_none=is_known)]
     folders = tuple(str(path) for path in photos if path.is_dir())
     check_address_space(INDEX_BYTES)
     matcher = engine.matcher(many=True)

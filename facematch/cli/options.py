@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from facematch.cli.folders import passed_over_told, photos_given
 from facematch.cli.memory import ENGINE_BYTES, INDEX_BYTES, check_address_space
 from facematch.errors import OptionError
 
@@ -40,7 +41,8 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def flat_command(**given: Any) -> None:
         check_address_space(ENGINE_BYTES)  # before any command imports a large library
-        _call_with(command, given)
+        with passed_over_told():
+            _call_with(command, given)
 
     parameters = list(_flat_parameters(command))
     flat_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -269,11 +271,10 @@ class ScoringOptions(EngineOptions):
 
 def open_cohort(matcher: FaceMatcher, path: Path) -> Cohort:
     """The cohort in an .npz file, or of the faces in photos; with a warning where it is small."""
-    from facematch.photos.listing import list_photos
     from facematch.scoring.cohort import FEW_FACES, read_cohort
 
     is_file = path.suffix.lower() == ".npz"
-    cohort = read_cohort(path) if is_file else matcher.cohort(list_photos(path))
+    cohort = read_cohort(path) if is_file else matcher.cohort(photos_given(path))
     if cohort.faces < FEW_FACES:
         typer.secho(
             f"warning: a cohort of {cohort.faces} faces: with fewer than {FEW_FACES}, scores are "

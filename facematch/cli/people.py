@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facematch.cli.folders import photos_given
 from facematch.cli.printing import refuse_overwrite
 from facematch.errors import OptionError
 
@@ -41,9 +42,8 @@ def photos_by_name(
 def named_photos(path: str | os.PathLike[str]) -> list[str]:
     """The photos in a folder, or the photo; it is refused where it cannot be opened."""
     from facematch.photos.files import check_files
-    from facematch.photos.listing import list_photos
 
-    photos = list_photos(path)
+    photos = photos_given(path)
     if not os.path.isdir(path):
         check_files(photos)
     return photos

@@ -59,20 +59,21 @@ def face_warnings(portrait: Portrait, index: int) -> list[str]:
 
 
 def is_same_picture(one: Pixels, other: Pixels) -> bool:
-    """Whether two photos are the same picture, perhaps compressed again, smaller or lighter.
+    """Whether two photos are one picture, perhaps compressed again, smaller, lighter, mirrored.
 
     Compares difference hashes (Krawetz 2013): 16x16 bits, each set where the picture becomes
     lighter to the right.
     """
-    differing = np.count_nonzero(_difference_hash(one) != _difference_hash(other))
-    return bool(differing <= _MOST_DIFFERING_BITS)
+    bits = _difference_hash(one)
+    hashes = (_difference_hash(each) for each in (other, other[:, ::-1]))
+    return any(np.count_nonzero(bits != each) <= _MOST_DIFFERING_BITS for each in hashes)
 
 
 def _difference_hash(pixels: Pixels) -> NDArray[np.bool_]:
     import cv2
 
-    small = cv2.resize(pixels, (17, 16), interpolation=cv2.INTER_AREA).astype(np.int16)
-    grey = small.sum(axis=2)
+    small = cv2.resize(np.ascontiguousarray(pixels), (17, 16), interpolation=cv2.INTER_AREA)
+    grey = small.astype(np.int16).sum(axis=2)
     return np.asarray(grey[:, 1:] > grey[:, :-1])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 
@@ -58,11 +58,17 @@ def enrol_person(
     """One person by portraits, each with the index of their face in it; embedded in batches."""
     samples: list[_Sample] = []
     skipped: list[Skipped] = []
-    usable = without_skipped(found, skipped)
+    # What is kept of a photo is taken at once: a batch of photos would fill the memory.
+    usable = (
+        (_sample(portrait, index, portrait_side), portrait.chips[index])
+        for portrait, index in without_skipped(found, skipped)
+    )
     while batch := list(islice(usable, CHIPS_PER_BATCH)):
-        chips = np.stack([portrait.chips[index] for portrait, index in batch])
-        for (portrait, index), vector in zip(batch, engine.embedder.embed(chips), strict=True):
-            samples.append(_sample(portrait, index, vector, portrait_side))
+        vectors = engine.embedder.embed(np.stack([chip for _, chip in batch]))
+        samples += [
+            replace(sample, vector=vector)
+            for (sample, _), vector in zip(batch, vectors, strict=True)
+        ]
     return _as_person(name, samples, skipped, engine.embedder.space)
 
 
@@ -116,17 +122,17 @@ def without_skipped(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """What a Person keeps of one photo."""
+    """What a Person keeps of one photo; `vector` is set once its chip is embedded."""
 
     subject: Subject
     warnings: tuple[str, ...]
     digest: str
     taken: date | None
     picture: Pixels
-    vector: Vectors
+    vector: Vectors | None = None
 
 
-def _sample(portrait: Portrait, index: int, vector: Vectors, portrait_side: int) -> _Sample:
+def _sample(portrait: Portrait, index: int, portrait_side: int) -> _Sample:
     photo = portrait.photo
     return _Sample(
         subject=portrait.subject(index),
@@ -134,7 +140,6 @@ def _sample(portrait: Portrait, index: int, vector: Vectors, portrait_side: int)
         digest=photo.digest,
         taken=photo.day,
         picture=portraits(photo.pixels, [portrait.faces[index]], portrait_side)[0],
-        vector=vector,
     )
 
 
@@ -142,7 +147,7 @@ def _as_person(
     name: str, samples: Sequence[_Sample], skipped: Sequence[Skipped], space: str
 ) -> Person:
     samples, copies = _without_copies(samples)
-    vectors = [sample.vector for sample in samples]
+    vectors = [sample.vector for sample in samples if sample.vector is not None]
     pictures = [sample.picture for sample in samples]
     no_pictures = np.empty((0, PORTRAIT_SIDE, PORTRAIT_SIDE, 3), np.uint8)
     return Person(

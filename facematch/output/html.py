@@ -43,7 +43,7 @@ def as_html(report: FamilyReport) -> str:
         _data_url, advice_words, card_meaning, draw, interval_words, neutral_words, note,
         score_words, shown_score, support, trend_lines, verdict_words,
     )  # fmt: skip
-    return environment.from_string(template).render(
+    page = environment.from_string(template).render(
         title=f"Who {verb} {' and '.join(children)} look like?",
         report=report,
         family=report.family,
@@ -55,6 +55,8 @@ def as_html(report: FamilyReport) -> str:
         version=installed_version(),
         **{function.__name__.lstrip("_"): function for function in functions},
     )
+    # Names of files may hold bytes that are no text.
+    return page.encode("utf-8", "backslashreplace").decode()
 
 
 def _warnings_once(report: FamilyReport) -> list[str]:

@@ -13,8 +13,6 @@ from typing import cast
 
 from PIL import Image, ImageFile
 
-from facematch.photos.exif import ORIENTATION_TAG
-
 # Pillow's reader of each format. facematch calls the readers directly: for some formats Image.open
 # imports every plugin, and it warns of large photos, or refuses them, by a process-wide setting.
 READER_BY_FORMAT = {
@@ -41,6 +39,13 @@ _FORMAT_BY_FIRST_BYTES = (
 _LONGEST_BMP_HEADER = 124  # bytes; a BMP states its header's length after its first 14 bytes
 _HEIF_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 msf1".split())
 _AVIF_BRANDS = frozenset(b"avif avis".split())
+# What readers say of a sound file that they cannot read.
+_UNSUPPORTED = re.compile(
+    r"unsupported|not (yet )?supported|unknown pixel mode|cannot handle", re.I
+)
+_JPEG_END = b"\xff\xd9"
+_FILLINGS = (b"\x00", b"\x55")  # as pixels, these bytes look different
+_FILLED_BYTES = 512
 
 
 def photo_format(data: bytes) -> str | None:
@@ -65,17 +70,20 @@ def _format_by_brand(data: bytes) -> str | None:
     return "AVIF" if brands & _AVIF_BRANDS else "HEIC"
 
 
-class _WithoutExif:
-    """Mixed into Pillow's readers: gives them only the part of EXIF that they need themselves.
+class _AsStored(ImageFile.ImageFile):
+    """Mixed into Pillow's readers: they neither read EXIF nor turn the picture.
 
     When Pillow reads EXIF it imports the TIFF reader, and it warns about damaged EXIF, which raises
-    where warnings are errors. `exif.read_exif` does neither.
+    where warnings are errors. It also turns a TIFF by an orientation of one type only.
+    `orientation.read_metadata` does better.
     """
 
     def getexif(self) -> Image.Exif:
-        exif = Image.Exif()
-        exif[ORIENTATION_TAG] = getattr(self, "tag_v2", {}).get(ORIENTATION_TAG, 1)
-        return exif
+        return Image.Exif()
+
+    def load_end(self) -> None:
+        super().load_end()
+        self._size = self.im.size  # Pillow's reader of TIFFs announces that of the turned picture
 
 
 @cache
@@ -83,7 +91,7 @@ def reader_class(kind: str) -> type[ImageFile.ImageFile]:
     """The class that opens files of a format. Imports the package that decodes it."""
     module, name = READER_BY_FORMAT[kind].split(":")
     reader = getattr(import_module(module), name)
-    return cast("type[ImageFile.ImageFile]", type(name, (_WithoutExif, reader), {}))
+    return cast("type[ImageFile.ImageFile]", type(name, (_AsStored, reader), {}))
 
 
 def open_image(kind: str, data: bytes) -> ImageFile.ImageFile:
@@ -97,13 +105,33 @@ def open_image(kind: str, data: bytes) -> ImageFile.ImageFile:
         return reader_class(kind)(io.BytesIO(re.sub(rb"(?s)(infe.{8})Exif", rb"\1skip", data)))
 
 
+def jpeg_ends(data: bytes) -> list[bytes]:
+    """A JPEG without its end marker, twice: some bytes, which differ, and an end marker added.
+
+    Where only the marker was missing, the bytes lie behind the last pixel, and both show the same
+    picture. A JPEG that is cut off shows two pictures. [] for a JPEG with its end marker.
+    """
+    end = len(data.rstrip(b"\0"))
+    if data.endswith(_JPEG_END, 0, end):
+        return []
+    # FF is half of the end marker, or a pixel's, which a 0 follows: with a 0 it may be either.
+    pixels = data[:end] + b"\0" * data.endswith(b"\xff", 0, end)
+    return [pixels + filling * _FILLED_BYTES + _JPEG_END for filling in _FILLINGS]
+
+
+def is_unsupported(kind: str, error: Exception) -> bool:
+    """Whether a reader failed with that error because it does not know such files."""
+    is_unknown_compression = kind == "TIFF" and isinstance(error.__cause__, KeyError)  # in a table
+    return is_unknown_compression or bool(_UNSUPPORTED.search(str(error)))
+
+
 def is_cut_off(kind: str, data: bytes, message: str) -> bool:
     """Whether a file that failed to decode with that message ends too early."""
     if "truncated" in message.lower():
         return True
     match kind:
         case "JPEG":
-            return not data.rstrip(b"\0").endswith(b"\xff\xd9")
+            return bool(jpeg_ends(data))
         case "PNG":
             return b"IEND" not in data[-64:]
         case "GIF":

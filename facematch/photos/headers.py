@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from facematch.errors import PhotoTooLargeError
 from facematch.photos.limits import (
@@ -20,6 +19,16 @@ from facematch.photos.limits import (
     check_metadata,
     check_parts,
     check_size,
+)
+from facematch.photos.tiff import (
+    BYTES_OF_TYPE,
+    TiffLayout,
+    entry_count,
+    first_directory,
+    following_directory,
+    integers,
+    read_entries,
+    tiff_layout,
 )
 
 # Honest files stay far below these numbers. Pillow handles each part in Python and adds some parts
@@ -36,8 +45,6 @@ _BYTES_PER_COEFFICIENT = 2  # libjpeg keeps one for each pixel and colour of a p
 # Markers of a JPEG without a length behind them: fill, TEM, restarts, start and end.
 _MARKERS_WITHOUT_LENGTH = frozenset([0x00, 0x01, *range(0xD0, 0xDA)])
 _JPEG_FRAME_MARKERS = frozenset([*range(0xC0, 0xD0)]) - {0xC4, 0xC8, 0xCC}
-_BYTES_OF_TIFF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
-                       13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
 
 
 def check_header(label: str, kind: str, data: bytes, limits: Limits) -> None:
@@ -218,45 +225,19 @@ def _after_blocks(data: bytes, position: int, left: int) -> tuple[int, int]:
 # --- TIFF ---
 
 
-@dataclass(frozen=True, slots=True)
-class _TiffLayout:
-    """How a TIFF writes an offset, a count of entries, and an entry."""
-
-    order: str
-    first: int  # the byte where the offset of the first directory lies
-    offset: str
-    entries: str
-    head: str  # of an entry: tag, type, count; then comes a value, or its offset
-    entry: int  # bytes of a whole entry
-
-    @property
-    def value(self) -> int:
-        """The byte of an entry where its value lies."""
-        return struct.calcsize(self.head)
-
-
-def _tiff_layout(data: bytes) -> _TiffLayout:
-    order = "<" if data[:2] == b"II" else ">"
-    if 43 in data[2:4]:  # with 64-bit offsets
-        return _TiffLayout(order, 8, order + "Q", order + "Q", order + "HHQ", 20)
-    return _TiffLayout(order, 4, order + "I", order + "H", order + "HHI", 12)
-
-
 def _tiff_frames(data: bytes, most: int) -> int:
     """The number of a TIFF's directories, counted up to `most` + 1.
 
     Raises EOFError where the first is cut off. A chain that breaks later ends there, because only
     the first picture is read.
     """
-    layout = _tiff_layout(data)
-    (directory,) = struct.unpack_from(layout.offset, data, layout.first)
+    layout = _layout(data)
+    directory = first_directory(data, layout)
     counted: set[int] = set()
     while directory and directory not in counted and len(counted) <= most:
         try:
-            (count,) = struct.unpack_from(layout.entries, data, directory)
-            end = directory + struct.calcsize(layout.entries) + layout.entry * count
-            (following,) = struct.unpack_from(layout.offset, data, end)
-        except (struct.error, OverflowError) as error:
+            following = following_directory(data, layout, directory)
+        except struct.error as error:
             if not counted:
                 raise EOFError("the first directory is cut off") from error
             break
@@ -267,23 +248,27 @@ def _tiff_frames(data: bytes, most: int) -> int:
 
 def _check_tiff(label: str, data: bytes, limits: Limits) -> None:
     """Check the first directory. Entries that share bytes could ask for many times the file."""
-    layout = _tiff_layout(data)
-    (directory,) = struct.unpack_from(layout.offset, data, layout.first)
-    (count,) = struct.unpack_from(layout.entries, data, directory)
-    check_parts(label, "TIFF", count, _MOST_PARTS)
-    start, asked, tile = directory + struct.calcsize(layout.entries), 0, {}
-    for entry in range(start, start + layout.entry * count, layout.entry):
-        tag, type_, number = struct.unpack_from(layout.head, data, entry)
-        size = _BYTES_OF_TIFF_TYPE.get(type_, 0)
-        asked += size * number
+    layout = _layout(data)
+    directory = first_directory(data, layout)
+    check_parts(label, "TIFF", entry_count(data, layout, directory), _MOST_PARTS)
+    asked, tile = 0, {}
+    for entry in read_entries(data, layout, directory):
+        size = BYTES_OF_TYPE.get(entry.type, 0)
+        asked += size * entry.count
         if size > 1:
-            check_parts(label, "TIFF", number, _MOST_NUMBERS_OF_ENTRY)
-        if tag in (322, 323) and number == 1:  # width and height of a tile
-            value = layout.order + ("H" if type_ == 3 else "I")
-            (tile[tag],) = struct.unpack_from(value, data, entry + layout.value)
+            check_parts(label, "TIFF", entry.count, _MOST_NUMBERS_OF_ENTRY)
+        if entry.tag in (322, 323) and (side := integers(data, layout, entry)):
+            tile[entry.tag] = side[0]  # width and height of a tile
     check_metadata(label, asked, len(data))
     if len(tile) == 2:
         check_size(label, "TIFF", (tile[322], tile[323]), limits, len(data))
+
+
+def _layout(data: bytes) -> TiffLayout:
+    layout = tiff_layout(data)
+    if layout is None:
+        raise EOFError("the header is cut off")
+    return layout
 
 
 # --- BMP ---

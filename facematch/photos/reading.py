@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -19,21 +20,27 @@ from facematch.errors import (
     NotAnImageError,
     PhotoError,
     PhotoTooLargeError,
+    RawPhotoError,
     TruncatedPhotoError,
     UnreadablePhotoError,
+    UnsupportedPhotoError,
 )
 from facematch.photos.colour import rgb_pixels
-from facematch.photos.exif import Exif, read_exif, upright
+from facematch.photos.exif import Exif
 from facematch.photos.files import opened
 from facematch.photos.formats import (
     READER_BY_FORMAT,
     is_cut_off,
+    is_unsupported,
+    jpeg_ends,
     open_image,
     photo_format,
     reader_class,
 )
 from facematch.photos.headers import check_header, check_jpeg_memory
 from facematch.photos.limits import Limits, check_frames, check_size
+from facematch.photos.orientation import read_metadata, upright
+from facematch.photos.raw import is_raw
 from facematch.types import Photo, Pixels
 
 _PHOTO_LIMITS = Limits()
@@ -70,6 +77,10 @@ def decode_photo(
 ) -> Photo:
     """As `read_photo`, from the bytes of a file; `label` names them in errors."""
     _check_bytes(label, len(data), limits.max_bytes)
+    if is_raw(data):
+        raise RawPhotoError(
+            label, "is a raw file of a camera: export it as JPEG with the program that opens it"
+        )
     kind = photo_format(data)
     if kind is None:
         known = ", ".join(READER_BY_FORMAT)
@@ -131,6 +142,26 @@ def _decode_picture(
 ) -> tuple[Pixels, float, Exif]:
     """The pixels as stored, the share of the full size that was decoded, and the EXIF."""
     check_header(label, kind, data, limits)
+    ends = jpeg_ends(data) if kind == "JPEG" else []
+    # The zeros behind a JPEG that was cut off pass for pixels.
+    if not ends or not data.endswith(b"\0"):
+        try:
+            return _decode_checked(label, kind, data, min_side, limits)
+        except OSError:
+            if not ends:
+                raise
+    pictures = (_decode_checked(label, kind, each, min_side, limits) for each in ends)
+    first = zlib.crc32(next(pictures)[0].data)
+    last = next(pictures)
+    if zlib.crc32(last[0].data) != first:
+        raise EOFError("pixels are missing before the end marker")
+    return last
+
+
+def _decode_checked(
+    label: str, kind: str, data: bytes, min_side: int | None, limits: Limits
+) -> tuple[Pixels, float, Exif]:
+    """As `_decode_picture`, of a file whose header was checked."""
     image = open_image(kind, data)
     size = image.size
     check_size(label, kind, size, limits, len(data))
@@ -141,10 +172,7 @@ def _decode_picture(
         scale = _reduce(image, min_side)
         check_jpeg_memory(label, data, size, image.size, limits)
     pixels = rgb_pixels(image)
-    # Pillow turns a TIFF upright itself. So does pillow-heif, which then sets the EXIF to 1.
-    if kind == "TIFF":
-        return pixels, scale, Exif(taken=read_exif(data).taken)
-    return pixels, scale, read_exif(image.info.get("exif"))
+    return pixels, scale, read_metadata(kind, data, image.info)
 
 
 def _reduce(image: ImageFile.ImageFile, min_side: int | None) -> float:
@@ -167,11 +195,17 @@ def _refuse_picture(label: str, kind: str, data: bytes, error: Exception) -> NoR
         raise PhotoTooLargeError(
             label, "is over Pillow's own limit, Image.MAX_IMAGE_PIXELS: scale it down"
         ) from error
+    why = " ".join(str(error).split())[:80] or type(error).__name__
+    if is_unsupported(kind, error):
+        raise UnsupportedPhotoError(
+            label,
+            f"is a {kind} of a kind that facematch does not read ({why}): save it as JPEG, or as "
+            "PNG with 8 or 16 bits",
+        ) from error
     if isinstance(error, EOFError | struct.error) or is_cut_off(kind, data, str(error)):
         raise TruncatedPhotoError(
             label, "the file ends before the picture does: copy or download it again"
         ) from error
-    why = " ".join(str(error).split())[:80] or type(error).__name__
     raise UnreadablePhotoError(
         label, f"the {kind} is damaged ({why}): copy it again, or save it again as JPEG"
     ) from error

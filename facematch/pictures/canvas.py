@@ -87,12 +87,15 @@ class Sheet:
         width: float | None = None,
     ) -> None:
         """One line of words; `anchor` is Pillow's. Smaller, then cut, where wider than `width`."""
-        words = "".join(
-            each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words
-        )
+        words = drawable(words)
         words, letters = _fitted(words, size, bold, width)
         fill = self.theme.ink if colour is None else colour
         self.draw.text(place, words, fill=fill, font=letters, anchor=anchor)
+
+
+def drawable(words: str) -> str:
+    """Words without what no font draws, such as bytes of a name that are no text."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words)
 
 
 def save_picture(pixels: Pixels, path: Path) -> Path:

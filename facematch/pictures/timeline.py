@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.analyses.timeline import FEWEST_FOR_CURVE, Curve, Timeline, time_axis
-from facematch.pictures.canvas import THEMES, Colour, Theme
+from facematch.pictures.canvas import THEMES, Colour, Theme, drawable
 from facematch.scoring.wording import NO_PATERNITY_TEST
 from facematch.types import Pixels
 
@@ -143,7 +143,7 @@ def _spread_out(lefts: Sequence[float], step: float) -> list[float]:
 
 def _literal(words: str) -> str:
     """Words as they are: matplotlib takes dollars for mathematics."""
-    return words.replace("$", r"\$")
+    return drawable(words).replace("$", r"\$")
 
 
 def _share(colour: Colour) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ import pytest
 from helpers.made_up import photos
 from helpers.matchers import matcher
 from helpers.places import SAMPLES
+from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -169,6 +170,10 @@ def test_only_photos_of_some_years_are_searched(archive: Path, tmp_path: Path) -
     shutil.copy(archive / "father-2.png", dated / "1971-01-01.png")
     shutil.copy(archive / "mother.png", dated / "undated.png")
     shutil.copy(SAMPLES / "son.png", tmp_path / "1960-05-16.png")
+    # Counted by neither: the child's own photo, and photos without a face, dated or not.
+    shutil.copy(SAMPLES / "son.png", dated / "own.png")
+    for name in ("1950-01-01.png", "empty.png"):
+        Image.new("RGB", (300, 300), (len(name), 0, 0)).save(dated / name)
     son = {"son": [tmp_path / "1960-05-16.png"]}
     index = matcher.open_index(tmp_path / "db", make=True)
     matcher.index_photos(list_photos(dated), index)
@@ -180,7 +185,8 @@ def test_only_photos_of_some_years_are_searched(archive: Path, tmp_path: Path) -
         kept = matcher.find(son, index, **options)
         assert [Path(each.faces[0].subject.photo).name for each in kept.found] == [wanted]
         assert kept.warnings[-1].startswith("photos left out because nothing says when they were")
-    same(kept, matcher.find(son, list_photos(dated), **options))
+        same(kept, matcher.find(son, list_photos(dated), **options))
+        assert kept.warnings[-1].endswith("taken: 1")
     with pytest.raises(OptionError, match="nothing says when son's photos were taken: say with"):
         matcher.find({"son": photos("son")}, index, older=True)
 

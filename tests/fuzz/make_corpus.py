@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -28,8 +29,13 @@ from helpers.make_photos import (  # noqa: E402
     encode,
     exif,
     frames,
+    grey_tiff,
+    png_with_text,
     quadrants,
+    raw_profile,
+    tiff,
     with_exif,
+    xmp,
 )
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -73,6 +79,19 @@ def real() -> Iterator[tuple[str, bytes]]:
     yield "tiff with 64-bit offsets", encode(face, "tiff", big_tiff=True)
     yield "CMYK tiff", encode(face.convert("CMYK"), "tiff")
     yield "float tiff", encode(face.convert("F"), "tiff")
+    profile = raw_profile("exif", b"Exif\0\0" + _TAKEN)
+    yield "png with a raw profile", png_with_text(face, "Raw profile type exif", profile)
+    packet = xmp(6)
+    yield "png with XMP", png_with_text(face, "XML:com.adobe.xmp", packet, "iTXt")
+    yield "jpeg with XMP", encode(face, "jpeg", xmp=packet.encode())
+    yield "webp with XMP", encode(face, "webp", xmp=packet.encode())
+    yield "tiff with XMP", encode(face, "tiff", tiffinfo={700: packet.encode(), 274: 6})
+    light = np.asarray(face.convert("L")) / 255
+    yield "tiff of 12 bits", grey_tiff(light, 12)
+    thumbnail = {256: (3, 4), 257: (3, 4), 258: (3, 8), 262: (3, 1), 273: (4, 8), 279: (4, 16)}
+    sensor = tiff({256: (3, 6000), 262: (3, 32803), 330: (4, 8)})[8:]
+    yield "raw tiff", tiff(thumbnail | {330: (4, 24)}, bytes(16) + sensor)
+    yield "jpeg without an end", encode(face, "jpeg")[:-2]
     for format_ in ("gif", "webp", "tiff", "png", "avif"):
         yield f"animated {format_}", frames(format_, 4)
 
@@ -169,6 +188,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield from _loops()
     yield from _oversized_headers()
     yield from _many_parts()
+    yield from _circles()
 
 
 def _cut_everywhere() -> Iterator[tuple[str, bytes]]:
@@ -256,10 +276,29 @@ def _oversized_headers() -> Iterator[tuple[str, bytes]]:
         body = segment[2:]
         segments = (segment[:2] + struct.pack(">H", len(body) + 2) + body) * count
         yield f"jpeg with {count} segments of {name}", jpeg[:2] + segments + jpeg[2:]
+    yield from _hostile_xmp()
     gif = encode(quadrants(), "gif")
     start = 13 + 3 * 2 ** ((gif[10] & 7) + 1) if gif[10] & 0x80 else 13
     comment = b"!\xfe" + (b"\xff" + b"a" * 255) * 60_000 + b"\0"
     yield "gif with a comment of 15 MB", gif[:start] + comment + gif[start:]
+
+
+def _hostile_xmp() -> Iterator[tuple[str, bytes]]:
+    """XMP that is deep, wide, long, or defines entities; profiles of nothing but digits."""
+    laughs = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(12))
+    packets = {
+        "deep XMP": "<a>" * 5_000_000,
+        "XMP of many attributes": "<a " + " ".join(f"b{n}='c'" for n in range(1_000_000)),
+        "XMP of many elements": "<a>" + "<b/>" * 4_000_000,
+        "XMP of one long comment": "<!--" + "-a" * 8_000_000,
+        "XMP with entities": f'<!DOCTYPE x [<!ENTITY a0 "6">{laughs}]><x>&a12;</x>',
+    }
+    for name, packet in packets.items():
+        yield f"png with {name}", png_with_text(quadrants(), "XML:com.adobe.xmp", packet, "iTXt")
+        yield f"webp with {name}", encode(quadrants(), "webp", xmp=packet.encode())
+    for digits in ("\n" * 15_000_000, "\nexif\n 9\n" + "4 5\n" * 4_000_000):
+        text = png_with_text(quadrants(), "Raw profile type exif", digits, "tEXt")
+        yield f"png with a raw profile that begins {digits[:3]!r}", text
 
 
 def _many_parts() -> Iterator[tuple[str, bytes]]:
@@ -324,6 +363,18 @@ def _tiffs() -> Iterator[tuple[str, bytes]]:
             f"tiff of a tile of {side}",
             tiff(packed + tiles, bytes(200) + zlib.compress(bytes(9))),
         )
+
+
+def _circles() -> Iterator[tuple[str, bytes]]:
+    """Directories within directories that lead back, or to thousands of others."""
+    plain = {256: (3, 4), 257: (3, 4), 258: (3, 8), 262: (3, 1), 273: (4, 8), 279: (4, 16)}
+    yield "tiff within itself", tiff(plain | {330: (4, 24)}, bytes(16))
+    whole = bytearray(tiff(plain | {330: (4, 24)}, bytes(16) + struct.pack("<I", 8) * 200_000))
+    at = whole.index(struct.pack("<HHI", 330, 4, 1))
+    struct.pack_into("<I", whole, at + 4, 200_000)
+    yield "tiff with 200,000 directories within", bytes(whole)
+    entry = struct.pack("<HHII", 330, 4, 1, 8)
+    yield "tiff of 65,535 directories within", b"II*\0\x08\0\0\0\xff\xff" + entry * 65_535
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:

@@ -70,7 +70,8 @@ def test_nothing_made_by_hand_crashes_hangs_or_fills_the_memory() -> None:
 def test_a_thousand_mutations_are_read_or_refused() -> None:
     found = outcomes(list(mutations(1000, seed=1)))
     codes = {each.code for each in found}
-    assert codes == {"read", "truncated", "unreadable", "too-large", "not-an-image"}
+    usual = {"read", "truncated", "unreadable", "too-large", "not-an-image"}
+    assert usual <= codes <= usual | {"unsupported", "raw"}
 
 
 @pytest.mark.slow
