@@ -200,7 +200,7 @@ def _cell(cell: str, population: str, pairs: _Sampled, rng: np.random.Generator)
     if len(scores) < FEWEST_STRANGERS:
         return StrangerCell(cell, population, len(scores))
     above = None
-    if np.isfinite(ratios).all():
+    if np.isfinite(ratios).any():  # two young children get no ratio: they count as less than 4
         above = pairs.estimate(counted_mean(ratios >= MODERATE), rng)
     return StrangerCell(
         cell,
