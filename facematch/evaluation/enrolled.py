@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,8 @@ from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces
 from facematch.errors import OptionError, ProtocolError
 from facematch.evaluation.colours import colours, crop_around
 from facematch.evaluation.fiw_faces import open_faces
-from facematch.evaluation.protocols import Protocol, Search
+from facematch.evaluation.kin import Indices
+from facematch.evaluation.protocols import Trial
 from facematch.runtime.distributed import distribute
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import Embedder, PhotoLike, Pixels, Portrait, Vectors, unit_rows
@@ -40,9 +43,26 @@ class Enrolled:
     untuned: Vectors
     colours: Floats
 
+    def rows_of(self, trials: Sequence[Trial]) -> tuple[Indices, Indices]:
+        """The rows of N trials' parents, (1, N) or (2, N), and of their children, (N,)."""
+        parents = [[self.row[photo] for photo in trial.parents] for trial in trials]
+        children = [self.row[trial.child] for trial in trials]
+        return np.array(parents, np.intp).T, np.array(children, np.intp)
+
+
+class PhotoSet(typing.Protocol):
+    """Photos named by their paths below `root`, a folder or an archive: a protocol, for example."""
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the archive."""
+
+    def photos(self) -> list[str]:
+        """Every photo once."""
+
 
 def enrol(
-    protocol: Protocol | Search,
+    protocol: PhotoSet,
     engine: Engine,
     untuned: Embedder,
     *,
@@ -77,7 +97,7 @@ def engine_names(engine: Engine, model: ResemblanceModel | None) -> dict[str, st
     }
 
 
-def _open_photos(protocol: Protocol | Search, names: Sequence[str]) -> Iterator[PhotoLike]:
+def _open_photos(protocol: PhotoSet, names: Sequence[str]) -> Iterator[PhotoLike]:
     if protocol.root.is_file():
         return open_faces(protocol.root, names)
     return (str(protocol.root / name) for name in names)
@@ -88,7 +108,7 @@ def _measure(
 ) -> list[_MeasuredFace | None]:
     """The largest face of each photo; None where a photo cannot be read or shows no face."""
     measured: list[_MeasuredFace | None] = []
-    found = faces(engine, photos)
+    found = faces(engine, photos, largest=True)
     while batch := list(islice(found, CHIPS_PER_BATCH)):
         usable = [each for each in batch if isinstance(each, Portrait) and each.faces]
         rows = _measure_portraits(engine, untuned, usable) if usable else iter(())

@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,8 @@ def open_faces(archive: Path, names: Sequence[str]) -> Iterator[Photo]:
     """
     with _open_archive(archive) as entries:
         for name in names:
-            yield Photo(name, decode_face(name, entries.read(name)))
+            data = entries.read(name)
+            yield Photo(name, decode_face(name, data), digest=sha256(data).hexdigest())
 
 
 def locate_face(pixels: Pixels, locator: LandmarkLocator) -> Face:

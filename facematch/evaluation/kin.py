@@ -133,7 +133,7 @@ def average_photos(
 def _photos_by_person(kin: Kin) -> dict[int, Indices]:
     order = np.argsort(kin.person, kind="stable")
     people, starts = np.unique(kin.person[order], return_index=True)
-    return dict(zip(people.tolist(), np.split(order, starts[1:]), strict=True))
+    return dict(zip(people.tolist(), np.split(order, starts)[1:], strict=True))
 
 
 def _sample_photos(

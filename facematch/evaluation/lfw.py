@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from facematch.errors import ProtocolError
-from facematch.evaluation.protocols import Protocol, Trial, read_lines
+from facematch.evaluation.protocols import SAME_PERSON, Protocol, Trial, read_lines
 
 
 def read_lfw(root: Path, pairs: Path) -> Protocol:
@@ -21,7 +21,7 @@ def read_lfw(root: Path, pairs: Path) -> Protocol:
                 other = (row[0], int(row[2]))
             photos = [f"{name}/{name}_{number:04}.jpg" for name, number in (one, other)]
             fold = i // (2 * pairs_of_fold)
-            trials.append(Trial((photos[0],), photos[1], kin, "same person", row[0], fold))
+            trials.append(Trial((photos[0],), photos[1], kin, SAME_PERSON, row[0], fold))
     except (ValueError, IndexError) as error:
         raise ProtocolError(f"{pairs} is no pairs.txt of LFW ({error})") from error
     if len(rows) != 2 * folds * pairs_of_fold:

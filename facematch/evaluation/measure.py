@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,8 @@ from facematch.errors import ProtocolError
 from facematch.evaluation.enrolled import Enrolled, OnPhotos, engine_names, enrol
 from facematch.evaluation.figures import Curves, Evaluation, Figures
 from facematch.evaluation.fiw import PARENT_CHILD
+from facematch.evaluation.labels import estimated_labels, read_labels
+from facematch.evaluation.likeness import likeness
 from facematch.evaluation.metrics import (
     accuracy,
     auc,
@@ -24,10 +26,10 @@ from facematch.evaluation.metrics import (
     true_accepts,
 )
 from facematch.evaluation.protocols import Protocol, Trial, refuse_fitted
+from facematch.evaluation.same_population import same_population
 from facematch.evaluation.within_groups import within_groups
-from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import Embedder, Vectors
+from facematch.types import Embedder
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +46,8 @@ def evaluate(
     """The figures of a protocol for an engine; photos without a face are counted and left out.
 
     `model` is the resemblance model, by default the engine's. The engine's store keeps where faces
-    are. `on_progress` is given the photos and how many there are, and gives the photos on. `on`
+    are. The protocol's labels, or else the model's own estimates, tell ages and populations.
+    `on_progress` is given the photos and how many there are, and gives the photos on. `on`
     says where to work, "ray" or "ray:ADDRESS": see distributed.py.
 
     Raises ProtocolError where the engine was fitted on people of the protocol, or where no trial
@@ -53,11 +56,16 @@ def evaluate(
     model = engine.resemblance if model is None else model
     if model is not None:
         refuse_fitted(protocol, model.families)
-    photos = len(protocol.photos())
+    photos = protocol.photos()
+    labels = None if protocol.labels is None else read_labels(protocol.labels, photos)
     enrolled = enrol(protocol, engine, untuned, on_progress=on_progress, on=on)
     trials = [trial for trial in protocol.trials if _is_enrolled(trial, enrolled)]
     if not trials:
         raise ProtocolError(f"{protocol.name}: no trial has a face in each of its photos")
+    if labels is not None:
+        labels = labels.of_rows([i for i, name in enumerate(photos) if name in enrolled.row])
+    elif model is not None:
+        labels = estimated_labels(model, enrolled.vectors)
     scored = _ScoredTrials(trials, enrolled, model)
     of_parents = np.isin(scored.relations, PARENT_CHILD)
     main = of_parents if of_parents.any() else np.ones(len(trials), bool)
@@ -65,8 +73,8 @@ def evaluate(
     return Evaluation(
         protocol=protocol.name,
         engine=engine_names(engine, model),
-        photos=photos,
-        failure_to_enrol=1 - len(enrolled.row) / photos,
+        photos=len(photos),
+        failure_to_enrol=1 - len(enrolled.row) / len(photos),
         trials_lost=len(protocol.trials) - len(trials),
         figures=scored.figures(main),
         all_relations=scored.figures(np.ones(len(trials), bool)),
@@ -78,6 +86,9 @@ def evaluate(
         untuned_cosine=scored.figures(main, "untuned cosine"),
         other_photographs=None if apart.all() else scored.figures(main & apart),
         per_group=within_groups(trials, enrolled, model),
+        same_population=same_population(
+            [trials[i] for i in np.flatnonzero(main)], enrolled, model, labels
+        ),
         curves=scored.curves(main),
     )
 
@@ -94,24 +105,13 @@ class _ScoredTrials:
         self._families = np.array([trial.family for trial in trials])
         self._folds = np.array([trial.fold for trial in trials], np.intp)
         # A trial with two parents has the mean of both parents' values.
-        sides = range(len(trials[0].parents))
-        parents = [
-            np.array([enrolled.row[trial.parents[side]] for trial in trials]) for side in sides
-        ]
-        children = np.array([enrolled.row[trial.child] for trial in trials])
+        parents, children = enrolled.rows_of(trials)
+        shades = enrolled.colours
+        by_colours = [self._by_colours(np.abs(shades[rows] - shades[children])) for rows in parents]
         self._values = {
-            "this engine": _mean(
-                _likeness(model, enrolled.vectors[rows], enrolled.vectors[children])
-                for rows in parents
-            ),
-            "untuned cosine": _mean(
-                _likeness(None, enrolled.untuned[rows], enrolled.untuned[children])
-                for rows in parents
-            ),
-            "colours only": _mean(
-                self._by_colours(np.abs(enrolled.colours[rows] - enrolled.colours[children]))
-                for rows in parents
-            ),
+            "this engine": likeness(model, enrolled.vectors, parents, children),
+            "untuned cosine": likeness(None, enrolled.untuned, parents, children),
+            "colours only": np.asarray(np.mean(by_colours, axis=0)),
         }
         self._scores: Floats | None = None
         self._log_ratios: Floats | None = None
@@ -163,17 +163,6 @@ class _ScoredTrials:
                 fitted.fit(differences[fit], self.kin[fit])
                 values[test] = fitted.decision_function(differences[test])
         return values
-
-
-def _likeness(model: ResemblanceModel | None, parents: Vectors, children: Vectors) -> Floats:
-    """The z-score of each pair, or its cosine where no model fits."""
-    if model is None:
-        return cosine_pairs(parents, children).astype(np.float64)
-    return model.pair_z_scores(parents, children)
-
-
-def _mean(values: Iterable[Floats]) -> Floats:
-    return np.asarray(np.mean(list(values), axis=0))
 
 
 def _is_enrolled(trial: Trial, enrolled: Enrolled) -> bool:

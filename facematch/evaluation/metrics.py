@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 Labels: TypeAlias = NDArray[np.bool_]
+Counts: TypeAlias = NDArray[np.intp]  # how often each pair counts in a bootstrap resample, (N,)
+Statistic: TypeAlias = Callable[[Counts], float]  # a figure of pairs that count so often
 
 RESAMPLES = 1000
 FARS = (0.1, 0.01, 0.001)  # false accept rates at which the true accept rate is given
@@ -41,30 +45,144 @@ def auc_interval(
     """
     if not len(values):
         return float("nan"), float("nan")
-    names, member = np.unique(families, return_inverse=True)
-    order = np.argsort(values, kind="stable")
-    _, equal = np.unique(values[order], return_inverse=True)
-    resamples = []
-    for _ in range(RESAMPLES):
-        counts = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
-        resamples.append(_counted_auc(equal, kin[order], counts[member[order]]))
-    finite = np.array(resamples)[np.isfinite(resamples)]
+    statistic = counted_auc(values, kin)
+    return _quantiles(np.array([statistic(counts) for counts in resample_families(families, rng)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % confidence interval."""
+
+    value: float
+    interval: tuple[float, float]
+
+
+def estimate(statistic: Statistic, resamples: Iterable[Counts], pairs: int) -> Estimate:
+    """A figure of so many pairs, and its confidence interval by resamples of these pairs.
+
+    The bias of the resamples is taken off: a resample lies further from uniform than the scores
+    that it was drawn from, for example. No figure here is negative.
+    """
+    value = statistic(np.ones(pairs, np.intp))
+    figures = np.array([statistic(counts) for counts in resamples])
+    figures = figures[np.isfinite(figures)]
+    low, high = _quantiles(figures - figures.mean() + value) if len(figures) else (value, value)
+    return Estimate(value, (max(low, 0.0), high))
+
+
+def _quantiles(figures: Floats) -> tuple[float, float]:
+    """The ends of the middle 95 % of the finite figures; NaN twice where there are none."""
+    finite = figures[np.isfinite(figures)]
     if not len(finite):
         return float("nan"), float("nan")
     low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)
 
 
-def _counted_auc(equal: NDArray[np.intp], kin: Labels, counts: NDArray[np.intp]) -> float:
-    """The AUC of sorted pairs, each repeated `counts` times; `equal` numbers the distinct values.
+def resample_families(families: NDArray[np.generic], rng: np.random.Generator) -> Iterator[Counts]:
+    """Resamples of the families (N,) that pairs belong to: a pair counts as often as its family."""
+    names, member = np.unique(families, return_inverse=True)
+    for _ in range(RESAMPLES):
+        yield np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))[member]
 
-    This is a hundred times as fast as sorting each resample.
+
+def resample_faces(rng: np.random.Generator, *faces: Counts) -> Iterator[Counts]:
+    """Resamples of unrelated faces, each of which is in many pairs.
+
+    `faces` are the numbers (N,) of one face of each pair, of the other, and so on. A pair counts as
+    often as the product of its faces: the pigeonhole bootstrap (Owen 2007).
     """
-    of_kin = np.bincount(equal, counts * kin)
-    of_strangers = np.bincount(equal, counts * ~kin)
-    below = np.cumsum(of_strangers) - of_strangers / 2
-    pairs = of_kin.sum() * of_strangers.sum()
-    return float((of_kin * below).sum() / pairs) if pairs else float("nan")
+    numbers, member = np.unique(np.stack(faces), return_inverse=True)
+    member = member.reshape(len(faces), -1)
+    for _ in range(RESAMPLES):
+        counts = np.bincount(rng.integers(0, len(numbers), len(numbers)), minlength=len(numbers))
+        yield counts[member].prod(axis=0)
+
+
+def counted_auc(values: Floats, kin: Labels) -> Statistic:
+    """The AUC of pairs by how often each counts, a hundred times as fast as repeating them."""
+    order = np.argsort(values, kind="stable")
+    _, equal = np.unique(values[order], return_inverse=True)
+    kin = kin[order]
+
+    def statistic(counts: Counts) -> float:
+        counts = counts[order]
+        of_kin = np.bincount(equal, counts * kin)
+        of_strangers = np.bincount(equal, counts * ~kin)
+        below = np.cumsum(of_strangers) - of_strangers / 2
+        pairs = of_kin.sum() * of_strangers.sum()
+        return float((of_kin * below).sum() / pairs) if pairs else float("nan")
+
+    return statistic
+
+
+def counted_mean(values: Floats | Labels) -> Statistic:
+    """The mean of `values` (N,), or the share of those that are true, by how often each counts."""
+
+    def statistic(counts: Counts) -> float:
+        total = counts.sum()
+        return float(counts @ values / total) if total else float("nan")
+
+    return statistic
+
+
+def counted_ks(scores: Floats) -> Statistic:
+    """The KS distance of `ks_from_uniform`, by how often each score counts."""
+    order = np.argsort(scores)
+    expected = scores[order] / 100
+
+    def statistic(counts: Counts) -> float:
+        total = counts.sum()
+        if not total:
+            return float("nan")
+        up_to = np.cumsum(counts[order]) / total
+        before = up_to - counts[order] / total
+        return float(max((up_to - expected).max(), (expected - before).max()))
+
+    return statistic
+
+
+def counted_cllr(log_ratios: Floats, kin: Labels) -> Statistic:
+    """The cost of likelihood ratios of `cllr`, by how often each pair counts."""
+    costs = np.logaddexp(0, np.where(kin, -log_ratios, log_ratios)) / np.log(2)
+
+    def statistic(counts: Counts) -> float:
+        of_kin, of_strangers = counts * kin, counts * ~kin
+        if not of_kin.any() or not of_strangers.any():
+            return float("nan")
+        misses = of_kin @ costs / of_kin.sum()
+        return float(misses + of_strangers @ costs / of_strangers.sum()) / 2
+
+    return statistic
+
+
+def counted_least_cllr(values: Floats, kin: Labels) -> Statistic:
+    """The minimum Cllr of `least_cllr`, by how often each pair counts."""
+    from sklearn.isotonic import isotonic_regression
+
+    _, equal = np.unique(values, return_inverse=True)
+
+    def statistic(counts: Counts) -> float:
+        of_kin, of_strangers = (np.bincount(equal, counts * which) for which in (kin, ~kin))
+        both = of_kin + of_strangers
+        of_kin, of_strangers, both = (each[both > 0] for each in (of_kin, of_strangers, both))
+        if not of_kin.any() or not of_strangers.any():
+            return float("nan")
+        chances = isotonic_regression(of_kin / both, sample_weight=both, y_min=0, y_max=1)
+        with np.errstate(divide="ignore"):
+            log_ratios = np.log(chances) - np.log1p(-chances)
+        log_ratios -= np.log(of_kin.sum() / of_strangers.sum())
+        misses = _mean_cost(-log_ratios, of_kin)
+        return (misses + _mean_cost(log_ratios, of_strangers)) / 2
+
+    return statistic
+
+
+def _mean_cost(log_ratios: Floats, weights: NDArray[np.number]) -> float:
+    """The mean cost in bits; a ratio that no pair has costs nothing, be it infinite."""
+    taken = weights > 0
+    costs = np.logaddexp(0, log_ratios[taken]) / np.log(2)
+    return float(costs @ weights[taken] / weights.sum())
 
 
 def mean_interval(
@@ -130,27 +248,20 @@ def true_accepts(values: Floats, kin: Labels) -> dict[str, float]:
 
 
 def cllr(log_ratios: Floats, kin: Labels) -> float:
-    """The cost of likelihood ratios (Brümmer & du Preez 2006), in bits: 1 for no information."""
-    if not kin.any() or kin.all():
-        return float("nan")
-    misses = np.logaddexp(0, -log_ratios[kin]).mean()
-    alarms = np.logaddexp(0, log_ratios[~kin]).mean()
-    return float((misses + alarms) / 2 / np.log(2))
+    """The cost of likelihood ratios (Brümmer & du Preez 2006), in bits: 1 for no information.
+
+    NaN where there are no kin or no strangers.
+    """
+    return counted_cllr(log_ratios, kin)(np.ones(len(kin), np.intp))
 
 
 def least_cllr(values: Floats, kin: Labels) -> float:
     """The minimum Cllr: the cost of the best likelihood ratios that increase with the values.
 
-    Isotonic regression on these same pairs gives it, as is usual.
+    Isotonic regression on these same pairs gives it, as is usual. NaN where there are no kin or no
+    strangers.
     """
-    from sklearn.isotonic import IsotonicRegression
-
-    if not kin.any() or kin.all():
-        return float("nan")
-    chances = IsotonicRegression(y_min=0, y_max=1).fit_transform(values, kin.astype(float))
-    with np.errstate(divide="ignore"):
-        odds = np.log(chances) - np.log1p(-chances)
-    return cllr(odds - np.log(kin.mean() / (1 - kin.mean())), kin)
+    return counted_least_cllr(values, kin)(np.ones(len(kin), np.intp))
 
 
 def ks_from_uniform(scores: Floats) -> float:

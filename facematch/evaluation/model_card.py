@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from facematch.embedding.registry import load_embedder
 from facematch.engine import open_engine
-from facematch.evaluation.figures import Evaluation, Figures, WithinGroup
+from facematch.evaluation.figures import Evaluation, Figures, KinGroup, SamePopulation, WithinGroup
 from facematch.evaluation.fiw import RELATIONS, read_fiw
 from facematch.evaluation.fiw_faces import ARCHIVE
+from facematch.evaluation.labels import LABELS
 from facematch.evaluation.measure import evaluate
+from facematch.evaluation.report import TOO_FEW, estimate_cells
 from facematch.scoring.resemblance import ResemblanceModel, model_as_bytes
 from facematch.types import Embedder
 
@@ -41,7 +44,7 @@ def write_model(
     out.mkdir(parents=True, exist_ok=True)
     content = model_as_bytes(model)
     (out / f"{model.space}.npz").write_bytes(content)
-    protocol = read_fiw(data / ARCHIVE, data / RELATIONS, held_back)
+    protocol = replace(read_fiw(data / ARCHIVE, data / RELATIONS, held_back), labels=data / LABELS)
     engine = open_engine(detector="whole", embedder=embedder)
     found = evaluate(protocol, engine, load_embedder("dlib-resnet"), model=model)
     card = card_of(model, found, len(protocol.families), hashlib.sha256(content).hexdigest(), seed)
@@ -68,6 +71,7 @@ def card_of(
         kin=found.figures.kin, shares=_shares(found), least=least, greatest=greatest,
         groups="\n".join(_group_row(each) for each in found.per_group),
         share=model.group_share.item(), figures=found.figures, uniformity=_uniformity(found),
+        same_population=_same_population(found.same_population),
         rows="\n".join(_row(name, figures) for name, figures in rows if figures),
         tars=", ".join(
             f"{tar:.1%} at {float(far):.1%}" for far, tar in found.figures.tar_at_far.items() if tar
@@ -81,6 +85,28 @@ def _row(name: str, figures: Figures) -> str:
         f"| {name} | {figures.auc or float('nan'):.3f} | {low:.3f} to {high:.3f} "
         f"| {figures.accuracy or float('nan'):.3f} |"
     )
+
+
+def _same_population(found: SamePopulation | None) -> str:
+    """What strangers of the parent's population change, and how pairs of two populations fare."""
+    if found is None or found.every.auc is None or found.every.score_ks is None:
+        return "Too few pairs of kin have ages and populations."
+    rows = [("all", found.every), *found.by_child_age.items(), *found.one_population_or_two.items()]
+    costs = (estimate_cells(each, 3) for each in (found.cllr, found.cllr_min))
+    texts = [f"{value} ({interval})" for value, interval in costs]
+    return "\n".join([
+        "| pairs of kin | number | ROC AUC | 95 % | KS | 95 % |",
+        "|---|---|---|---|---|---|",
+        *(_kin_group_row(name, group) for name, group in rows),
+        "",
+        f"Cllr against these strangers is {texts[0]} bits, its minimum {texts[1]}.",
+    ])  # fmt: skip
+
+
+def _kin_group_row(name: str, group: KinGroup) -> str:
+    cells = (*estimate_cells(group.auc, 3), *estimate_cells(group.score_ks, 3))
+    texts = cells if group.auc is not None else (TOO_FEW, "", "", "")
+    return f"| {name} | {group.kin:,} | {' | '.join(texts)} |"
 
 
 def _group_row(found: WithinGroup) -> str:
@@ -129,7 +155,8 @@ product must find out whether that is allowed.
 ## Measured on the families held back
 
     facematch evaluate fiw --embedder {embedder} --root DIR/fiw-train.zip \\
-        --relations DIR/fiw-train-relations.csv --families models/held-back.txt
+        --relations DIR/fiw-train-relations.csv --families models/held-back.txt \\
+        --labels DIR/fiw-train-ages.csv
 
 {kin:,} pairs of photos, one of a parent and one of the child, against as many of a parent
 and a child of another family, of the same sexes. ROC AUC with its 95 % interval over families;
@@ -148,6 +175,14 @@ Their KS distance from uniform is {figures.score_ks:.3f}: {uniformity}.
 Likelihood ratios run from {least:.2f} to {greatest:.1f}: beyond these limits the data holds too few
 pairs. Their cost (Cllr) is {figures.cllr:.3f} bits; the minimum for any calibration of these pairs
 is {figures.cllr_min:.3f}. 0 would be perfect, 1 is no information.
+
+## Against strangers of the same population
+
+These strangers come from all populations, which flatters a method that takes a population for a
+family. Beside the same pairs of kin, strangers of the parent's population; those of a child's age
+are of that age too, and KS is the KS distance of their scores from uniform:
+
+{same_population}
 
 ## For whom it is less fair
 
@@ -170,8 +205,7 @@ Where the strangers' mean is above 50, a high score means less.
 ## What it is not for
 
 It is no paternity test. With a ROC AUC of this size, many strangers look more alike than many
-parents and children do. The families are of public figures, known in a few countries. Strangers
-here are of any population: against strangers of the parent's population the ROC AUC is lower, see
-docs/scores.md. Pairs cut from one photograph share light and colours; the baseline "colours only"
-shows how much that matters.
+parents and children do. The families are of public figures, known in a few countries. Pairs cut
+from one photograph share light and colours; the baseline "colours only" shows how much that
+matters.
 """

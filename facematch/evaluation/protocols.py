@@ -15,6 +15,7 @@ import numpy as np
 from facematch.errors import ProtocolError
 
 FOLDS = 5
+SAME_PERSON = "same person"  # the relation of trials that are not about kin
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,15 @@ class Protocol:
     """Trials over photos below `root`, a folder or FIW's archive.
 
     `families` are all families of the trials, where the data set is FIW: a model that was fitted on
-    one of them cannot be measured by this protocol.
+    one of them cannot be measured by this protocol. `labels` is a table of the photos' ages and
+    populations (see labels.py).
     """
 
     name: str
     root: Path
     trials: tuple[Trial, ...]
     families: frozenset[str] = frozenset()
+    labels: Path | None = None
 
     def photos(self) -> list[str]:
         """Every photo once, in the order of the trials."""

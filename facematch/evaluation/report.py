@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from facematch.evaluation.figures import Evaluation, Figures
+from facematch.evaluation.figures import Evaluation, Figures, KinGroup, SamePopulation
+from facematch.evaluation.labels import OWN_ESTIMATES
+from facematch.evaluation.metrics import Estimate
 from facematch.evaluation.retrieval import RANKS, Retrieval, SearchFigures
 from facematch.scoring.wording import engine_words
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+TOO_FEW = "too few"  # pairs, or families
 _FIGURE_DIGITS = 4  # more digits than are significant in any of these figures
 _RELATIONS = {
     "fs": "father, son", "fd": "father, daughter", "ms": "mother, son", "md": "mother, daughter",
@@ -41,8 +45,32 @@ def evaluation_as_json(evaluation: Evaluation) -> str:
     for name in ("all_relations", "colour_only", "untuned_cosine", "other_photographs"):
         each: Figures | None = getattr(evaluation, name)
         fields[name] = None if each is None else _rounded(asdict(each))
+    same = evaluation.same_population
+    fields["same_population"] = None if same is None else _same_population_fields(same)
     fields["note"] = colours_note(evaluation)
     return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+
+
+def _same_population_fields(found: SamePopulation) -> dict[str, Any]:
+    fields = json_fields(asdict(found))
+    every = fields.pop("every")
+    return {"labels": fields.pop("labels"), **every, **fields}
+
+
+def json_fields(value: Any) -> Any:
+    """Rounded figures for JSON; one with an interval becomes two fields, `auc` and `auc_interval`.
+
+    None has no interval.
+    """
+    if not isinstance(value, dict):
+        return _rounded(value)
+    fields = {}
+    for name, each in value.items():
+        is_estimate = isinstance(each, dict) and each.keys() == {"value", "interval"}
+        fields[name] = json_fields(each["value"] if is_estimate else each)
+        if is_estimate:
+            fields[f"{name}_interval"] = json_fields(each["interval"])
+    return fields
 
 
 def colours_note(evaluation: Evaluation) -> str | None:
@@ -63,7 +91,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     any calibration, "KS" the KS distance of strangers' scores from uniform, "mean" their mean
     within a group: 50 if uniform.
     """
-    table = _figures_table(
+    table = figures_table(
         "pairs", "ROC AUC", "95 %", "accuracy", "TAR 1 %", "Cllr", "least", "KS", "mean"
     )
     rows: list[tuple[str, Figures | None]] = [
@@ -86,8 +114,8 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def _figures_table(*columns: str) -> Table:
-    """A table of numbers with named rows."""
+def figures_table(*columns: str) -> Table:
+    """A table of numbers whose rows have names."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -95,6 +123,72 @@ def _figures_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+def same_population_lines(found: SamePopulation) -> Iterator[str]:
+    """What the table of `same_population_table` shows: which strangers, and whose labels."""
+    yield (
+        "Each pair of kin beside the same parent with a stranger of the parent's population, the "
+        "child of another family. Groups by age take strangers of the child's age."
+    )
+    known = f"{found.photos_labelled:,} photos"
+    if found.labels == OWN_ESTIMATES:
+        yield (
+            f"Ages and populations: {OWN_ESTIMATES}, by which it corrects scores too. So these "
+            "figures flatter it: --labels CSV gives others."
+        )
+    else:
+        yield f"Ages and populations: {found.labels}, {known}."
+
+
+def same_population_table(found: SamePopulation) -> Table:
+    """Figures against strangers of the same population: all, and group by group.
+
+    "KS" is the KS distance of strangers' scores from uniform, "kin's mean" the mean score of kin.
+    """
+    table = figures_table("kin", "ROC AUC", "95 %", "KS", "95 %", "kin's mean", "95 %")
+    groups = {
+        "all, strangers of the parent's population": {"": found.every},
+        "by the child's age": found.by_child_age,
+        "by the age gap": found.by_age_gap,
+        "by the parent's population": found.by_population,
+        "faces of one population or two": found.one_population_or_two,
+    }
+    for title, of_title in groups.items():
+        if "" not in of_title:
+            table.add_row(title)
+        for name, group in of_title.items():
+            table.add_row(f"  {name}" if name else title, *_group_cells(group))
+    return table
+
+
+def cllr_line(found: SamePopulation) -> str | None:
+    """The cost of likelihood ratios against these strangers, and its minimum."""
+    if found.cllr is None or found.cllr_min is None:
+        return None
+    (cost, cost_interval), (least, least_interval) = (
+        estimate_cells(each, 3) for each in (found.cllr, found.cllr_min)
+    )
+    return (
+        f"Cost of likelihood ratios (Cllr) against these strangers: {cost} ({cost_interval}) bits; "
+        f"the minimum of any calibration is {least} ({least_interval})."
+    )
+
+
+def _group_cells(group: KinGroup) -> list[str]:
+    count = f"{group.kin:,}"
+    if group.auc is None:
+        return [count, TOO_FEW]
+    figures = ((group.auc, 3), (group.score_ks, 3), (group.kin_score, 0))
+    return [count, *(cell for each, digits in figures for cell in estimate_cells(each, digits))]
+
+
+def estimate_cells(figure: Estimate | None, digits: int) -> tuple[str, str]:
+    """A figure, and its interval."""
+    if figure is None:
+        return "", ""
+    low, high = figure.interval
+    return f"{figure.value:.{digits}f}", f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def enrolled_line(evaluation: Evaluation) -> str:
@@ -115,7 +209,7 @@ def retrieval_as_json(found: Retrieval) -> str:
 def retrieval_table(found: Retrieval) -> Table:
     """The figures of the engine, of the baselines and of chance, with intervals over families."""
     ranks = (f"rank@{rank}" for rank in RANKS)
-    table = _figures_table("probes", "mAP", "95 %", *ranks, "rank@5, 95 %")
+    table = figures_table("probes", "mAP", "95 %", *ranks, "rank@5, 95 %")
     rows: list[tuple[str, SearchFigures | None]] = [
         ("this engine", found.figures),
         ("  not from one photograph", found.other_photographs),

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.evaluation.kin import Indices, Kin, Pairs, average_photos, sample_pairs
+from facematch.evaluation.labelled_faces import LabelledFaces, sample_strangers
 from facematch.evaluation.metrics import auc
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.scoring.strata import STAGES
-from facematch.training.strata import LabelledFaces, fit_strata, sample_strangers
+from facematch.training.strata import fit_strata
 from facematch.types import Vectors
 
 Floats = NDArray[np.float64]

@@ -20,6 +20,7 @@ from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
 from facematch.evaluation.fiw import PARENT_CHILD
 from facematch.evaluation.kin import Indices, Kin
+from facematch.evaluation.labelled_faces import LabelledFaces
 from facematch.runtime.extras import require
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.training.cohort import cohort_model
@@ -29,7 +30,6 @@ from facematch.training.faces import Faces, frozen_maps_of_chips, read_faces
 from facematch.training.kin_map import kin_map
 from facematch.training.labels import TrainingData, read_training_data
 from facematch.training.resemblance import fit_tuned, split_labelled
-from facematch.training.strata import LabelledFaces
 from facematch.types import Vectors, unit_rows_in_full
 
 # Of the maps of the other embedders. With MobileFaceNet, the fused ROC AUC on families left out is

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +12,20 @@ from numpy.typing import NDArray
 from facematch.engine import open_engine
 from facematch.errors import FacematchError
 from facematch.evaluation.fiw import embed_families, read_families
-from facematch.evaluation.fiw_faces import MOST_FACE_BYTES, decode_face
 from facematch.evaluation.kin import Indices, Kin
+from facematch.evaluation.labelled_faces import LabelledFaces
+from facematch.evaluation.labels import LABELS, POPULATIONS
+from facematch.evaluation.utkface import (
+    NAMED_SO,
+    age_and_population,
+    list_pictures,
+    open_pictures,
+)
 from facematch.runtime.tables import read_table
-from facematch.training.strata import Floats, LabelledFaces
-from facematch.types import Chips, Embedder, Photo, Vectors
+from facematch.types import Chips, Embedder, Vectors
 
-LABELS = "fiw-train-ages.csv"
-# The populations that the table of FIW's faces names, "other" as UTKFace has it.
-POPULATIONS = (
-    "white", "black", "asian", "indian", "latino hispanic", "middle eastern", "other",
-)  # fmt: skip
-_UTKFACE_POPULATIONS = (0, 1, 2, 3, 6)  # its digits, in numbers of POPULATIONS
-_PICTURE_NAME = re.compile(r"(?:.*/)?(\d{1,3})_[01]_([0-4])_[^/]*\.jpe?g", re.IGNORECASE)
+Floats = NDArray[np.float64]
+
 _MIN_FACE = 60  # pixels; the pictures have 200, and the face fills more than a third
 _PICTURES_PER_REPORT = 1000
 _EMBEDDED_BATCH = 64
@@ -112,21 +111,17 @@ def read_pictures(
     there is no such picture.
     """
     engine = open_engine(embedder=embedder)
-    chips, ages, populations = [], [], []
-    for name, data in _open_pictures(path):
-        pixels = decode_face(name, data)
-        portrait = engine.portrait(
-            Photo(name, pixels), engine.detector.detect(pixels, min_face=_MIN_FACE)
-        )
-        found = _PICTURE_NAME.fullmatch(name)
-        if found is not None and portrait.faces:
-            chips.append(portrait.chips[0])
-            ages.append(float(found[1]))
-            populations.append(_UTKFACE_POPULATIONS[int(found[2])])
+    chips, labels = [], []
+    for picture in open_pictures(path, list_pictures(path)):
+        found = engine.detector.detect(picture.pixels, min_face=_MIN_FACE)
+        if found:
+            chips.append(engine.portrait(picture, found).chips[0])
+            labels.append(age_and_population(picture.label))
             if len(chips) % _PICTURES_PER_REPORT == 0:
                 report(f"{len(chips):,} labelled pictures read")
     if not chips:
-        raise FacematchError(f"{path} shows no face in a picture named AGE_SEX_POPULATION_*.jpg")
+        raise FacematchError(f"{path} shows no face in a picture named {NAMED_SO}")
+    ages, populations = zip(*labels, strict=True)
     return LabelledPictures(np.stack(chips), np.array(ages), np.array(populations, np.intp))
 
 
@@ -134,20 +129,3 @@ def embed_chips(embedder: Embedder, chips: Chips) -> Vectors:
     """The vectors of many chips, (N, D)."""
     starts = range(0, len(chips), _EMBEDDED_BATCH)
     return np.concatenate([embedder.embed(chips[at : at + _EMBEDDED_BATCH]) for at in starts])
-
-
-def _open_pictures(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The names and bytes of the labelled pictures, in order."""
-    try:
-        if path.is_dir():
-            for each in sorted(path.rglob("*")):
-                if _PICTURE_NAME.fullmatch(each.name) and each.stat().st_size < MOST_FACE_BYTES:
-                    yield each.name, each.read_bytes()
-            return
-        with zipfile.ZipFile(path) as archive:
-            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-                is_small = entry.file_size < MOST_FACE_BYTES
-                if is_small and _PICTURE_NAME.fullmatch(entry.filename):
-                    yield entry.filename, archive.read(entry)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise FacematchError(f"{path} cannot be read ({error}): see SOURCES.md") from error

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from facematch.embedding.kin import KinEmbedder
 from facematch.errors import FacematchError
-from facematch.evaluation.fiw import PARENT_CHILD
+from facematch.evaluation.fiw import PARENT_CHILD, embed_families, read_families
+from facematch.evaluation.fiw_faces import ARCHIVE, family_of, list_faces
 from facematch.evaluation.kin import Kin, Pairs, folds, sample_pairs
+from facematch.evaluation.labelled_faces import LabelledFaces
+from facematch.evaluation.labels import LABELS
 from facematch.evaluation.metrics import auc
 from facematch.runtime.extras import require
 from facematch.scoring.resemblance import ResemblanceModel, comparable
@@ -29,8 +32,8 @@ from facematch.training.evidence import (
 )
 from facematch.training.faces import frozen_maps_of_chips, read_faces
 from facematch.training.kin_map import kin_map
-from facematch.training.labels import read_training_data
-from facematch.training.strata import LabelledFaces, fit_strata
+from facematch.training.labels import label_families, read_training_data
+from facematch.training.strata import fit_strata
 from facematch.types import Embedder
 
 Floats = NDArray[np.float64]
@@ -130,6 +133,28 @@ def split_labelled(
     """What `leave_out` needs: every third stranger is left out of the fit."""
     left_out = np.arange(len(others.ages)) % folds == fold % folds
     return everyone, others.of_rows(~left_out), others.of_rows(left_out)
+
+
+def refit_strata(
+    model: ResemblanceModel, data: Path, embedder: Embedder, strangers: LabelledFaces
+) -> list[tuple[ResemblanceModel, LabelledFaces]]:
+    """Each third of some strangers, and the model with strata fitted without that third.
+
+    They are fitted on the other strangers and on the families in `data` that fitted the model. The
+    populations of both are numbers of `POPULATIONS`. Raises FacematchError where `data` cannot be
+    read.
+    """
+    every = {family_of(name) for name in list_faces(data / ARCHIVE)}
+    left_out = every - set(model.families.tolist())
+    names, _, _ = read_families(data, left_out)
+    kin, _ = embed_families(data, embedder, left_out, lambda _: None)
+    families = label_families(kin, names, data / LABELS)
+    parts = []
+    for fold in range(STRANGER_FOLDS):
+        everyone, others, third = split_labelled(families, strangers, fold)
+        faces = LabelledFaces.joined(everyone, others)
+        parts.append((fit_strata(model, faces, np.random.default_rng(0)), third))
+    return parts
 
 
 def _best_shrinkage(kin: Kin, rng: np.random.Generator) -> float:

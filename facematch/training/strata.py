@@ -5,15 +5,19 @@ Labels of faces are needed for the fit only; no label and no vector of a face is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.evaluation.kin import Indices
+from facematch.evaluation.labelled_faces import (
+    LabelledFaces,
+    of_other_families,
+    sample_strangers,
+)
 from facematch.scoring.resemblance import ResemblanceModel, comparable
 from facematch.scoring.strata import AGE_BANDS, STAGES, probabilities, strata
-from facematch.types import Vectors
 
 Floats = NDArray[np.float64]
 
@@ -22,49 +26,9 @@ _REGRESSION_STEPS = 300
 _PHOTOS_OF_A_PERSON = 3  # a person with more photos counts as much as one with so many
 _PAIRS_PER_CELL = 3000  # of strangers of one data set, one population and two stages
 _RANDOM_PAIRS = 30_000  # of strangers of one data set
-_FEWEST_FACES = 8  # of a cell
 _RIDGE = 20.0  # pulls the mean of two strata without strangers to the mean of all
 _LEAST_SQUARE = 1e-4  # keeps the logarithm finite
 _ROWS = 20_000  # pairs at a time
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledFaces:
-    """N faces of known ages and populations.
-
-    `ages` are in years, NaN where not known. `populations` are numbers, -1 where not known.
-    `people` and `families` number who is shown, `data_sets` where the picture comes from.
-    """
-
-    vectors: Vectors
-    ages: Floats
-    populations: Indices
-    people: Indices
-    families: Indices
-    data_sets: Indices
-
-    def of_rows(self, rows: NDArray[np.bool_]) -> LabelledFaces:
-        """Some of the faces."""
-        return LabelledFaces(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    @classmethod
-    def joined(cls, one: LabelledFaces, other: LabelledFaces) -> LabelledFaces:
-        """The faces of two data sets, which show other people."""
-        first, second = (
-            [getattr(faces, field.name) for field in fields(cls)] for faces in (one, other)
-        )
-        for at, name in enumerate(field.name for field in fields(cls)):
-            if name in ("people", "families", "data_sets") and len(first[at]):
-                second[at] = second[at] + first[at].max() + 1
-        return cls(*(np.concatenate(both) for both in zip(first, second, strict=True)))
-
-    @property
-    def stages(self) -> Indices:
-        """Baby 0, child 1, teenager 2, adult 3; -1 where the age is not known, (N,)."""
-        known = np.isfinite(self.ages)
-        first = [low for low, _ in AGE_BANDS]
-        stage = np.digitize(np.nan_to_num(self.ages), [first[1], first[3], first[5]])
-        return np.where(known, stage, -1)
 
 
 def fit_strata(
@@ -118,22 +82,6 @@ def unfitted_strata(dimensions: int) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def sample_strangers(
-    faces: LabelledFaces, stages: tuple[int, int], count: int, rng: np.random.Generator
-) -> tuple[Indices, Indices]:
-    """At most `count` pairs of strangers of each data set and population, of these two stages."""
-    ones, others = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-    for data_set in np.unique(faces.data_sets):
-        for population in np.unique(faces.populations[faces.populations >= 0]):
-            like = (faces.data_sets == data_set) & (faces.populations == population)
-            one, other = (np.flatnonzero(like & (faces.stages == stage)) for stage in stages)
-            if min(len(one), len(other)) >= _FEWEST_FACES:
-                pairs = min(count, len(one) * len(other) // 2)
-                ones.append(rng.choice(one, pairs))
-                others.append(rng.choice(other, pairs))
-    return _of_other_families(faces, np.concatenate(ones), np.concatenate(others))
-
-
 def _strangers(faces: LabelledFaces, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """Strangers of the same population and all pairs of stages, and random ones."""
     found = [
@@ -144,16 +92,9 @@ def _strangers(faces: LabelledFaces, rng: np.random.Generator) -> tuple[Indices,
     for data_set in np.unique(faces.data_sets):
         rows = np.flatnonzero(faces.data_sets == data_set)
         random = (rng.choice(rows, _RANDOM_PAIRS), rng.choice(rows, _RANDOM_PAIRS))
-        found.append(_of_other_families(faces, *random))
+        found.append(of_other_families(faces, *random))
     one, other = zip(*found, strict=True)
     return np.concatenate(one), np.concatenate(other)
-
-
-def _of_other_families(
-    faces: LabelledFaces, one: Indices, other: Indices
-) -> tuple[Indices, Indices]:
-    apart = faces.families[one] != faces.families[other]
-    return one[apart], other[apart]
 
 
 def _regression(

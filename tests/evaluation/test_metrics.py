@@ -2,13 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.evaluation import metrics
 
 RNG = np.random.default_rng(0)
 PAIRS = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=1, max_size=40)
+
+
+def counted(pairs: list[tuple[int, bool]]) -> tuple[metrics.Floats, metrics.Labels, metrics.Counts]:
+    """Values, which are of kin, and how often each counts."""
+    values = np.array([float(value) for value, _ in pairs])
+    kin = np.array([is_kin for _, is_kin in pairs])
+    return values, kin, np.arange(len(pairs)) % 3
 
 
 def drawn(count: int, gap: float) -> tuple[metrics.Floats, metrics.Labels]:
@@ -23,15 +30,66 @@ def test_the_area_is_how_often_kin_are_more_alike_than_strangers() -> None:
     assert np.isnan(metrics.auc(values, np.ones(4, bool)))
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_the_area_of_counted_pairs_is_that_of_pairs_repeated(pairs: list[tuple[int, bool]]) -> None:
-    pairs.sort()
-    values = np.array([float(value) for value, _ in pairs])
-    kin = np.array([is_kin for _, is_kin in pairs])
-    counts = np.arange(len(pairs)) % 3
-    equal = np.unique(values, return_inverse=True)[1]
+    values, kin, counts = counted(pairs)
     expected = metrics.auc(values.repeat(counts), kin.repeat(counts))
-    assert metrics._counted_auc(equal, kin, counts) == pytest.approx(expected, nan_ok=True)
+    assert metrics.counted_auc(values, kin)(counts) == pytest.approx(expected, nan_ok=True)
+
+
+@settings(deadline=None)
+@given(PAIRS)
+def test_costs_of_counted_pairs_are_those_of_pairs_repeated(pairs: list[tuple[int, bool]]) -> None:
+    values, kin, counts = counted(pairs)
+    several = values.repeat(counts), kin.repeat(counts)
+    assert metrics.counted_cllr(values, kin)(counts) == pytest.approx(
+        metrics.cllr(*several), nan_ok=True
+    )
+    assert metrics.counted_least_cllr(values, kin)(counts) == pytest.approx(
+        metrics.least_cllr(*several), nan_ok=True
+    )
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 100), min_size=2, max_size=40))
+def test_the_distance_of_counted_scores_is_that_of_scores_repeated(scores: list[int]) -> None:
+    values, counts = np.array(scores, float), np.arange(len(scores)) % 3
+    expected = metrics.ks_from_uniform(values.repeat(counts))
+    assert metrics.counted_ks(values)(counts) == pytest.approx(expected)
+    assert metrics.counted_mean(values)(counts) == pytest.approx(values.repeat(counts).mean())
+    assert np.isnan(metrics.counted_ks(values)(np.zeros(len(values), int)))
+
+
+def test_the_minimum_cost_is_that_of_scikit_learns_isotonic_regression() -> None:
+    from sklearn.isotonic import IsotonicRegression
+
+    values, kin = drawn(300, 1.0)
+    values = values.round(1)  # some are equal
+    chances = IsotonicRegression(y_min=0, y_max=1).fit_transform(values, kin.astype(float))
+    with np.errstate(divide="ignore"):
+        odds = np.log(chances) - np.log1p(-chances)
+    assert metrics.least_cllr(values, kin) == pytest.approx(metrics.cllr(odds, kin))
+
+
+def test_an_interval_holds_its_figure_though_resamples_are_biased() -> None:
+    scores = np.linspace(0, 100, 200)
+    resamples = list(metrics.resample_families(np.arange(200), np.random.default_rng(0)))
+    found = metrics.estimate(metrics.counted_ks(scores), resamples, 200)
+    least = min(metrics.counted_ks(scores)(counts) for counts in resamples)
+    assert least > found.value  # a resample is never as even as the scores
+    assert found.interval[0] <= found.value <= found.interval[1]
+    assert found.interval[0] == 0
+
+
+def test_a_face_in_many_pairs_widens_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 20, 2000), rng.integers(20, 1020, 2000)
+    scores = 10 * one + rng.normal(size=2000)
+    mean = metrics.counted_mean(scores)
+    by_faces = metrics.estimate(mean, metrics.resample_faces(rng, one, other), 2000).interval
+    by_pairs = metrics.estimate(mean, metrics.resample_faces(rng, np.arange(2000)), 2000).interval
+    assert by_faces[1] - by_faces[0] > 5 * (by_pairs[1] - by_pairs[0])
 
 
 def test_random_labels_have_an_area_of_a_half_within_the_interval() -> None:
@@ -52,6 +110,7 @@ def test_pairs_of_one_family_widen_the_interval() -> None:
     assert together[1] - together[0] > 2 * (apart[1] - apart[0])
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_no_threshold_tells_more_pairs_right(pairs: list[tuple[int, bool]]) -> None:
     values = np.array([float(value) for value, _ in pairs])

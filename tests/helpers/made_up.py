@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.evaluation.kin import Kin, Pairs
+from facematch.evaluation.labelled_faces import LabelledFaces
 from facematch.scoring.resemblance import ResemblanceModel, model_for
-from facematch.training.strata import LabelledFaces
 from facematch.types import EngineNames, Gallery, Person, Pixels, Subject
 from helpers.places import SAMPLES
 

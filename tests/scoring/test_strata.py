@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from helpers.made_up import MODEL, crowd, labelled, made_up_families
 
+from facematch.evaluation.labelled_faces import LabelledFaces, sample_strangers
 from facematch.scoring import strata
 from facematch.training.cohort import cohort_model
-from facematch.training.strata import LabelledFaces, fit_strata, sample_strangers
+from facematch.training.strata import fit_strata
 
 
 def test_bands_follow_one_another_and_belong_to_four_stages() -> None:
