@@ -3,9 +3,9 @@
     python benchmarks/bench_video.py [--clip FILE] [--runs 3] [--json]
 
 The clip is made in a temporary folder: a drawn face moves and grows over a moving ground, in H.264
-with a keyframe a second, as phones write it; --clip times a clip of your own. Exits with 1 where the answer is
-wrong, or the median is under 5 times real time. Networks are loaded before the clock starts. Beside
-the time stands that of the processor, which others on the machine change less.
+with a keyframe a second, as phones write it; --clip times a clip of your own. Exits with 1 where
+the answer is wrong, or the median is under 5 times real time. Networks are loaded before the clock
+starts. Beside the time stands that of the processor, which others on the machine change less.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def draw(path: Path) -> Path:
 
 def read_through(path: Path) -> None:
     with ClipReader(path) as clip:
-        while clip.read(clip.position + 1 / clip.rate) is not None:
+        while clip.read(clip.position + 1 / clip.index.rate) is not None:
             pass
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from facematch.cli.options import PictureOptions, ScoringOptions, VerdictFormat, VerdictOption
-from facematch.cli.people import has_folder, photos_by_name
+from facematch.cli.people import photos_by_name
 from facematch.cli.printing import show_result
 from facematch.cli.stopping import INTERRUPTED
 
@@ -35,7 +35,7 @@ def video(
     Ctrl-C ends the search and prints what is known by then. This is no paternity test.
     """
     parents = photos_by_name(parent, "--parent", picture.save)
-    matcher = engine.matcher(many=has_folder(parent))
+    matcher = engine.matcher(many=True)  # so a clip is decoded in a process of its own
     with _until_interrupted("clip") as on_progress:
         found = matcher.video(clip, parents, on_progress=on_progress)
     show_result(found, result_format, picture)

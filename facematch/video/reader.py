@@ -12,7 +12,7 @@ import os
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -52,25 +52,59 @@ _SLACK, _SLACK_FRAMES, _SLACK_SECONDS = 1.02, 2, 2.0
 
 @dataclass(frozen=True, slots=True)
 class ClipLimits:
-    """What a clip may hold. All are checked before a frame is decoded."""
+    """What a clip may hold and cost. What it may hold is checked before a frame is decoded."""
 
     max_bytes: int = 4 * 2**30
     max_pixels: int = 36_000_000  # of a frame; 8K has 33 million, and a frame of it takes 100 MB
     max_seconds: float = 3600.0
     max_frames: int = 500_000  # two hours at 60 a second; counting them takes seconds
+    max_wait: float = 120.0  # seconds for the packets or for a frame, in a process of its own
+    max_memory: int = 3 * 10**9  # bytes that such a process may take
 
 
 _DEFAULT_CLIP_LIMITS = ClipLimits()
 
 
-class ClipReader:
-    """A clip whose frames can be read one at a time; close it, or use it as a context manager.
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameIndex:
+    """When frames are shown, in seconds from where players begin; what a clip's packets say.
 
-    `seconds` is its length, `frames` the number of frames, `rate` their number in a second, on
-    average. `times` (N,) are the seconds at which a player shows each frame, ascending, and
-    `keyframes` (K,) those of the frames that can be decoded alone. `size` is width and height with
-    square pixels, before the turn. `ends_early` says that the header promises more than there is.
+    `times` (N,) are those of all frames, ascending, `keyframes` (K,) those of the frames that can
+    be decoded alone. `rate` is the number of frames in a second, on average, `seconds` the length.
+    `size` is width and height with square pixels, before the turn. `ends_early` says that the
+    header promises more than there is.
     """
+
+    times: NDArray[np.float64]
+    keyframes: NDArray[np.float64]
+    rate: float
+    seconds: float
+    size: tuple[int, int]
+    ends_early: bool
+
+    def stops(self, apart: float, fewest: int, most: int) -> list[float]:
+        """The times of the frames to search, in seconds, about `apart` from each other.
+
+        The clip is divided into equal parts, and each part gives the frame that is shown in its
+        middle; a long part the keyframe nearest to its middle, which is cheap to decode. A part in
+        which no frame begins gives none.
+        """
+        count = min(max(round(self.seconds / apart), fewest), most, len(self.times))
+        edges = self.times[0] - _TOLERANCE + np.linspace(0, self.seconds, count + 1)
+        found = []
+        for start, end in pairwise(edges):
+            middle = (start + end) / 2
+            keys, frames = _between(self.keyframes, start, end), _between(self.times, start, end)
+            if keys.size and end - start >= _LONG_PART:
+                found.append(float(keys[np.abs(keys - middle).argmin()]))
+            elif frames.size:
+                shown = int(np.searchsorted(frames, middle + _TOLERANCE)) - 1
+                found.append(float(frames[max(shown, 0)]))
+        return found
+
+
+class ClipReader:
+    """A clip whose frames can be read one at a time; close it, or use it as a context manager."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, limits: ClipLimits = _DEFAULT_CLIP_LIMITS
@@ -79,17 +113,15 @@ class ClipReader:
         self.label = os.fsdecode(path)
         self._limits = limits
         with ExitStack() as stack:
-            self._file, size = stack.enter_context(opened(self.label, "clip"))
-            _check_bytes(self.label, size, limits)
+            self._file, file_size = stack.enter_context(opened(self.label, "clip"))
+            _check_bytes(self.label, file_size, limits)
             self._demuxer = demuxer_of(self.label, self._file.read(HEAD_BYTES))
             self._open()
             stack.callback(lambda: self._container.close())
-            self.size = _checked_size(self.label, self._stream, limits)
-            index = _frame_index(self.label, self._container, self._stream, limits)
+            size = _checked_size(self.label, self._stream, limits)
+            packets = _read_packets(self.label, self._container, self._stream, limits)
+            self.index, self._origin = _frame_index(self.label, packets, size, limits)
             self._to_close = stack.pop_all()
-        self.times, self.keyframes, self._origin = index.times, index.keyframes, index.origin
-        self.frames, self.rate, self.seconds = len(index.times), index.rate, index.seconds
-        self.ends_early = index.ends_early
         self.position = -1.0  # the time of the last frame that was read, in seconds
         self.decoded = 0  # frames
         self._jumps = True
@@ -111,29 +143,9 @@ class ClipReader:
         self._frames = None
         self._to_close.close()
 
-    def stops(self, apart: float, fewest: int, most: int) -> list[float]:
-        """The times of the frames to search, in seconds, about `apart` from each other.
-
-        The clip is divided into equal parts, and each part gives the frame that is shown in its
-        middle; a long part the keyframe nearest to its middle, which is cheap to decode. A part in
-        which no frame begins gives none.
-        """
-        count = min(max(round(self.seconds / apart), fewest), most, self.frames)
-        edges = self.times[0] - _TOLERANCE + np.linspace(0, self.seconds, count + 1)
-        found = []
-        for start, end in pairwise(edges):
-            middle = (start + end) / 2
-            keys, frames = _between(self.keyframes, start, end), _between(self.times, start, end)
-            if keys.size and end - start >= _LONG_PART:
-                found.append(float(keys[np.abs(keys - middle).argmin()]))
-            elif frames.size:
-                shown = int(np.searchsorted(frames, middle + _TOLERANCE)) - 1
-                found.append(float(frames[max(shown, 0)]))
-        return found
-
     def read(self, at: float) -> Photo | None:
         """The first frame at that time, in seconds, or later, upright; None after the end."""
-        if at > self.times[-1] + _TOLERANCE:
+        if at > self.index.times[-1] + _TOLERANCE:
             return None
         if self._is_jump_cheaper(at):
             self._jump(at)
@@ -149,8 +161,8 @@ class ClipReader:
         return self._jumps and self._key_before(at) > self.position + _SHORT_WAY
 
     def _key_before(self, at: float) -> float:
-        before = _between(self.keyframes, -np.inf, at + _TOLERANCE)
-        return float(before[-1]) if before.size else float(self.times[0])
+        before = _between(self.index.keyframes, -np.inf, at + _TOLERANCE)
+        return float(before[-1]) if before.size else float(self.index.times[0])
 
     def _jump(self, at: float) -> None:
         """Go on from the last keyframe before a time; or from the start, where that fails."""
@@ -279,20 +291,21 @@ def _checked_size(label: str, stream: VideoStream, limits: ClipLimits) -> tuple[
 
 @dataclass(slots=True)
 class _Packets:
-    """The packets of a film, in the order of decoding; times in seconds.
+    """The packets of a film, in the order of decoding; times in seconds on the clip's own clock.
 
-    `first_key` is the time of the first frame that can be decoded alone, `end` that at which the
-    last one ends, `end_of_all` the same with sound. `count` counts hidden frames too. `whole` says
-    that reading ended where the file does.
+    Players begin at `start`. `first_key` is the time of the first frame that can be decoded alone,
+    `end` that at which the last one ends, `end_of_all` the same with sound. `count` counts frames
+    that are hidden too. `end_early` says that the header promises more frames, or seconds.
     """
 
-    times: array[float]
-    keyframes: array[float]
+    start: float
+    times: array[float] = field(default_factory=lambda: array("d"))
+    keyframes: array[float] = field(default_factory=lambda: array("d"))
     first_key: float = -np.inf
     end: float = -np.inf
     end_of_all: float = -np.inf
     count: int = 0
-    whole: bool = False
+    end_early: bool = False
 
     def add(self, packet: Packet[Any]) -> None:
         at = _time(packet)
@@ -307,29 +320,13 @@ class _Packets:
         self.end = max(self.end, _end(packet))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _FrameIndex:
-    """When frames are shown: see ClipReader. `origin` is the time at which players begin."""
-
-    times: NDArray[np.float64]
-    keyframes: NDArray[np.float64]
-    origin: float
-    rate: float
-    seconds: float
-    ends_early: bool
-
-
 def _frame_index(
-    label: str, container: InputContainer, stream: VideoStream, limits: ClipLimits
-) -> _FrameIndex:
-    """What the packets say, without decoding them.
+    label: str, packets: _Packets, size: tuple[int, int], limits: ClipLimits
+) -> tuple[FrameIndex, float]:
+    """The index, and the seconds on the clip's own clock at which players begin.
 
-    Raises NotAVideoError where there is no frame, PhotoTooLargeError where there are too many.
+    Raises NotAVideoError where there is no frame, PhotoTooLargeError where it is too long.
     """
-    origin = (container.start_time or 0) * _MICROSECOND
-    promised = (container.duration or 0) * _MICROSECOND  # in Matroska, when the clip ends
-    _check_length(label, 0, promised - origin, limits)
-    packets = _read_packets(label, container, stream, limits)
     # Frames before the first that can be decoded alone lack what they are made from.
     times = np.unique(np.array(packets.times, np.float64))
     times = times[times >= packets.first_key]
@@ -339,22 +336,26 @@ def _frame_index(
     rate = (len(times) - 1) / (last - first) if len(times) > 1 else _USUAL_RATE
     seconds = max(packets.end, last + 1 / rate) - first
     _check_length(label, len(times), seconds, limits)
-    if not 0 <= first - origin <= limits.max_seconds:
-        origin = first
-    return _FrameIndex(
+    origin = packets.start if 0 <= first - packets.start <= limits.max_seconds else first
+    index = FrameIndex(
         times=times - origin,
         keyframes=np.unique(np.array(packets.keyframes, np.float64)) - origin,
-        origin=origin,
         rate=rate,
         seconds=seconds,
-        ends_early=_ends_early(packets, stream, promised),
+        size=size,
+        ends_early=packets.end_early,
     )
+    return index, origin
 
 
 def _read_packets(
     label: str, container: InputContainer, stream: VideoStream, limits: ClipLimits
 ) -> _Packets:
-    packets = _Packets(array("d"), array("d"))
+    """Go over all packets, without decoding them. Raises PhotoTooLargeError for too many."""
+    packets = _Packets(start=(container.start_time or 0) * _MICROSECOND)
+    promised = (container.duration or 0) * _MICROSECOND  # in Matroska, when the clip ends
+    _check_length(label, 0, promised - packets.start, limits)
+    whole = False
     with _until_damage():
         for packet in container.demux():
             if packet.pts is None and packet.dts is None:
@@ -363,15 +364,11 @@ def _read_packets(
             if packet.stream_index == stream.index:
                 packets.add(packet)
                 _check_length(label, packets.count, 0, limits)
-        packets.whole = True
-    return packets
-
-
-def _ends_early(packets: _Packets, stream: VideoStream, promised: float) -> bool:
-    """Whether the file was cut off: its header promises more frames, or seconds, than there are."""
+        whole = True
     fewer = stream.frames > _SLACK * packets.count + _SLACK_FRAMES
     shorter = promised > _SLACK * packets.end_of_all + _SLACK_SECONDS
-    return fewer or shorter or not packets.whole
+    packets.end_early = fewer or shorter or not whole
+    return packets
 
 
 def _time(packet: Packet[Any]) -> float:

@@ -19,10 +19,19 @@ from helpers.make_clips import (
     write_sound,
 )
 from PIL import Image
+from typer.testing import CliRunner
 
-from facematch.errors import NotAVideoError, TruncatedPhotoError
+from facematch.cli.program import app
+from facematch.errors import (
+    CrashedPhotoError,
+    MissingPhotoError,
+    NotAVideoError,
+    PhotoTimeoutError,
+    TruncatedPhotoError,
+)
 from facematch.types import Photo, Pixels
-from facematch.video.reader import ClipReader
+from facematch.video.reader import ClipLimits, ClipReader
+from facematch.video.worker import IsolatedClip
 
 CORNERS = ((220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30))  # see corners_of
 SHARED = Path(os.environ.get("FACEMATCH_SHARED", "../shared"))
@@ -109,8 +118,8 @@ def test_pixels_that_are_not_square_become_square(
         pytest.skip("MPEG-2 states the shape of the picture: 4:3 or 16:9")
     path = write_clip(tmp_path / name, [painted(180, 144)] * 3, rate=25, aspect=aspect)
     with ClipReader(path) as clip:
-        photo = clip.read(clip.times[0])
-        assert clip.size == (shape[1], shape[0])
+        photo = clip.read(clip.index.times[0])
+        assert clip.index.size == (shape[1], shape[0])
     assert photo is not None
     assert photo.pixels.shape == (*shape, 3)
     assert corners_of(photo) == "rgby"
@@ -119,7 +128,7 @@ def test_pixels_that_are_not_square_become_square(
 def test_a_shape_of_pixels_that_nobody_films_is_passed_over(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "odd.mkv", [painted()] * 3, aspect=Fraction(200, 1))
     with ClipReader(path) as clip:
-        assert clip.size == (128, 96)
+        assert clip.index.size == (128, 96)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,7 @@ def test_codecs_of_phones_and_cameras_are_decoded(
 ) -> None:
     path = write_clip(tmp_path / name, [painted()] * 5, codec=codec, pix_fmt=pix_fmt, rate=25)
     with ClipReader(path) as clip:
-        photo = clip.read(clip.times[3])
+        photo = clip.read(clip.index.times[3])
     assert corners_of(photo) == "rgby"
     assert photo is not None
     shown = photo.pixels[24, 32].astype(int)
@@ -158,20 +167,20 @@ def test_a_clock_that_starts_late_is_set_to_the_start(tmp_path: Path, name: str)
     times = [5000 + number / 25 for number in range(50)]
     path = write_clip(tmp_path / name, map(numbered, range(50)), rate=25, times=times)
     with ClipReader(path) as clip:
-        assert clip.seconds == pytest.approx(2, abs=0.05)
-        assert clip.times[0] == pytest.approx(0, abs=0.05)
+        assert clip.index.seconds == pytest.approx(2, abs=0.05)
+        assert clip.index.times[0] == pytest.approx(0, abs=0.05)
         for number in (0, 30, 49, 10):
             # After a jump, the times of a program stream may be off by a frame.
             off = int(path.suffix == ".mpg")
-            assert number_in(clip.read(clip.times[number])) == pytest.approx(number, abs=off)
+            assert number_in(clip.read(clip.index.times[number])) == pytest.approx(number, abs=off)
 
 
 def test_a_film_that_begins_after_its_sound_has_the_times_of_a_player(tmp_path: Path) -> None:
     times = [1.5 + number / 10 for number in range(20)]
     path = write_clip(tmp_path / "late.mkv", map(numbered, range(20)), times=times, sound=3.5)
     with ClipReader(path) as clip:
-        assert clip.times[0] == pytest.approx(1.5, abs=0.05)
-        assert clip.seconds == pytest.approx(2, abs=0.05)
+        assert clip.index.times[0] == pytest.approx(1.5, abs=0.05)
+        assert clip.index.seconds == pytest.approx(2, abs=0.05)
         photo = clip.read(2.5)
     assert number_in(photo) == 10
     assert photo is not None
@@ -182,11 +191,11 @@ def test_an_edit_list_hides_what_it_leaves_out(tmp_path: Path) -> None:
     path = tmp_path / "edited.mp4"
     write_clip(path, map(numbered, range(60)), gop_size=24, max_b_frames=2)
     with ClipReader(trimmed(path, 1.0, 3.0)) as clip:
-        assert clip.seconds == pytest.approx(3, abs=0.11)
-        seen = [number_in(clip.read(at)) for at in clip.times[[0, 1, 20, 3]]]
+        assert clip.index.seconds == pytest.approx(3, abs=0.11)
+        seen = [number_in(clip.read(at)) for at in clip.index.times[[0, 1, 20, 3]]]
         assert seen == [10, 11, 30, 13]
-        assert clip.times[0] == pytest.approx(0, abs=0.11)
-        assert not clip.ends_early
+        assert clip.index.times[0] == pytest.approx(0, abs=0.11)
+        assert not clip.index.ends_early
 
 
 @pytest.mark.parametrize("name", ["cut.ts", "cut.mkv", "cut.mpg", "cut.avi"])
@@ -200,9 +209,9 @@ def test_frames_before_the_first_keyframe_are_passed_over(tmp_path: Path, name: 
         gop_size=20,
     )
     with ClipReader(without_first_packets(path, 5)) as clip:
-        assert number_in(clip.read(clip.times[0])) == 20
-        assert clip.frames == 40
-        assert number_in(clip.read(clip.times[30])) == 50
+        assert number_in(clip.read(clip.index.times[0])) == 20
+        assert len(clip.index.times) == 40
+        assert number_in(clip.read(clip.index.times[30])) == 50
 
 
 @pytest.mark.parametrize("name", ["vfr.mkv", "vfr.mp4"])
@@ -211,23 +220,23 @@ def test_each_frame_has_its_own_time_whatever_lies_between(tmp_path: Path, name:
     times = np.concatenate([[0], np.cumsum(gaps)]).tolist()
     path = write_clip(tmp_path / name, map(numbered, range(61)), times=times)
     with ClipReader(path) as clip:
-        assert clip.times == pytest.approx(times, abs=2e-3)
+        assert clip.index.times == pytest.approx(times, abs=2e-3)
         assert [number_in(clip.read(times[n] - 1e-3)) for n in (7, 40, 41, 3)] == [7, 40, 41, 3]
-        stops = clip.stops(apart=1, fewest=2, most=60)
+        stops = clip.index.stops(apart=1, fewest=2, most=60)
         assert len(set(stops)) == len(stops)
-        assert set(stops) <= set(clip.times.tolist())
+        assert set(stops) <= set(clip.index.times.tolist())
 
 
 def test_a_frame_that_stands_for_long_is_searched_once(tmp_path: Path) -> None:
     times = [0, 0.1, 0.2, 9.0]
     path = write_clip(tmp_path / "slides.mkv", map(numbered, range(4)), times=times)
     with ClipReader(path) as clip:
-        assert clip.stops(apart=2, fewest=12, most=60) == pytest.approx([0, 9])
+        assert clip.index.stops(apart=2, fewest=12, most=60) == pytest.approx([0, 9])
 
 
 def test_a_clip_of_one_frame_is_read(tmp_path: Path) -> None:
     with ClipReader(write_clip(tmp_path / "one.mp4", [numbered(7)])) as clip:
-        assert clip.stops(apart=2, fewest=12, most=60) == [0]
+        assert clip.index.stops(apart=2, fewest=12, most=60) == [0]
         assert number_in(clip.read(0)) == 7
         assert clip.read(1) is None
 
@@ -240,14 +249,13 @@ def test_films_of_old_cameras_begin_with_other_atoms(tmp_path: Path, atom: str) 
     path = write_clip(tmp_path / "old.mp4", map(numbered, range(5)))
     data = path.read_bytes()
     begins = (32).to_bytes(4, "big") + atom.encode() + bytes(24)
-    for number, start in enumerate((begins + data, data[:4] + atom.encode() + data[8:])):
-        old = tmp_path / f"{number}.mov"
-        old.write_bytes(start)
-        if number == 0:  # the offsets of the frames are those of the file without the atom
-            assert ClipReader(old).frames == 5
-            continue
-        with ClipReader(old) as clip:
-            assert number_in(clip.read(0.4)) == 4
+    # The offsets of the frames are those of the file without the new atom.
+    for start, readable in ((data[:4] + atom.encode() + data[8:], 5), (begins + data, 0)):
+        (tmp_path / "old.mov").write_bytes(start)
+        with ClipReader(tmp_path / "old.mov") as clip:
+            assert len(clip.index.times) == 5
+            seen = [clip.read(at) for at in clip.index.times]
+            assert [number_in(photo) for photo in seen[:readable]] == list(range(readable))
 
 
 def jpeg() -> bytes:
@@ -274,12 +282,14 @@ def test_a_clip_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, name:
     path = write_clip(tmp_path / name, frames, rate=25)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with ClipReader(path) as clip:
-        assert 50 < clip.frames < 150
-        number = clip.frames - 5
+        assert 50 < len(clip.index.times) < 150
+        number = len(clip.index.times) - 5
         # After a jump, the times of a program stream may be off by a frame.
-        assert abs(number_in(clip.read(clip.times[number])) - number) <= (path.suffix == ".mpg")
+        assert abs(number_in(clip.read(clip.index.times[number])) - number) <= (
+            path.suffix == ".mpg"
+        )
         # The other two do not say how long they are.
-        assert clip.ends_early == (path.suffix in (".mkv", ".avi", ".flv"))
+        assert clip.index.ends_early == (path.suffix in (".mkv", ".avi", ".flv"))
 
 
 def test_a_clip_with_its_index_first_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -288,8 +298,8 @@ def test_a_clip_with_its_index_first_is_read_as_far_as_it_goes(tmp_path: Path) -
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     with ClipReader(path) as clip:
-        assert clip.ends_early
-        assert 20 < clip.frames < 95
+        assert clip.index.ends_early
+        assert 20 < len(clip.index.times) < 95
         assert number_in(clip.read(1.0)) == 10
 
 
@@ -307,8 +317,8 @@ def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
     data[middle : middle + 400] = np.random.default_rng(0).bytes(400)
     path.write_bytes(data)
     with ClipReader(path) as clip:
-        assert number_in(clip.read(clip.times[-1])) == 99
-        assert number_in(clip.read(clip.times[0])) == 0
+        assert number_in(clip.read(clip.index.times[-1])) == 99
+        assert number_in(clip.read(clip.index.times[0])) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
@@ -339,3 +349,81 @@ def test_the_astronaut_of_a_widescreen_dvd_is_herself(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "dvd.mpg", [squeezed] * 25, rate=25, aspect=Fraction(64, 45))
     found = matcher.video(path, {"herself": [astronaut]})
     assert found.people[0].verdicts[0].cosine > 0.98
+
+
+# --- in a process of its own ---
+
+_HOSTILE = """
+import os, signal, sys, time
+sys.path[:] = sys.argv[1:]
+from facematch.video import reader, worker
+read = reader.ClipReader.read
+def hostile(clip, at):
+    name = os.path.basename(clip.label)
+    if at > 0.2 and name == "segfault.mp4": os.kill(os.getpid(), signal.SIGSEGV)
+    if at > 0.2 and name == "hangs.mp4": time.sleep(600)
+    return read(clip, at)
+reader.ClipReader.read = hostile
+worker.work()
+"""
+
+
+def test_a_clip_is_the_same_wherever_it_is_decoded(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "Zoë 子供.mp4", map(numbered, range(40)))
+    with ClipReader(path) as here, IsolatedClip(path, limits=ClipLimits()) as apart:
+        assert apart.index.times.tolist() == here.index.times.tolist()
+        assert apart.index.keyframes.tolist() == here.index.keyframes.tolist()
+        for name in ("rate", "seconds", "size", "ends_early"):
+            assert getattr(apart.index, name) == getattr(here.index, name)
+        for at in (0, 3.1, 1.0):
+            one, other = here.read(at), apart.read(at)
+            assert one is not None
+            assert other is not None
+            assert np.array_equal(one.pixels, other.pixels)
+            assert (one.label, one.path) == (other.label, other.path)
+            assert here.position == apart.position
+        assert apart.read(99) is None
+    assert not apart._process.is_running()
+
+
+def test_a_clip_that_is_refused_is_refused_by_the_process_too(tmp_path: Path) -> None:
+    with pytest.raises(MissingPhotoError, match=r"none\.mp4: there is no such file"):
+        IsolatedClip(tmp_path / "none.mp4", limits=ClipLimits())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("segfault.mp4", CrashedPhotoError, r"decoder crashed \(SIGSEGV\): save it again as H.264"),
+        ("hangs.mp4", PhotoTimeoutError, "took more than 3 seconds .*, or raise max_wait"),
+    ],
+)
+def test_a_decoder_that_misbehaves_ends_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    error: type[Exception],
+    message: str,
+) -> None:
+    path = write_clip(tmp_path / name, map(numbered, range(10)))
+    monkeypatch.setattr("facematch.runtime.worker._CODE", _HOSTILE)
+    clip = IsolatedClip(path, limits=ClipLimits(max_wait=3))
+    assert number_in(clip.read(0)) == 0
+    with pytest.raises(error, match=message):
+        clip.read(0.5)
+    clip.close()
+
+
+def test_the_command_decodes_a_clip_in_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = []
+    monkeypatch.setattr(
+        "facematch.video.search.IsolatedClip",
+        lambda path, limits: opened.append(path) or ClipReader(path, limits=limits),
+    )
+    arguments = ["video", "samples/clip.mp4", "--parent", "samples/father.png", "--min-face", "60"]
+    for more, count in (([], 1), (["--no-isolate"], 1)):
+        CliRunner().invoke(app, arguments + more)
+        assert len(opened) == count

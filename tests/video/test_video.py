@@ -87,10 +87,10 @@ def number_in(photo: Photo | None) -> int:
 def test_the_frame_asked_for_is_read_whichever_way_is_cheaper(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "numbered.mp4", map(numbered, range(240)))
     with ClipReader(path) as clip:
-        assert (clip.frames, clip.size) == (240, (128, 64))
-        assert clip.rate == pytest.approx(10)
-        assert clip.seconds == pytest.approx(24)
-        assert len(clip.keyframes) > 2
+        assert (len(clip.index.times), clip.index.size) == (240, (128, 64))
+        assert clip.index.rate == pytest.approx(10)
+        assert clip.index.seconds == pytest.approx(24)
+        assert len(clip.index.keyframes) > 2
         wanted = [0, 1, 5, 40, 41, 117, 118, 200, 239, 100, 0]
         assert [number_in(clip.read(number / 10)) for number in wanted] == wanted
         assert clip.read(24.5) is None
@@ -99,7 +99,7 @@ def test_the_frame_asked_for_is_read_whichever_way_is_cheaper(tmp_path: Path) ->
 def test_no_more_is_decoded_than_needed(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "numbered.mp4", map(numbered, range(240)))
     with ClipReader(path) as clip:
-        stops = clip.stops(apart=4, fewest=2, most=60)
+        stops = clip.index.stops(apart=4, fewest=2, most=60)
         seen = [number_in(clip.read(stop)) for stop in stops]
         assert len(seen) == 6
         assert clip.decoded < 60
@@ -117,11 +117,11 @@ def test_a_clip_that_cannot_be_entered_in_the_middle_is_read_through(
 def test_searched_frames_are_spread_over_the_clip(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "numbered.mp4", map(numbered, range(100)))
     with ClipReader(path) as clip:
-        stops = clip.stops(apart=2, fewest=3, most=60)
+        stops = clip.index.stops(apart=2, fewest=3, most=60)
         parts = [int(stop // 2) for stop in stops]
         assert parts == [0, 1, 2, 3, 4]
-        assert len(clip.stops(apart=0.1, fewest=3, most=7)) == 7
-        assert len(clip.stops(apart=100, fewest=3, most=7)) == 3
+        assert len(clip.index.stops(apart=0.1, fewest=3, most=7)) == 7
+        assert len(clip.index.stops(apart=100, fewest=3, most=7)) == 3
 
 
 def test_a_frame_is_labelled_with_its_time_and_is_upright_rgb() -> None:
