@@ -13,6 +13,7 @@ from facematch.types import Pixels
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.video.reformatter import VideoReformatter
 
 _LARGEST_ASPECT = 4  # of a pixel; a clip that states a flatter or a steeper one states nonsense
 _MATRIX_BYTES = 36  # nine 32-bit integers, in the order of bytes of this machine
@@ -32,10 +33,15 @@ def shown_size(size: tuple[int, int], aspect: Fraction | None) -> tuple[int, int
     return width, round(height / aspect)
 
 
-def upright(frame: VideoFrame, aspect: Fraction | None) -> Pixels:
-    """The pixels of a frame, scaled, turned and mirrored as its clip says. Shape (H, W, 3)."""
+def upright(frame: VideoFrame, aspect: Fraction | None, scaler: VideoReformatter) -> Pixels:
+    """The pixels of a frame, scaled, turned and mirrored as its clip says. Shape (H, W, 3).
+
+    `scaler` is used again for the next frame: one of each frame's own would start its own threads.
+    Raises av.FFmpegError for pixels that it cannot convert.
+    """
     width, height = shown_size((frame.width, frame.height), aspect)
-    pixels = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
+    shown = scaler.reformat(frame, width, height, "rgb24", interpolation="BICUBIC", threads=1)
+    pixels = shown.to_ndarray()
     return np.ascontiguousarray(_turned(np.asarray(pixels, np.uint8), *_turn(frame)))
 
 

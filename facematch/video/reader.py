@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -27,7 +28,7 @@ from facematch.errors import (
     UnreadablePhotoError,
 )
 from facematch.photos.files import opened
-from facematch.types import Photo
+from facematch.types import Photo, Pixels
 from facematch.video.containers import HEAD_BYTES, demuxer_of
 from facematch.video.frames import shown_size, upright
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _READ_BYTES = 2**16  # of the file at a time
+_MOST_THREADS = 4  # of a decoder; each keeps frames of its own
 _USUAL_RATE = 25.0  # frames a second of a clip that is one frame and does not say
 _MICROSECOND = 1e-6
 _LONG_PART = 1.0  # seconds; in shorter ones few frames lie between
@@ -118,8 +120,10 @@ class ClipReader:
             self._demuxer = demuxer_of(self.label, self._file.read(HEAD_BYTES))
             self._open()
             stack.callback(lambda: self._container.close())
-            size = _checked_size(self.label, self._stream, limits)
-            packets = _read_packets(self.label, self._container, self._stream, limits)
+            film = self._stream
+            stored = film.width, film.height
+            size = _checked_size(self.label, stored, film.sample_aspect_ratio, limits)
+            packets = _read_packets(self.label, self._container, film, limits)
             self.index, self._origin = _frame_index(self.label, packets, size, limits)
             self._to_close = stack.pop_all()
         self.position = -1.0  # the time of the last frame that was read, in seconds
@@ -152,8 +156,20 @@ class ClipReader:
         frame = self._next_frame(at)
         if frame is None:
             return None
-        pixels = upright(frame, self._stream.sample_aspect_ratio)
+        pixels = self._upright(frame)
         return Photo(f"{self.label} at {clock(self.position)}", pixels, Path(self.label))
+
+    def _upright(self, frame: VideoFrame) -> Pixels:
+        import av
+
+        aspect = self._stream.sample_aspect_ratio
+        _checked_size(self.label, (frame.width, frame.height), aspect, self._limits)
+        try:
+            return upright(frame, aspect, self._scaler)
+        except (av.FFmpegError, ValueError) as error:
+            raise UnreadablePhotoError(
+                self.label, "its frames cannot be converted to RGB: save it again as H.264"
+            ) from error
 
     def _is_jump_cheaper(self, at: float) -> bool:
         if self._frames is None or at <= self.position:
@@ -195,11 +211,16 @@ class ClipReader:
 
     def _open(self) -> None:
         """Open the container anew, at its start."""
+        from av.video.reformatter import VideoReformatter
+
         self._file.seek(0)
+        self._scaler = VideoReformatter()
         self._container = _opened_container(self.label, self._file, self._demuxer)
         self._stream = _film(self.label, self._container)
+        decoder = self._stream.codec_context
+        decoder.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
         # A stream may state a larger size later than in its header.
-        self._stream.codec_context.options = {"max_pixels": str(self._limits.max_pixels)}
+        decoder.options = {"max_pixels": str(self._limits.max_pixels)}
 
 
 def clock(seconds: float) -> str:
@@ -274,9 +295,11 @@ def _film(label: str, container: InputContainer) -> VideoStream:
     )
 
 
-def _checked_size(label: str, stream: VideoStream, limits: ClipLimits) -> tuple[int, int]:
-    """Width and height with square pixels."""
-    width, height = shown_size((stream.width, stream.height), stream.sample_aspect_ratio)
+def _checked_size(
+    label: str, size: tuple[int, int], aspect: Fraction | None, limits: ClipLimits
+) -> tuple[int, int]:
+    """Width and height with square pixels. Raises PhotoTooLargeError for too many of them."""
+    width, height = shown_size(size, aspect)
     if width * height > limits.max_pixels:
         raise PhotoTooLargeError(
             label,
