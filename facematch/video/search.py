@@ -14,9 +14,10 @@ from facematch.engine import Engine
 from facematch.enrolment.gallery import gallery
 from facematch.errors import NoFaceError, OptionError
 from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped, unit_rows
+from facematch.video.both import ONE_LIGHT, ClipRoles, compared_with_each_other
 from facematch.video.clip import Clip, ClipPerson, drawbacks, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader
-from facematch.video.tracking import Detection, Tracker, detection_of
+from facematch.video.tracking import Detection, Track, Tracker, detection_of
 from facematch.video.worker import IsolatedClip
 
 # One frame in two seconds is searched, but at least 12 of a clip and at most 60.
@@ -41,35 +42,52 @@ OnProgress = Callable[[float], bool]  # given the share that is done; False stop
 def search_clip(
     engine: Engine,
     clip: str | os.PathLike[str],
-    parents: Mapping[str, Sequence[PhotoLike]],
+    parents: Mapping[str, Sequence[PhotoLike]] | None,
     *,
+    roles: ClipRoles | None = None,
     limits: ClipLimits | None = None,
     on_progress: OnProgress | None = None,
 ) -> Clip:
     """Who is in a clip, and how much each looks like the parents, a name to photos each.
 
-    At most one frame in two seconds is searched for faces. The best frames of each person are
-    averaged like photos. `on_progress` is called before each frame with the share of the clip that
-    is done; where it gives False, the search stops and what is known by then is given.
+    With `roles` in the place of parents, the children of the clip are compared with the parents in
+    it; with neither, nobody is compared. At most one frame in two seconds is searched for faces.
+    The best frames of each person are averaged like photos. `on_progress` is called before each
+    frame with the share of the clip that is done; where it gives False, the search stops and what
+    is known by then is given.
 
     Raises a PhotoError that names the clip, or the parent's photo, which cannot be used.
     """
     with _opened_clip(engine, clip, limits or ClipLimits()) as reader:
-        enrolled = _enrolled_parents(engine, parents)
+        enrolled = _enrolled_parents(engine, parents) if parents else None
         search = _track_people(engine, reader, on_progress)
-        people = people_in_clip(search.tracker, enrolled, model=engine.resemblance)
-        if not people and search.complete:
+        tracks = search.tracker.tracks()
+        if not tracks and search.complete:
             raise NoFaceError(reader.label, _nobody_found(reader, search.frames))
+        people = _scored_people(engine, tracks, enrolled, roles)
+        warnings = _clip_warnings(engine, reader, search, people)
         return Clip(
             clip=reader.label,
             seconds=reader.index.seconds,
             frames_searched=search.frames,
             people=people,
             engine=engine.names,
-            warnings=tuple(_clip_warnings(engine, reader, search, people)),
-            skipped=enrolled.skipped,
+            warnings=tuple(warnings if roles is None else [*warnings, ONE_LIGHT]),
+            skipped=enrolled.skipped if enrolled else (),
             complete=search.complete,
         )
+
+
+def _scored_people(
+    engine: Engine, tracks: Sequence[Track], parents: Gallery | None, roles: ClipRoles | None
+) -> tuple[ClipPerson, ...]:
+    space, model = engine.embedder.space, engine.resemblance
+    if roles is not None:
+        return compared_with_each_other(tracks, roles, space, model)
+    if parents is None:
+        nobody = Gallery((), np.empty((0, 0), np.float32), space)
+        return people_in_clip(tracks, nobody, scored=(), model=model)
+    return people_in_clip(tracks, parents, model=model)
 
 
 def _opened_clip(
@@ -92,8 +110,6 @@ class _Search:
 
 def _enrolled_parents(engine: Engine, parents: Mapping[str, Sequence[PhotoLike]]) -> Gallery:
     """One row for each parent."""
-    if not parents:
-        raise OptionError("a clip is compared with parents: name one with --parent PHOTO")
     galleries = {name: gallery(engine, photos) for name, photos in parents.items()}
     for name, found in galleries.items():
         if not found.subjects:

@@ -32,7 +32,9 @@ from facematch.errors import (
 from facematch.output import as_json, rows, table
 from facematch.output.clip import CLIP_COLUMNS
 from facematch.pictures import draw
+from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import EngineNames, Gallery, Photo, Pixels, Skipped, Subject
+from facematch.video.both import ClipRoles
 from facematch.video.clip import Clip, ClipPerson, ParentScore, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader, clock
 from facematch.video.tracking import (
@@ -269,8 +271,6 @@ def test_a_clip_without_a_face_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_parents_that_cannot_be_used_are_named(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="name one with --parent"):
-        matcher.video(CLIP, {})
     with pytest.raises(OptionError, match="dad: no photo was given"):
         matcher.video(CLIP, {"dad": []})
     with pytest.raises(NoFaceError, match=r"none\.png: there is no such file: check the name$"):
@@ -343,6 +343,74 @@ def test_another_face_in_the_same_place_is_another_person(tmp_path: Path) -> Non
     clip = matcher.video(write_clip(tmp_path / "cut.mp4", frames), PARENTS)
     best = [max(each.verdicts, key=lambda v: v.cosine).parent for each in clip.people]
     assert sorted(best) == ["father", "mother"]
+
+
+# --- a clip that shows both ---
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The father, who is seen more often, and his son."""
+    father, son = face("father"), face("son")
+    frames = [scene((father, 0), (son, 300))] * 20 + [scene((father, 0))] * 20
+    return write_clip(tmp_path_factory.mktemp("both") / "both.mp4", frames)
+
+
+def with_ages(monkeypatch: pytest.MonkeyPatch, *years: float) -> None:
+    """Have the people of a clip look so old; drawn faces have no age."""
+    ages = np.array(years), np.ones(len(years))
+    monkeypatch.setattr(ResemblanceModel, "ages", lambda *_: ages)
+
+
+def test_the_children_of_a_clip_are_compared_with_its_adults(
+    both: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_ages(monkeypatch, 41, 8)
+    clip = matcher.video(both, roles=ClipRoles())
+    his, sons = clip.people
+    assert his.verdicts == ()
+    (verdict,) = sons.verdicts
+    assert verdict.parent == "person 1"
+    pair = matcher.score(SAMPLES / "father.png", SAMPLES / "son.png")
+    assert verdict.cosine == pytest.approx(pair.cosine, abs=0.05)
+    assert "they share its light and colours" in clip.warnings[-1]
+    assert [row["person"] for row in rows(clip)] == ["person 2"]
+    assert draw(clip).shape[1] == 1080
+
+
+def test_names_say_who_is_who_in_a_clip(both: Path) -> None:
+    clip = matcher.video(both, roles=ClipRoles({"dad": 1}, {"Tim": 2}))
+    assert [person.name for person in clip.people] == ["dad", "Tim"]
+    assert [verdict.parent for verdict in clip.people[1].verdicts] == ["dad"]
+    with pytest.raises(OptionError, match="--names 3=dad: the clip shows 2 people"):
+        matcher.video(both, roles=ClipRoles({"dad": 3}, {"Tim": 2}))
+
+
+@pytest.mark.parametrize(("years", "kind"), [((41, 38), "adults"), ((4, 8), "children")])
+def test_where_age_does_not_tell_who_is_who_names_are_asked_for(
+    both: Path, monkeypatch: pytest.MonkeyPatch, years: tuple[float, float], kind: str
+) -> None:
+    with_ages(monkeypatch, *years)
+    with pytest.raises(OptionError, match=f"looks like {kind}: say who is who with --label, then"):
+        matcher.video(both, roles=ClipRoles())
+
+
+def test_a_clip_of_one_person_needs_a_photo_of_a_parent() -> None:
+    with pytest.raises(OptionError, match="one person only: name a photo of a parent with --par"):
+        matcher.video(CLIP, roles=ClipRoles())
+
+
+def test_a_clip_that_shows_both_is_labelled_then_named(both: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "numbered.png"
+    labelled = run("video", both, "--label", "--save", picture, "--min-face", 60)
+    assert labelled.stdout == f"{picture}: 2 people, numbered\n"
+    assert labelled.stderr == "now say who they are: --names 1=dad,2=son\n"
+    assert read_photo(picture).pixels.shape[1] == 1080
+    named = run(
+        "video", both, "--names", "1=dad,2=son", "--min-face", 60, "--format", "json"
+    )  # fmt: skip
+    people = json.loads(named.stdout)["people"]
+    assert [(each["name"], len(each["verdicts"])) for each in people] == [("dad", 0), ("son", 1)]
 
 
 # --- bounds ---
@@ -560,7 +628,7 @@ def test_the_interval_is_seeded_holds_the_score_and_is_not_made_up_from_few_fram
         tracker = Tracker("kin-1", interval=0.1)
         for frame in range(count):
             tracker.add([detection(frame)], vectors[frame : frame + 1])
-        (person,) = people_in_clip(tracker, parents, seed=seed)
+        (person,) = people_in_clip(tracker.tracks(), parents, seed=seed)
         return person.verdicts[0]
 
     three = verdict(3, seed=1)
