@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
@@ -60,10 +59,18 @@ def _turn(frame: VideoFrame) -> tuple[int, int, int, int]:
     """The entries a, b, c, d of the display matrix: libavutil/display.h says what they mean."""
     from av.sidedata.sidedata import Type
 
-    # PyAV raises ValueError where a frame holds side data of a kind that it has no name for.
-    with suppress(KeyError, ValueError):
+    try:
         side_data = cast("Mapping[object, bytes]", frame.side_data)
         matrix = bytes(side_data[Type.DISPLAYMATRIX])
-        a, b, _, c, d = np.frombuffer(matrix[:_MATRIX_BYTES], np.int32)[:5].tolist()
-        return a, b, c, d
-    return 1, 0, 0, 1
+    except KeyError:
+        return 1, 0, 0, 1
+    except ValueError:  # from PyAV, where a frame holds data of a kind that it has no name for
+        return _turn_by(frame.rotation)
+    a, b, _, c, d = np.frombuffer(matrix[:_MATRIX_BYTES], np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _turn_by(degrees: int) -> tuple[int, int, int, int]:
+    """The same entries for a turn by quarters, counter-clockwise, without a mirror."""
+    quarters = round(degrees / 90) % 4
+    return ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))[quarters]

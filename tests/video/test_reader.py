@@ -8,6 +8,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from helpers.command import run
@@ -30,6 +31,7 @@ from facematch.errors import (
     TruncatedPhotoError,
 )
 from facematch.types import Photo, Pixels
+from facematch.video import frames
 from facematch.video.reader import ClipLimits, ClipReader
 from facematch.video.worker import IsolatedClip
 
@@ -99,6 +101,29 @@ def test_a_clip_is_turned_and_mirrored_as_its_matrix_says(
     assert photo is not None
     assert photo.pixels.shape[:2] == ((128, 96) if matrix[0] == 0 else (96, 128))
     assert photo.pixels.flags["C_CONTIGUOUS"]
+
+
+def test_a_clip_is_turned_where_a_frame_holds_data_of_an_unknown_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unknown:
+        """A frame of a spatial film: PyAV has no name for what it says of the eye."""
+
+        def __init__(self, frame: av.VideoFrame) -> None:
+            self.frame = frame
+
+        def __getattr__(self, name: str) -> object:
+            if name == "side_data":
+                raise ValueError("30 is not a valid Type")
+            return getattr(self.frame, name)
+
+    turn = frames._turn
+    monkeypatch.setattr(frames, "_turn", lambda frame: turn(Unknown(frame)))
+    for matrix in ((0, 1, -1, 0), (0, -1, 1, 0), (-1, 0, 0, -1), (1, 0, 0, 1)):
+        path = turned(write_clip(tmp_path / "phone.mp4", [painted()]), matrix)
+        with ClipReader(path) as clip:
+            corners = {(0, 1): "bryg", (0, -1): "gyrb", (-1, 0): "ybgr", (1, 0): "rgby"}
+            assert corners_of(clip.read(0)) == corners[matrix[:2]]
 
 
 @pytest.mark.parametrize("name", ["dvd.mpg", "sar.mp4", "sar.mkv", "sar.avi", "sar.ts", "sar.mov"])
