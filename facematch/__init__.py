@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Clip": "video.clip",
     "ClipLimits": "video.reader",
+    "ClipRoles": "video.both",
     "Comparison": "types",
     "Detector": "types",
     "Embedder": "types",
@@ -54,6 +55,7 @@ _HOMES = {
 __all__ = [
     "Clip",
     "ClipLimits",
+    "ClipRoles",
     "Comparison",
     "Detector",
     "Embedder",

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from facematch.archive.indexing import IndexingReport, OnIndexingProgress
     from facematch.enrolment.people import NamedPhotos
     from facematch.photos.dates import Span
+    from facematch.video.both import ClipRoles
     from facematch.video.clip import Clip
     from facematch.video.reader import ClipLimits
     from facematch.video.search import OnProgress
@@ -257,18 +258,23 @@ class FaceMatcher:
     def video(
         self,
         clip: str | os.PathLike[str],
-        parents: Mapping[str, Sequence[PhotoLike]],
+        parents: Mapping[str, Sequence[PhotoLike]] | None = None,
         *,
+        roles: ClipRoles | None = None,
         limits: ClipLimits | None = None,
         on_progress: OnProgress | None = None,
     ) -> Clip:
         """Who is in a clip, and how much each looks like the parents, a name to photos each.
 
-        `on_progress` is given the share that is done; where it gives False, the search stops.
+        With `roles` in the place of parents, the children of the clip are compared with the parents
+        in it: `ClipRoles()` takes adults, by their estimated age, for parents. `on_progress` is
+        given the share that is done; where it gives False, the search stops.
         """
         from facematch.video.search import search_clip
 
-        return search_clip(self.engine, clip, parents, limits=limits, on_progress=on_progress)
+        return search_clip(
+            self.engine, clip, parents, roles=roles, limits=limits, on_progress=on_progress
+        )
 
     def open_index(self, place: str | os.PathLike[str], *, make: bool = False) -> Index:
         """The index in that place; with `make`, a new one where there is none.

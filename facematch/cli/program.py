@@ -143,6 +143,5 @@ def _quiet_libraries() -> None:
 
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is first imported
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when it first opens a clip
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

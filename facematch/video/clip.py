@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,6 @@ from facematch.video.reader import clock
 from facematch.video.tracking import (
     Keyframe,
     Track,
-    Tracker,
     keyframe_gallery,
     photos_worth,
 )
@@ -92,26 +92,34 @@ def drawbacks(person: ClipPerson) -> list[str]:
 
 
 def people_in_clip(
-    tracker: Tracker, parents: Gallery, *, model: ResemblanceModel | None = None, seed: int = 0
+    tracks: Sequence[Track],
+    parents: Gallery,
+    *,
+    names: Mapping[int, str] | None = None,
+    scored: Collection[int] | None = None,
+    model: ResemblanceModel | None = None,
+    seed: int = 0,
 ) -> tuple[ClipPerson, ...]:
-    """Everyone who was tracked, scored against each row of `parents`.
+    """Everyone who was tracked; those with an index in `scored` against each row of `parents`.
 
-    `model` None stands for the shipped one.
+    `scored` None stands for all, `model` None for the shipped one. `names` are those of tracks, by
+    their index.
     """
     model = model_for(parents.space) if model is None else model
     rng = np.random.default_rng(seed)
     people = []
-    for number, track in enumerate(tracker.tracks(), start=1):
+    for i, track in enumerate(tracks):
         worth = photos_worth(track.vectors, parents.space)
+        is_scored = scored is None or i in scored
         people.append(
             ClipPerson(
-                name=f"person {number}",
+                name=(names or {}).get(i, f"person {i + 1}"),
                 detections=track.detections,
                 first=track.span[0],
                 last=track.span[1],
                 keyframes=track.keyframes,
                 worth=worth,
-                verdicts=_parent_scores(model, (track, worth), parents, rng),
+                verdicts=_parent_scores(model, (track, worth), parents, rng) if is_scored else (),
             )
         )
     return tuple(people)

@@ -14,9 +14,11 @@ from facematch.engine import Engine
 from facematch.enrolment.gallery import gallery
 from facematch.errors import NoFaceError, OptionError
 from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped, unit_rows
+from facematch.video.both import ONE_LIGHT, ClipRoles, compared_with_each_other
 from facematch.video.clip import Clip, ClipPerson, drawbacks, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader
-from facematch.video.tracking import Detection, Tracker, detection_of
+from facematch.video.tracking import Detection, Track, Tracker, detection_of
+from facematch.video.worker import IsolatedClip
 
 # One frame in two seconds is searched, but at least 12 of a clip and at most 60.
 _SEARCH_INTERVAL = 2.0  # seconds
@@ -40,35 +42,61 @@ OnProgress = Callable[[float], bool]  # given the share that is done; False stop
 def search_clip(
     engine: Engine,
     clip: str | os.PathLike[str],
-    parents: Mapping[str, Sequence[PhotoLike]],
+    parents: Mapping[str, Sequence[PhotoLike]] | None,
     *,
+    roles: ClipRoles | None = None,
     limits: ClipLimits | None = None,
     on_progress: OnProgress | None = None,
 ) -> Clip:
     """Who is in a clip, and how much each looks like the parents, a name to photos each.
 
-    At most one frame in two seconds is searched for faces. The best frames of each person are
-    averaged like photos. `on_progress` is called before each frame with the share of the clip that
-    is done; where it gives False, the search stops and what is known by then is given.
+    With `roles` in the place of parents, the children of the clip are compared with the parents in
+    it; with neither, nobody is compared. At most one frame in two seconds is searched for faces.
+    The best frames of each person are averaged like photos. `on_progress` is called before each
+    frame with the share of the clip that is done; where it gives False, the search stops and what
+    is known by then is given.
 
     Raises a PhotoError that names the clip, or the parent's photo, which cannot be used.
     """
-    with ClipReader(clip, limits=limits or ClipLimits()) as reader:
-        enrolled = _enrolled_parents(engine, parents)
+    with _opened_clip(engine, clip, limits or ClipLimits()) as reader:
+        enrolled = _enrolled_parents(engine, parents) if parents else None
         search = _track_people(engine, reader, on_progress)
-        people = people_in_clip(search.tracker, enrolled, model=engine.resemblance)
-        if not people and search.complete:
+        tracks = search.tracker.tracks()
+        if not tracks and search.complete:
             raise NoFaceError(reader.label, _nobody_found(reader, search.frames))
+        people = _scored_people(engine, tracks, enrolled, roles)
+        warnings = _clip_warnings(engine, reader, search, people)
         return Clip(
             clip=reader.label,
-            seconds=reader.seconds,
+            seconds=reader.index.seconds,
             frames_searched=search.frames,
             people=people,
             engine=engine.names,
-            warnings=tuple(_clip_warnings(engine, reader, search, people)),
-            skipped=enrolled.skipped,
+            warnings=tuple(warnings if roles is None else [*warnings, ONE_LIGHT]),
+            skipped=enrolled.skipped if enrolled else (),
             complete=search.complete,
         )
+
+
+def _scored_people(
+    engine: Engine, tracks: Sequence[Track], parents: Gallery | None, roles: ClipRoles | None
+) -> tuple[ClipPerson, ...]:
+    space, model = engine.embedder.space, engine.resemblance
+    if roles is not None:
+        return compared_with_each_other(tracks, roles, space, model)
+    if parents is None:
+        nobody = Gallery((), np.empty((0, 0), np.float32), space)
+        return people_in_clip(tracks, nobody, scored=(), model=model)
+    return people_in_clip(tracks, parents, model=model)
+
+
+def _opened_clip(
+    engine: Engine, clip: str | os.PathLike[str], limits: ClipLimits
+) -> ClipReader | IsolatedClip:
+    """The clip; in a process of its own where photos are decoded so."""
+    if engine.decoders is None:
+        return ClipReader(clip, limits=limits)
+    return IsolatedClip(clip, limits=limits)
 
 
 @dataclass(slots=True)
@@ -82,8 +110,6 @@ class _Search:
 
 def _enrolled_parents(engine: Engine, parents: Mapping[str, Sequence[PhotoLike]]) -> Gallery:
     """One row for each parent."""
-    if not parents:
-        raise OptionError("a clip is compared with parents: name one with --parent PHOTO")
     galleries = {name: gallery(engine, photos) for name, photos in parents.items()}
     for name, found in galleries.items():
         if not found.subjects:
@@ -92,10 +118,12 @@ def _enrolled_parents(engine: Engine, parents: Mapping[str, Sequence[PhotoLike]]
     return Gallery.joined(list(galleries.values())).by_person(names)
 
 
-def _track_people(engine: Engine, reader: ClipReader, on_progress: OnProgress | None) -> _Search:
+def _track_people(
+    engine: Engine, reader: ClipReader | IsolatedClip, on_progress: OnProgress | None
+) -> _Search:
     """Search frames until the end of the clip, or until `on_progress` gives False."""
-    stops = reader.stops(_SEARCH_INTERVAL, _FEWEST_FRAMES, _MOST_FRAMES)
-    interval = reader.seconds / max(len(stops), 1)
+    stops = reader.index.stops(_SEARCH_INTERVAL, _FEWEST_FRAMES, _MOST_FRAMES)
+    interval = reader.index.seconds / max(len(stops), 1)
     search = _Search(Tracker(engine.embedder.space, interval=interval / 2))
     for number, stop in enumerate(stops):
         if on_progress is not None and not on_progress(number / len(stops)):
@@ -108,7 +136,9 @@ def _track_people(engine: Engine, reader: ClipReader, on_progress: OnProgress | 
         faces = _faces_in_frame(engine, frame, number, search.tracker.smallest_face())
         detections = _detections(engine, frame, reader.position, faces)
         delay = min(_SECOND_TRY_AFTER, interval / 3)
-        if detections and delay > 0.9 / reader.rate:  # else it would be the next searched frame
+        if (
+            detections and delay > 0.9 / reader.index.rate
+        ):  # else it would be the next searched frame
             later = reader.read(reader.position + delay)
             if later is not None and later.pixels.shape == frame.pixels.shape:
                 detections = _second_try(engine, detections, later, reader.position)
@@ -191,10 +221,10 @@ def _refuse_parent(name: str, skipped: Sequence[Skipped]) -> NoReturn:
     raise NoFaceError(skipped[0].photo, skipped[0].reason + others)
 
 
-def _nobody_found(reader: ClipReader, frames: int) -> str:
+def _nobody_found(reader: ClipReader | IsolatedClip, frames: int) -> str:
     if not frames:
         return "not one frame can be decoded: save the clip again as H.264 in an MP4"
-    width, height = reader.size
+    width, height = reader.index.size
     smaller = max(max(width, height) // 40, 10)  # half the default
     return (
         f"no face found in {frames} frames ({width}x{height}): try --min-face {smaller}, "
@@ -203,7 +233,7 @@ def _nobody_found(reader: ClipReader, frames: int) -> str:
 
 
 def _clip_warnings(
-    engine: Engine, reader: ClipReader, search: _Search, people: Sequence[ClipPerson]
+    engine: Engine, reader: ClipReader | IsolatedClip, search: _Search, people: Sequence[ClipPerson]
 ) -> list[str]:
     """What makes a clip's scores less sure."""
     warnings = [
@@ -211,7 +241,7 @@ def _clip_warnings(
         for person in people
         for phrase in drawbacks(person)
     ]
-    if reader.ends_early:
+    if reader.index.ends_early:
         warnings.append(
             f"{reader.label}: the file ends before the clip does; the rest was not searched"
         )

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
+import run_clips
 from helpers.make_dat import convolution, integers, reals, small_detector, small_forest
 from make_corpus import damaged, hostile, mutations
 from run_corpus import Outcome, decoded
@@ -72,6 +73,14 @@ def test_a_thousand_mutations_are_read_or_refused() -> None:
     codes = {each.code for each in found}
     usual = {"read", "truncated", "unreadable", "too-large", "not-an-image"}
     assert usual <= codes <= usual | {"unsupported", "raw"}
+
+
+@pytest.mark.slow
+@linux
+def test_three_hundred_damaged_clips_are_read_or_refused() -> None:
+    found = list(run_clips.outcomes(run_clips.mutations(300, seed=1)))
+    assert not [each for each in found if run_clips.is_bad(*each[1:])]
+    assert {"read", "truncated", "not-a-video"} <= {outcome for _, outcome, _ in found}
 
 
 @pytest.mark.slow

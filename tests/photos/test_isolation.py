@@ -29,7 +29,6 @@ from facematch.errors import (
     TruncatedPhotoError,
 )
 from facematch.matcher import FaceMatcher
-from facematch.photos import worker as isolation
 from facematch.photos.limits import Limits
 from facematch.photos.reading import read_photo
 from facematch.photos.worker import Decoders
@@ -41,6 +40,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals, and limits on me
 _HOSTILE = """
 import os, signal, sys, time
 sys.path[:] = sys.argv[1:]
+from facematch.errors import PhotoTooLargeError
 from facematch.photos import worker as isolation
 real = isolation.read_photo
 def read_photo(path, **options):
@@ -52,7 +52,7 @@ def read_photo(path, **options):
     if name == "chats.jpg": os.write(1, b"libjpeg says hello\\n")
     if name == "hungry.jpg":
         try: bytearray(options["limits"].max_memory + 2**31)
-        except MemoryError: raise isolation.PhotoTooLargeError(path, "asks for too much")
+        except MemoryError: raise PhotoTooLargeError(path, "asks for too much")
     if name == "lies.jpg":
         photo = real(path, **options)
         return isolation.Photo(photo.label, photo.pixels.repeat(3, axis=0))
@@ -70,7 +70,7 @@ def decoders() -> Decoders:
 
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch) -> Decoders:
-    monkeypatch.setattr(isolation, "_WORKER_CODE", _HOSTILE)
+    monkeypatch.setattr("facematch.runtime.worker._CODE", _HOSTILE)
     return Decoders(_LIMITS)
 
 
@@ -165,7 +165,7 @@ def test_what_a_decoder_prints_is_no_answer(tmp_path: Path, hostile: Decoders) -
 
 @posix
 def test_the_rest_of_a_folder_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_WORKER_CODE", _HOSTILE)
+    monkeypatch.setattr("facematch.runtime.worker._CODE", _HOSTILE)
     names = ["1.jpg", "segfault.jpg", "2.jpg", "hangs.jpg", "killed.jpg", "3.jpg", "none.jpg"]
     for name in names[:-1]:
         (tmp_path / name).write_bytes(encode(quadrants(300, 200), "jpeg"))
@@ -237,7 +237,7 @@ def test_where_no_worker_starts_it_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, executable: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)
-    monkeypatch.setattr(isolation, "_WORKER_CODE", "raise SystemExit(1)")
+    monkeypatch.setattr("facematch.runtime.worker._CODE", "raise SystemExit(1)")
     with pytest.raises(OptionError, match=r"no process can be started .*--no-isolate, or isolate="):
         Decoders(Limits()).read(SAMPLES / "son.png")
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from helpers.command import PATERNITY, run
 from helpers.fakes import ColourEmbedder, CountingDetector
 from helpers.made_up import noise
+from helpers.make_clips import write_clip
 from helpers.matchers import matcher
 from helpers.places import REPOSITORY, SAMPLES
 
@@ -32,7 +32,9 @@ from facematch.errors import (
 from facematch.output import as_json, rows, table
 from facematch.output.clip import CLIP_COLUMNS
 from facematch.pictures import draw
+from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import EngineNames, Gallery, Photo, Pixels, Skipped, Subject
+from facematch.video.both import ClipRoles
 from facematch.video.clip import Clip, ClipPerson, ParentScore, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader, clock
 from facematch.video.tracking import (
@@ -51,22 +53,6 @@ PARENTS = {name: [SAMPLES / f"{name}.png"] for name in ("father", "mother")}
 @pytest.fixture(scope="module")
 def found() -> Clip:
     return matcher.video(CLIP, PARENTS)
-
-
-def written(path: Path, frames: Iterable[Pixels], rate: float = 10, codec: str = "mp4v") -> Path:
-    """A clip of these frames."""
-    writer = None
-    for frame in frames:
-        if writer is None:
-            size = frame.shape[1], frame.shape[0]
-            writer = cv2.VideoWriter(
-                str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), rate, size
-            )
-            assert writer.isOpened()
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    if writer is not None:
-        writer.release()
-    return path
 
 
 def face(name: str) -> Pixels:
@@ -101,20 +87,21 @@ def number_in(photo: Photo | None) -> int:
 
 
 def test_the_frame_asked_for_is_read_whichever_way_is_cheaper(tmp_path: Path) -> None:
-    path = written(tmp_path / "numbered.mp4", map(numbered, range(240)))
+    path = write_clip(tmp_path / "numbered.mp4", map(numbered, range(240)))
     with ClipReader(path) as clip:
-        assert (clip.frames, clip.rate, clip.size) == (240, 10, (128, 64))
-        assert clip.seconds == pytest.approx(24)
-        assert len(clip.keyframes) > 2
+        assert (len(clip.index.times), clip.index.size) == (240, (128, 64))
+        assert clip.index.rate == pytest.approx(10)
+        assert clip.index.seconds == pytest.approx(24)
+        assert len(clip.index.keyframes) > 2
         wanted = [0, 1, 5, 40, 41, 117, 118, 200, 239, 100, 0]
         assert [number_in(clip.read(number / 10)) for number in wanted] == wanted
         assert clip.read(24.5) is None
 
 
 def test_no_more_is_decoded_than_needed(tmp_path: Path) -> None:
-    path = written(tmp_path / "numbered.mp4", map(numbered, range(240)))
+    path = write_clip(tmp_path / "numbered.mp4", map(numbered, range(240)))
     with ClipReader(path) as clip:
-        stops = clip.stops(apart=4, fewest=2, most=60)
+        stops = clip.index.stops(apart=4, fewest=2, most=60)
         seen = [number_in(clip.read(stop)) for stop in stops]
         assert len(seen) == 6
         assert clip.decoded < 60
@@ -123,31 +110,20 @@ def test_no_more_is_decoded_than_needed(tmp_path: Path) -> None:
 def test_a_clip_that_cannot_be_entered_in_the_middle_is_read_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = written(tmp_path / "numbered.mp4", map(numbered, range(60)))
+    path = write_clip(tmp_path / "numbered.mp4", map(numbered, range(60)))
     with ClipReader(path) as clip:
-        capture = clip._capture
-
-        class Stuck:
-            def __getattr__(self, name: str) -> object:
-                return getattr(capture, name)
-
-            def set(self, *_: object) -> bool:
-                while capture.grab():
-                    pass
-                return False
-
-        monkeypatch.setattr(clip, "_capture", Stuck())
-        assert [number_in(clip.read(at)) for at in (5.0, 5.5)] == [50, 55]
+        monkeypatch.setattr(clip, "_packets_from", lambda _: iter(()))
+        assert [number_in(clip.read(at)) for at in (5.0, 5.5, 0.3)] == [50, 55, 3]
 
 
 def test_searched_frames_are_spread_over_the_clip(tmp_path: Path) -> None:
-    path = written(tmp_path / "numbered.mp4", map(numbered, range(100)))
+    path = write_clip(tmp_path / "numbered.mp4", map(numbered, range(100)))
     with ClipReader(path) as clip:
-        stops = clip.stops(apart=2, fewest=3, most=60)
+        stops = clip.index.stops(apart=2, fewest=3, most=60)
         parts = [int(stop // 2) for stop in stops]
         assert parts == [0, 1, 2, 3, 4]
-        assert len(clip.stops(apart=0.1, fewest=3, most=7)) == 7
-        assert len(clip.stops(apart=100, fewest=3, most=7)) == 3
+        assert len(clip.index.stops(apart=0.1, fewest=3, most=7)) == 7
+        assert len(clip.index.stops(apart=100, fewest=3, most=7)) == 3
 
 
 def test_a_frame_is_labelled_with_its_time_and_is_upright_rgb() -> None:
@@ -168,7 +144,7 @@ def test_times_are_shown_as_players_show_them(seconds: float, shown: str) -> Non
 
 
 def test_a_clip_that_was_filmed_on_the_side_is_turned_upright(tmp_path: Path) -> None:
-    path = written(tmp_path / "side.mp4", [scene((face("father"), 0))] * 3)
+    path = write_clip(tmp_path / "side.mp4", [scene((face("father"), 0))] * 3)
     data = path.read_bytes()
     identity, quarter = (
         b"".join(number.to_bytes(4, "big", signed=True) for number in matrix)
@@ -213,7 +189,7 @@ def _cut(path: Path) -> None:
 
 
 def _no_frame(path: Path) -> None:
-    data = written(path, [noise(64, 64)]).read_bytes()
+    data = write_clip(path, [noise(64, 64)]).read_bytes()
     at = data.index(b"stsz") + 4  # the table of the samples' sizes: none
     path.write_bytes(data[: at + 4] + bytes(8) + data[at + 12 :])
 
@@ -271,14 +247,16 @@ def test_an_address_is_taken_for_a_file_that_is_not_there(address: str) -> None:
 def test_a_clip_over_a_limit_is_refused_before_a_frame_is_decoded(
     limits: ClipLimits, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ClipReader, "_grab", lambda _: pytest.fail("a frame was decoded"))
+    monkeypatch.setattr(ClipReader, "read", lambda *_: pytest.fail("a frame was decoded"))
     with pytest.raises(PhotoTooLargeError, match=message):
         matcher.video(CLIP, PARENTS, limits=limits)
 
 
 def test_a_clip_that_ends_early_is_scored_as_far_as_it_goes(tmp_path: Path) -> None:
     frames = [scene((face("daughter"), 2 * at)) for at in range(40)]
-    data = written(tmp_path / "whole.avi", frames, codec="MJPG").read_bytes()
+    data = write_clip(
+        tmp_path / "whole.avi", frames, codec="mjpeg", pix_fmt="yuvj420p"
+    ).read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
     clip = matcher.video(tmp_path / "cut.avi", PARENTS)
     assert len(clip.people) == 1
@@ -287,14 +265,12 @@ def test_a_clip_that_ends_early_is_scored_as_far_as_it_goes(tmp_path: Path) -> N
 
 
 def test_a_clip_without_a_face_says_what_to_do(tmp_path: Path) -> None:
-    path = written(tmp_path / "noise.mp4", (noise(120, 160, seed) for seed in range(5)))
+    path = write_clip(tmp_path / "noise.mp4", (noise(120, 160, seed) for seed in range(5)))
     with pytest.raises(NoFaceError, match=r"no face found in 5 frames \(160x120\): try --min-face"):
         matcher.video(path, PARENTS)
 
 
 def test_parents_that_cannot_be_used_are_named(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="name one with --parent"):
-        matcher.video(CLIP, {})
     with pytest.raises(OptionError, match="dad: no photo was given"):
         matcher.video(CLIP, {"dad": []})
     with pytest.raises(NoFaceError, match=r"none\.png: there is no such file: check the name$"):
@@ -339,7 +315,7 @@ def test_someone_who_leaves_and_comes_back_stays_one_person(tmp_path: Path) -> N
     frames = [scene((father, 0), (mother, 220))] * 20
     frames += [scene((father, 0))] * 20
     frames += [scene((father, 0), (mother, 440))] * 20
-    clip = matcher.video(written(tmp_path / "two.mp4", frames), PARENTS)
+    clip = matcher.video(write_clip(tmp_path / "two.mp4", frames), PARENTS)
     assert [person.detections for person in clip.people] == [12, 8]
     his, hers = ([verdict.cosine for verdict in each.verdicts] for each in clip.people)
     assert his[0] > 0.95 > his[1]
@@ -350,7 +326,7 @@ def test_someone_who_leaves_and_comes_back_stays_one_person(tmp_path: Path) -> N
 
 def test_two_faces_of_one_frame_are_two_people_however_alike(tmp_path: Path) -> None:
     twins = [scene((face("son"), 0), (face("son"), 400))] * 10
-    clip = matcher.video(written(tmp_path / "twins.mp4", twins), PARENTS)
+    clip = matcher.video(write_clip(tmp_path / "twins.mp4", twins), PARENTS)
     assert [person.detections for person in clip.people] == [10, 10]
 
 
@@ -364,9 +340,77 @@ def test_nobody_is_in_two_places_of_one_frame() -> None:
 
 def test_another_face_in_the_same_place_is_another_person(tmp_path: Path) -> None:
     frames = [scene((face("father"), 200))] * 20 + [scene((face("mother"), 200))] * 20
-    clip = matcher.video(written(tmp_path / "cut.mp4", frames), PARENTS)
+    clip = matcher.video(write_clip(tmp_path / "cut.mp4", frames), PARENTS)
     best = [max(each.verdicts, key=lambda v: v.cosine).parent for each in clip.people]
     assert sorted(best) == ["father", "mother"]
+
+
+# --- a clip that shows both ---
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The father, who is seen more often, and his son."""
+    father, son = face("father"), face("son")
+    frames = [scene((father, 0), (son, 300))] * 20 + [scene((father, 0))] * 20
+    return write_clip(tmp_path_factory.mktemp("both") / "both.mp4", frames)
+
+
+def with_ages(monkeypatch: pytest.MonkeyPatch, *years: float) -> None:
+    """Have the people of a clip look so old; drawn faces have no age."""
+    ages = np.array(years), np.ones(len(years))
+    monkeypatch.setattr(ResemblanceModel, "ages", lambda *_: ages)
+
+
+def test_the_children_of_a_clip_are_compared_with_its_adults(
+    both: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_ages(monkeypatch, 41, 8)
+    clip = matcher.video(both, roles=ClipRoles())
+    his, sons = clip.people
+    assert his.verdicts == ()
+    (verdict,) = sons.verdicts
+    assert verdict.parent == "person 1"
+    pair = matcher.score(SAMPLES / "father.png", SAMPLES / "son.png")
+    assert verdict.cosine == pytest.approx(pair.cosine, abs=0.05)
+    assert "they share its light and colours" in clip.warnings[-1]
+    assert [row["person"] for row in rows(clip)] == ["person 2"]
+    assert draw(clip).shape[1] == 1080
+
+
+def test_names_say_who_is_who_in_a_clip(both: Path) -> None:
+    clip = matcher.video(both, roles=ClipRoles({"dad": 1}, {"Tim": 2}))
+    assert [person.name for person in clip.people] == ["dad", "Tim"]
+    assert [verdict.parent for verdict in clip.people[1].verdicts] == ["dad"]
+    with pytest.raises(OptionError, match="--names 3=dad: the clip shows 2 people"):
+        matcher.video(both, roles=ClipRoles({"dad": 3}, {"Tim": 2}))
+
+
+@pytest.mark.parametrize(("years", "kind"), [((41, 38), "adults"), ((4, 8), "children")])
+def test_where_age_does_not_tell_who_is_who_names_are_asked_for(
+    both: Path, monkeypatch: pytest.MonkeyPatch, years: tuple[float, float], kind: str
+) -> None:
+    with_ages(monkeypatch, *years)
+    with pytest.raises(OptionError, match=f"looks like {kind}: say who is who with --label, then"):
+        matcher.video(both, roles=ClipRoles())
+
+
+def test_a_clip_of_one_person_needs_a_photo_of_a_parent() -> None:
+    with pytest.raises(OptionError, match="one person only: name a photo of a parent with --par"):
+        matcher.video(CLIP, roles=ClipRoles())
+
+
+def test_a_clip_that_shows_both_is_labelled_then_named(both: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "numbered.png"
+    labelled = run("video", both, "--label", "--save", picture, "--min-face", 60)
+    assert labelled.stdout == f"{picture}: 2 people, numbered\n"
+    assert labelled.stderr == "now say who they are: --names 1=dad,2=son\n"
+    assert read_photo(picture).pixels.shape[1] == 1080
+    named = run(
+        "video", both, "--names", "1=dad,2=son", "--min-face", 60, "--format", "json"
+    )  # fmt: skip
+    people = json.loads(named.stdout)["people"]
+    assert [(each["name"], len(each["verdicts"])) for each in people] == [("dad", 0), ("son", 1)]
 
 
 # --- bounds ---
@@ -378,7 +422,7 @@ def made_up(*boxes: tuple[float, float, float, float]) -> FaceMatcher:
 
 @pytest.mark.parametrize(("frames", "most"), [(5, 5), (60, 12), (400, 20)])
 def test_no_more_frames_are_searched_than_allowed(tmp_path: Path, frames: int, most: int) -> None:
-    path = written(tmp_path / "clip.mp4", (noise(64, 64, seed % 7) for seed in range(frames)))
+    path = write_clip(tmp_path / "clip.mp4", (noise(64, 64, seed % 7) for seed in range(frames)))
     mine = made_up((10, 10, 50, 50))
     clip = mine.video(path, {"dad": [Photo("dad", noise(64, 64))]})
     assert clip.frames_searched == most
@@ -392,7 +436,7 @@ def test_small_faces_are_searched_in_every_fourth_frame_or_after_some(
     tmp_path: Path,
 ) -> None:
     frames = [noise(64, 240)] * 8
-    path = written(tmp_path / "clip.mp4", frames)
+    path = write_clip(tmp_path / "clip.mp4", frames)
     for box, usual in (((10, 10, 40, 40), 20), ((10, 10, 26, 26), 12.8)):
         mine = made_up(box)
         mine.video(path, {"dad": [Photo("dad", noise(64, 64))]})
@@ -584,7 +628,7 @@ def test_the_interval_is_seeded_holds_the_score_and_is_not_made_up_from_few_fram
         tracker = Tracker("kin-1", interval=0.1)
         for frame in range(count):
             tracker.add([detection(frame)], vectors[frame : frame + 1])
-        (person,) = people_in_clip(tracker, parents, seed=seed)
+        (person,) = people_in_clip(tracker.tracks(), parents, seed=seed)
         return person.verdicts[0]
 
     three = verdict(3, seed=1)
