@@ -50,7 +50,10 @@ _COMMANDS_BY_PANEL = {
             "Score everyone in a clip against parents: the best frames of each person are "
             "averaged.",
         ),
-        "faces": ("score:faces", "List the faces found in a photo, largest first."),
+        "faces": (
+            "score:faces",
+            "List the faces found in a photo, largest first, each with its estimated age.",
+        ),
     },
     "Many photos": {
         "find": (

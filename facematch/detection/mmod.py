@@ -18,8 +18,7 @@ from facematch.detection.face_size import check_size, smallest_face
 from facematch.detection.largest import Candidates
 from facematch.detection.pyramid import LEVEL_SCALE, Pyramid, Rect
 from facematch.types import Box, Face, Pixels
-from facematch.weights.onnx_graphs import mmod_graph
-from facematch.weights.sessions import dlib_session
+from facematch.weights.sessions import converted_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -124,7 +123,14 @@ class MmodDetector:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return dlib_session("dlib-mmod", mmod_graph)
+        return converted_session("dlib-mmod", _mmod_graph)
+
+
+def _mmod_graph(data: bytes) -> bytes:
+    from facematch.weights.dlib_format import read_network
+    from facematch.weights.onnx_graphs import mmod_graph
+
+    return mmod_graph(read_network(data))
 
 
 def _base_level(pixels: Pixels, scale: float) -> Pixels:

@@ -124,7 +124,7 @@ def test_too_small_a_least_face_is_refused_with_one_that_would_do() -> None:
 
 
 def test_building_a_detector_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mmod, "dlib_session", None)
+    monkeypatch.setattr(mmod, "converted_session", None)
     MmodDetector()
 
 
