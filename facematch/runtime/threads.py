@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 _VECTOR_FLAGS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "i8mm", "bf16")
+_HERE = threading.local()
 CPU_INFO = Path("/proc/cpuinfo")
 THREADS = "FACEMATCH_THREADS"  # environment variable: the most threads; default: one a core
 
@@ -19,6 +21,16 @@ def most_threads() -> int | None:
     """How many threads FACEMATCH_THREADS allows; None where it is no number above 0."""
     text = os.environ.get(THREADS, "")
     return int(text) if text.isdecimal() and int(text) else None
+
+
+def take_threads(count: int) -> None:
+    """Let networks that this thread runs take so many threads: others work beside it."""
+    _HERE.network_threads = count
+
+
+def threads_taken() -> int | None:
+    """How many threads a network takes that this thread runs; None: as many as it would alone."""
+    return getattr(_HERE, "network_threads", None)
 
 
 def cpu_features() -> str | None:

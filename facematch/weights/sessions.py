@@ -5,19 +5,42 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facematch.errors import WeightsError
-from facematch.runtime.threads import cpu_features, most_threads
+from facematch.runtime.threads import cpu_features, most_threads, threads_taken
 from facematch.weights.catalogue import weight_file
 from facematch.weights.files import CONVERTER_VERSION, converted, kept
 
 if TYPE_CHECKING:
     import onnxruntime
 
+_OPENING = threading.Lock()
 _LOG = logging.getLogger(__name__)
+
+
+class Network:
+    """A known weight file that several threads may run at once, each with threads of its own.
+
+    A session has its number of threads from the start, so there is one for each number. The file is
+    read when the first session is wanted.
+    """
+
+    def __init__(self, name: str, convert: Callable[[bytes], bytes]) -> None:
+        self._name, self._convert = name, convert
+        self._sessions: dict[int | None, onnxruntime.InferenceSession] = {}
+
+    @property
+    def session(self) -> onnxruntime.InferenceSession:
+        """The session with as many threads as the calling thread may take."""
+        threads = threads_taken()
+        with _OPENING:
+            if threads not in self._sessions:
+                self._sessions[threads] = converted_session(self._name, self._convert)
+            return self._sessions[threads]
 
 
 def converted_session(name: str, convert: Callable[[bytes], bytes]) -> onnxruntime.InferenceSession:
@@ -81,5 +104,5 @@ def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only; warnings would go to stderr
     # 0: onnxruntime starts one thread a core and pins it to that core, which is fastest.
-    options.intra_op_num_threads = most_threads() or 0
+    options.intra_op_num_threads = threads_taken() or most_threads() or 0
     return options
