@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -72,22 +72,32 @@ def measured(photos: list[str], min_face: float) -> list[list[tuple[float, float
     many, one = (FaceMatcher(min_face=min_face) for _ in range(2))
     many.gallery(photos[:PART], on="ray")
     many.gallery(photos[:2])
-    os.environ[THREADS] = "1"  # read with the networks
-    one.gallery(photos[:2])
-    del os.environ[THREADS]
-    ways = ((many, None), (one, None), (many, "ray"))
+    ways = (
+        lambda photos: many.gallery(photos),
+        lambda photos: on_one_thread(one, photos),
+        lambda photos: many.gallery(photos, on="ray"),
+    )
+    on_one_thread(one, photos[:2])
     starts = range(0, len(photos) - PART + 1, PART)
     return [turn(ways, photos[at : at + PART]) for at in starts]
 
 
+def on_one_thread(matcher: FaceMatcher, photos: list[str]) -> Gallery:
+    os.environ[THREADS] = "1"
+    try:
+        return matcher.gallery(photos)
+    finally:
+        del os.environ[THREADS]
+
+
 def turn(
-    ways: Iterable[tuple[FaceMatcher, str | None]], photos: list[str]
+    ways: Iterable[Callable[[list[str]], Gallery]], photos: list[str]
 ) -> list[tuple[float, float]]:
     """Seconds by the clock and of processors, each way."""
     found, taken = [], []
-    for matcher, on in ways:
+    for gallery in ways:
         start, used = time.perf_counter(), processor_seconds()
-        found.append(matcher.gallery(photos, on=on))
+        found.append(gallery(photos))
         taken.append((time.perf_counter() - start, processor_seconds() - used))
     same(found[0], found[1])
     same(found[0], found[2])

@@ -1,6 +1,7 @@
 """The cosine core against numpy's own product, scikit-learn, faiss and usearch, in one process.
 
-    python benchmarks/bench_similarity.py [--json] [--draw FILE.png]
+    python benchmarks/bench_similarity.py [--side 8192] [--parents 10000] [--children 200000]
+        [--json] [--draw FILE.png]
 
 Each answer is checked before it is timed. Peers that are not installed are left out and said so:
 `pip install scikit-learn faiss-cpu usearch matplotlib`.
@@ -27,27 +28,34 @@ from facematch.types import unit_rows
 
 Rows = NDArray[np.float32]
 Run = Callable[[], Any]
-SIDE, DIMENSIONS = 8192, (128, 512)
-PARENTS, CHILDREN, K = 10_000, 200_000, 10
+DIMENSIONS, K = (128, 512), 10
 RUNS = 7
+PEERS = {"sklearn": "scikit-learn", "faiss": "faiss-cpu", "usearch": "usearch"}
 rng = np.random.default_rng(0)
 
 
 def main() -> None:
     wanted = parser(__doc__)
+    wanted.add_argument("--side", type=int, default=8192, help="rows and columns of full matrices")
+    wanted.add_argument("--parents", type=int, default=10_000)
+    wanted.add_argument("--children", type=int, default=200_000)
     wanted.add_argument("--draw", type=Path, help="draw time and memory against size")
     options = wanted.parse_args()
     show({"machine": machine()}, options.json)
+    for module, package in PEERS.items():
+        if not find_spec(module):
+            why = f"not installed: pip install {package}"
+            show({"what": f"cosines by {package}", "left out": why}, options.json)
     for dimensions in DIMENSIONS:
-        show(full_matrix(dimensions), options.json)
-        show(steps(dimensions), options.json)
-    show(best_of_many(), options.json)
+        show(full_matrix(dimensions, options.side), options.json)
+        show(steps(dimensions, options.side), options.json)
+    show(best_of_many(options.parents, options.children), options.json)
     if options.draw:
         draw(options.draw)
 
 
-def full_matrix(dimensions: int) -> dict[str, Any]:
-    parents, children = vectors(SIDE, dimensions), vectors(SIDE, dimensions)
+def full_matrix(dimensions: int, side: int) -> dict[str, Any]:
+    parents, children = vectors(side, dimensions), vectors(side, dimensions)
     exact = unit64(parents[:500]) @ unit64(children).T
     check(np.abs(cosine_matrix(parents[:500], children) - exact).max() < 1e-6, "cosine_matrix")
     runs: dict[str, Run] = {
@@ -58,18 +66,18 @@ def full_matrix(dimensions: int) -> dict[str, Any]:
         from sklearn.metrics.pairwise import cosine_similarity
 
         runs["scikit-learn cosine_similarity"] = lambda: cosine_similarity(parents, children)
-    return compared(f"full matrix, {SIDE} x {SIDE} x {dimensions}", runs, RUNS)
+    return compared(f"full matrix, {side} x {side} x {dimensions}", runs, RUNS)
 
 
-def steps(dimensions: int) -> dict[str, Any]:
+def steps(dimensions: int, side: int) -> dict[str, Any]:
     """What each step of half the full matrix costs one core, whatever else the machine does.
 
     A product into memory that was written before spares the kernel's part in fresh memory.
     """
     from threadpoolctl import threadpool_limits
 
-    parents, children = vectors(SIDE // 2, dimensions), vectors(SIDE, dimensions)
-    scores = np.ones((SIDE // 2, SIDE), np.float32)
+    parents, children = vectors(side // 2, dimensions), vectors(side, dimensions)
+    scores = np.ones((side // 2, side), np.float32)
     runs: dict[str, Run] = {
         "product into fresh memory": lambda: parents @ children.T,
         "product into used memory": lambda: np.matmul(parents, children.T, out=scores),
@@ -86,14 +94,14 @@ def steps(dimensions: int) -> dict[str, Any]:
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     first = medians["product into fresh memory"]
     return {
-        "what": f"steps of {SIDE // 2} x {SIDE} x {dimensions} on one core",
+        "what": f"steps of {side // 2} x {side} x {dimensions} on one core",
         "CPU seconds": {name: round(median, 4) for name, median in medians.items()},
         "times the product": {name: round(median / first, 2) for name, median in medians.items()},
     }
 
 
-def best_of_many() -> dict[str, Any]:
-    parents, children = unit_rows(vectors(PARENTS, 128)), unit_rows(vectors(CHILDREN, 128))
+def best_of_many(rows: int, columns: int) -> dict[str, Any]:
+    parents, children = unit_rows(vectors(rows, 128)), unit_rows(vectors(columns, 128))
     expected = np.argsort(-(unit64(parents[:50]) @ unit64(children).T), axis=1)[:, :K]
     check((top_k(parents[:50], children, K)[0] == expected).mean() > 0.999, "top_k")
     runs: dict[str, Run] = {"facematch": lambda: top_k(parents, children, K)}
@@ -106,11 +114,11 @@ def best_of_many() -> dict[str, Any]:
     if find_spec("usearch"):
         from usearch.index import MetricKind, search
 
-        few = parents[: PARENTS // 10]  # a tenth, which already takes it long enough
+        few = parents[: rows // 10]  # a tenth, which already takes it long enough
         runs["usearch exact, a tenth of it"] = lambda: search(
             children, few, K, MetricKind.IP, exact=True
         )
-    result = compared(f"top {K} of {PARENTS} x {CHILDREN} x 128", runs, 3)
+    result = compared(f"top {K} of {rows} x {columns} x 128", runs, 3)
     result["extra memory, MB"] = round(extra_memory(runs["facematch"]) / 2**20)
     return result
 

@@ -44,7 +44,11 @@ def fitted(data: Path) -> set[str]:
 
 
 def compared(what: str, runs: dict[str, Callable[[], Any]], times: int = RUNS) -> dict[str, Any]:
-    """Median seconds of each, run in turns with a rest between, and how many times facematch's."""
+    """Median seconds of each, run in turns with a rest between, and how many times facematch's.
+
+    FACEMATCH_BENCH_RUNS is the most runs of each: with 1 all is run, and nothing is measured well.
+    """
+    times = min(times, int(os.environ.get("FACEMATCH_BENCH_RUNS", times)))
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(times):
         for name, run in runs.items():

@@ -57,15 +57,15 @@ class Command:
 
 def all_commands(command: Any, words: list[str], panel: str = "") -> Iterator[Command]:
     """A command; of a group the commands in it, in the order of the help."""
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    if not hasattr(command, "list_commands"):
         yield Command(words, command, panel)
         return
     for name in command.list_commands(None):
-        if not inner[name].hidden:
+        _, inner, _ = command.resolve_command(None, [name])
+        if not inner.hidden:
             # A command in a group stands where the group does.
-            within = panel if len(words) > 1 else str(inner[name].rich_help_panel or "")
-            yield from all_commands(inner[name], [*words, name], within)
+            within = panel if len(words) > 1 else str(inner.rich_help_panel or "")
+            yield from all_commands(inner, [*words, name], within)
 
 
 def overview(commands: list[Command]) -> Iterator[str]:

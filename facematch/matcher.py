@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING
 from facematch.analyses.ages import with_ages
 from facematch.analyses.pair import score
 from facematch.engine import open_engine
-from facematch.enrolment.cohort import cohort_of_photos
-from facematch.enrolment.gallery import embed, faces, galleries, gallery
 from facematch.errors import OptionError
 from facematch.photos.limits import Limits
 from facematch.scoring.cohort import Cohort, read_cohort
-from facematch.scoring.matching import match, match_pairs
 from facematch.types import (
     Comparison,
     Detector,
@@ -131,10 +128,14 @@ class FaceMatcher:
 
     def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order; a photo that cannot be read is Skipped."""
+        from facematch.enrolment.gallery import faces
+
         return faces(self.engine, photos)
 
     def embed(self, portraits: Iterable[Portrait]) -> Vectors:
         """A vector for every face of every portrait. Shapes: N faces in all -> (N, D) float32."""
+        from facematch.enrolment.gallery import embed
+
         return embed(self.engine, portraits)
 
     def gallery(self, photos: Iterable[PhotoLike], *, on: str | None = None) -> Gallery:
@@ -142,10 +143,14 @@ class FaceMatcher:
 
         `on` says where to work, "ray" or "ray:ADDRESS": see docs/archives.md.
         """
+        from facematch.enrolment.gallery import gallery
+
         return gallery(self.engine, photos, on=on)
 
     def galleries(self, photos: Iterable[PhotoLike], *, on: str | None = None) -> Iterator[Gallery]:
         """As `gallery`, some photos at a time, so that a long run can write what is done."""
+        from facematch.enrolment.gallery import galleries
+
         return galleries(self.engine, photos, on=on)
 
     def cohort(self, photos: Iterable[PhotoLike]) -> Cohort:
@@ -153,6 +158,8 @@ class FaceMatcher:
 
         Raises ResemblanceError for fewer than 30 faces. Photos that cannot be used are left out.
         """
+        from facematch.enrolment.cohort import cohort_of_photos
+
         return cohort_of_photos(self.engine, photos)
 
     def match(
@@ -162,10 +169,14 @@ class FaceMatcher:
 
         With `top`, each child with the parents it looks most like, best first.
         """
+        from facematch.scoring.matching import match
+
         return match(parents, children, top=top, model=self.engine.resemblance)
 
     def match_pairs(self, parents: Gallery, children: Gallery) -> Comparison:
         """Row i of one gallery against row i of the other."""
+        from facematch.scoring.matching import match_pairs
+
         return match_pairs(parents, children, model=self.engine.resemblance)
 
     def match_index(

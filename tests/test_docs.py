@@ -92,12 +92,12 @@ def test_every_limit_is_listed_with_its_option() -> None:
 
 def commands(command: object, before: str) -> Iterator[tuple[str, object]]:
     """Every command with its name, groups left out."""
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    if not hasattr(command, "list_commands"):
         yield before, command
-    else:
-        for name, each in inner.items():
-            yield from commands(each, f"{before} {name}")
+        return
+    for name in command.list_commands(None):
+        _, inner, _ = command.resolve_command(None, [name])
+        yield from commands(inner, f"{before} {name}")
 
 
 def test_every_command_is_told() -> None:

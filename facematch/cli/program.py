@@ -5,60 +5,129 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
-from facematch.cli.cache import cache, forget
-from facematch.cli.cohort import cohort
-from facematch.cli.evaluate import evaluate
-from facematch.cli.family import card, family, report, timeline
-from facematch.cli.find import find
-from facematch.cli.index import db, index
-from facematch.cli.match import match, pairs
 from facematch.cli.memory import lacks_memory, memory_words
-from facematch.cli.models import models
-from facematch.cli.options import takes_options
-from facematch.cli.score import explain, faces, score
 from facematch.cli.streams import check_columns, leave_stdout, open_streams
-from facematch.cli.train import train
-from facematch.cli.video import video
-from facematch.cli.web import open_page
 from facematch.errors import FacematchError, printable
 
-# The commands by the panel of the help that shows them, in the order people need them.
-_COMMANDS_BY_PANEL: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+# The commands by the panel of the help that shows them, in the order people need them: where each
+# is in facematch.cli, and the first paragraph of its help, for which its module need not be read.
+_COMMANDS_BY_PANEL = {
     "Ask who looks like whom": {
-        "app": open_page,
-        "score": score,
-        "family": family,
-        "card": card,
-        "explain": explain,
-        "timeline": timeline,
-        "video": video,
-        "faces": faces,
+        "app": (
+            "web:open_page",
+            "Open a page on this machine: drop photos, tap who they are, read who looks like whom.",
+        ),
+        "score": (
+            "score:score",
+            "Score how much the child in one photo looks like the parent in another.",
+        ),
+        "family": (
+            "family:family",
+            "Say who looks like whom: each child against each parent, and how sure that is.",
+        ),
+        "card": (
+            "family:card",
+            "Make the picture that people post: both faces, the score, a line of meaning.",
+        ),
+        "explain": (
+            "score:explain",
+            "Show which parts of the face carry the likeness: each part is covered in turn.",
+        ),
+        "timeline": (
+            "family:timeline",
+            "Show how a child's likeness to each parent changes over time.",
+        ),
+        "video": (
+            "video:video",
+            "Score everyone in a clip against parents: the best frames of each person are "
+            "averaged.",
+        ),
+        "faces": (
+            "score:faces",
+            "List the faces found in a photo, largest first, each with its estimated age.",
+        ),
     },
-    "Many photos": {"find": find, "match": match, "pairs": pairs, "report": report},
+    "Many photos": {
+        "find": (
+            "find:find",
+            "Find who in an archive looks most like a child: every face, grouped by person.",
+        ),
+        "match": (
+            "match:match",
+            "Score every child against every parent, by the largest face of each photo.",
+        ),
+        "pairs": (
+            "match:pairs",
+            "Score the pairs of photos in a CSV, a row each; other columns are copied.",
+        ),
+        "report": (
+            "family:report",
+            "Write one HTML page with the verdicts, cards, charts and what they mean.",
+        ),
+    },
     "Files it keeps": {
-        "index": index,
-        "db": db,
-        "cache": cache,
-        "cohort": cohort,
-        "forget": forget,
-        "models": models,
+        "index": (
+            "index:index",
+            "Keep every face of an archive in an index, for `find --db` and `match --db`.",
+        ),
+        "db": (
+            "index:db",
+            r"An index that `facematch index` made: show, check, compact it (extra \[archive]).",
+        ),
+        "cache": ("cache:cache", "A cache of faces that --cache made: show it, empty it."),
+        "cohort": (
+            "cohort:cohort",
+            "Keep strangers of your own, of whom scores are percentiles, for --cohort.",
+        ),
+        "forget": (
+            "cache:forget",
+            "Take photos' faces out of a cache, of all engines; what was stored is overwritten.",
+        ),
+        "models": ("models:models", "The weight files: list them, check them, fetch one."),
     },
-    "Measure and train": {"evaluate": evaluate, "train": train},
+    "Measure and train": {
+        "evaluate": (
+            "evaluate:evaluate",
+            "Measure an engine by a published protocol. Beside each figure stand the untuned "
+            "cosine and colours alone, without any face model.",
+        ),
+        "train": ("train:train", r"Make the shipped models again from data (extra \[train])."),
+    },
 }
-_COMMAND_ORDER = [name for commands in _COMMANDS_BY_PANEL.values() for name in commands]
 
 
-class _CommandsInOrder(TyperGroup):
-    """Lists commands in our order: typer lists all groups after all commands."""
+class _LazyCommands(TyperGroup):
+    """Lists commands without reading their modules, and reads the one that is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(super().list_commands(ctx), key=_COMMAND_ORDER.index)
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and _load_command(str(name)), rest
+
+
+@cache
+def _load_command(name: str) -> Any:
+    """A command with its options, or a group with its commands, from its module."""
+    panel = next(panel for panel, commands in _COMMANDS_BY_PANEL.items() if name in commands)
+    place, _ = _COMMANDS_BY_PANEL[panel][name]
+    module, attribute = place.split(":")
+    command = getattr(import_module(f"facematch.cli.{module}"), attribute)
+    program = typer.Typer(add_completion=False)
+    if isinstance(command, typer.Typer):
+        program.add_typer(command, name=name, rich_help_panel=panel)
+    else:
+        from facematch.cli.options import takes_options
+
+        program.command(name, rich_help_panel=panel)(takes_options(command))
+    _unwrap_help(program)
+    return get_group(program).commands[name]
 
 
 def _print_version(wanted: bool) -> None:
@@ -85,19 +154,19 @@ def _build_app() -> typer.Typer:
         name="facematch",
         help="Who does this child look like? Scores how much a child looks like a parent, from "
         "photos.",
-        cls=_CommandsInOrder,
+        cls=_LazyCommands,
         callback=_program,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
     for panel, commands in _COMMANDS_BY_PANEL.items():
-        for name, command in commands.items():
-            if isinstance(command, typer.Typer):
-                program.add_typer(command, name=name, rich_help_panel=panel)
-            else:
-                program.command(name, rich_help_panel=panel)(takes_options(command))
-    _unwrap_help(program)
+        for name, (_, first_paragraph) in commands.items():
+            program.command(name, help=first_paragraph, rich_help_panel=panel)(_listed)
     return program
+
+
+def _listed() -> None:
+    """Stands for a command in the list of all."""
 
 
 def _unwrap_help(program: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,7 @@ from facematch.cli.printing import (
 from facematch.errors import OptionError
 
 if TYPE_CHECKING:
+    from facematch.matcher import FaceMatcher
     from facematch.types import Portrait
 
 ParentPhoto = Annotated[Path, typer.Argument(metavar="PARENT", help="A photo of the parent.")]
@@ -52,13 +54,13 @@ def score(
 
     This is no paternity test.
     """
-    from facematch.output import match as match_output
-
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior {prior}: a share above 0 and below 1 is needed, 0.5 say")
-    match = engine.matcher().score(
+    match = _matcher(engine).score(
         parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
     )
+    from facematch.output import match as match_output  # after the number of threads is set
+
     is_json = result_format is Format.JSON
     if is_json:
         typer.echo(match_output.as_json(match, prior))
@@ -83,7 +85,7 @@ def explain(
     This is no paternity test.
     """
     refuse_overwrite(picture.save, str(parent), str(child))
-    found = engine.matcher().explain(
+    found = _matcher(engine).explain(
         parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
     )
     show_result(found, result_format, picture)
@@ -104,9 +106,9 @@ def faces(
     result_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the faces found in a photo, largest first, each with its estimated age."""
+    portrait = _matcher(engine).find_faces(photo, ages=True)
     from facematch import output
 
-    portrait = engine.matcher().find_faces(photo, ages=True)
     if result_format is not Format.JSON:
         portrait.face_index(None)  # raises where there is no face
     if save is not None:
@@ -115,6 +117,12 @@ def faces(
         typer.echo(output.as_json(portrait))
     else:
         print_table(output.table(portrait))
+
+
+def _matcher(engine: EngineOptions) -> FaceMatcher:
+    # For a few faces numpy's own threads take more time to start and to wait than they save.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported
+    return engine.matcher()
 
 
 def _save_faces(portrait: Portrait, folder: Path) -> None:

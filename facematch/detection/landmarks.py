@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.types import Box, Pixels
-from facematch.weights.dlib_format import CONVERTER_VERSION
-from facematch.weights.files import converted
+from facematch.weights.files import CONVERTER_VERSION, converted
 from facematch.weights.shape_predictor import forest_archive, open_forest, read_forest
 
 if TYPE_CHECKING:

@@ -23,7 +23,10 @@ _COMPETING_AREA = COMPETING_SIDE**2
 
 @runtime_checkable
 class LargestFirst(Protocol):
-    """A detector that finds the largest face faster than all faces."""
+    """A detector that finds the largest face faster than all faces.
+
+    Several threads may search with it at the same time.
+    """
 
     def detect_largest(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
         """What `competing_faces` gives of all faces that `detect` finds."""

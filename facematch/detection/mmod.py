@@ -7,7 +7,6 @@ finds the same faces.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -18,8 +17,7 @@ from facematch.detection.face_size import check_size, smallest_face
 from facematch.detection.largest import Candidates
 from facematch.detection.pyramid import LEVEL_SCALE, Pyramid, Rect
 from facematch.types import Box, Face, Pixels
-from facematch.weights.onnx_graphs import mmod_graph
-from facematch.weights.sessions import dlib_session
+from facematch.weights.sessions import Network
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -52,6 +50,9 @@ class MmodDetector:
     """Finds faces with dlib's CNN detector. Confidences are dlib's own; faces score above 0."""
 
     name = "mmod"
+
+    def __init__(self) -> None:
+        self._network = Network("dlib-mmod", _mmod_graph)
 
     def detect(self, pixels: Pixels, *, min_face: float | None = None) -> list[Face]:
         """Faces, most confident first, as dlib finds them in the photo scaled by 80 / `min_face`.
@@ -122,9 +123,16 @@ class MmodDetector:
         (scores,) = self._session.run(None, {"pixels": band[np.newaxis]})
         return np.asarray(scores, np.float32)[0, 0, start - first : stop - first]
 
-    @cached_property
+    @property
     def _session(self) -> onnxruntime.InferenceSession:
-        return dlib_session("dlib-mmod", mmod_graph)
+        return self._network.session
+
+
+def _mmod_graph(data: bytes) -> bytes:
+    from facematch.weights.dlib_format import read_network
+    from facematch.weights.onnx_graphs import mmod_graph
+
+    return mmod_graph(read_network(data))
 
 
 def _base_level(pixels: Pixels, scale: float) -> Pixels:

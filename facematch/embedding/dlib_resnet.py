@@ -9,8 +9,7 @@ import numpy as np
 
 from facematch.detection.alignment import dlib_frame
 from facematch.types import Chips, Frame, Vectors
-from facematch.weights.onnx_graphs import resnet_graph
-from facematch.weights.sessions import dlib_session
+from facematch.weights.sessions import converted_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -44,4 +43,11 @@ class DlibResNetEmbedder:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return dlib_session("dlib-resnet", resnet_graph)
+        return converted_session("dlib-resnet", _resnet_graph)
+
+
+def _resnet_graph(data: bytes) -> bytes:
+    from facematch.weights.dlib_format import read_network
+    from facematch.weights.onnx_graphs import resnet_graph
+
+    return resnet_graph(read_network(data))

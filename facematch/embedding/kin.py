@@ -13,11 +13,7 @@ import numpy as np
 
 from facematch.detection.alignment import dlib_frame
 from facematch.types import Chips, Frame, Vectors, unit_rows
-from facematch.weights.dlib_format import CONVERTER_VERSION, read_network
-from facematch.weights.files import converted, read_weights
-from facematch.weights.head import open_head
-from facematch.weights.onnx_graphs import tuned_graph
-from facematch.weights.sessions import session
+from facematch.weights.sessions import converted_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -53,8 +49,13 @@ class KinEmbedder:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return session(converted("kin-1", _kin_graph, version=CONVERTER_VERSION, suffix=".onnx"))
+        return converted_session("kin-1", _kin_graph)
 
 
 def _kin_graph(archive: bytes) -> bytes:
+    from facematch.weights.dlib_format import read_network
+    from facematch.weights.files import read_weights
+    from facematch.weights.head import open_head
+    from facematch.weights.onnx_graphs import tuned_graph
+
     return tuned_graph(read_network(read_weights("dlib-resnet")), open_head(archive))

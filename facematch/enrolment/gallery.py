@@ -14,11 +14,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from facematch.detection.largest import LargestFirst
 from facematch.detection.quality import face_warnings
 from facematch.engine import Engine
 from facematch.errors import NoFaceError, OptionError, PhotoError
 from facematch.photos.reading import photo_digest
 from facematch.runtime.distributed import distribute
+from facematch.runtime.threads import cores, take_threads
 from facematch.types import (
     Gallery,
     Photo,
@@ -34,8 +36,10 @@ from facematch.types import (
 )
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _READING_THREADS = 2  # each keeps one photo ready: reduced, most have 12 MB
+_MOST_SEARCHES = 4  # photos searched at a time; each takes up to 250 MB
 CHIPS_PER_BATCH = 32  # chips embedded at a time
 
 _Entry = tuple[str, StoredFace | Skipped]  # a photo's label, and its largest face
@@ -47,17 +51,18 @@ def faces(
     """The faces in each photo, in order; a photo that cannot be read is Skipped.
 
     With `largest`, only the largest face of each photo and those that compete with it, see
-    `Engine.find_largest`. Two threads decode ahead, two photos each and no more, so memory stays
-    bounded. The engine's store, if there is one, keeps where the faces are. Raises CacheError for a
-    file that is no cache.
+    `Engine.find_largest`. Two threads decode ahead, two photos each and no more, and a few photos
+    are searched at a time, so memory stays bounded. The engine's store, if there is one, keeps
+    where the faces are. Raises CacheError for a file that is no cache.
     """
+    find = partial(engine.find_largest if largest else engine.find_faces, keep=True)
+
+    def search(read: Photo | Skipped) -> Portrait | Skipped:
+        return read if isinstance(read, Skipped) else _find_or_skip(find, read)
+
     with _store_closed_after(engine):
-        for photo in _read_ahead(photos, partial(_read_or_skip, engine)):
-            if isinstance(photo, Skipped):
-                yield photo
-            else:
-                find = engine.find_largest if largest else engine.find_faces
-                yield _find_or_skip(partial(find, keep=True), photo)
+        read = _ahead(several(photos), partial(_read_or_skip, engine), _READING_THREADS)
+        yield from _searched(engine, read, search)
 
 
 def embed(engine: Engine, portraits: Iterable[Portrait]) -> Vectors:
@@ -139,9 +144,13 @@ def _entries(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[list[_Entr
 
 def _largest_faces(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[_LargestFace | Skipped]:
     """The largest face of each photo, from the store or by a search; or why there is none."""
-    for read in _read_ahead(photos, partial(_look_up_or_read, engine)):
+
+    def search(read: Photo | Skipped | _LargestFace) -> _LargestFace | Skipped:
         found = _find_or_skip(engine.find_largest, read) if isinstance(read, Photo) else read
-        yield _largest(found) if isinstance(found, Portrait) else found
+        return _largest(found) if isinstance(found, Portrait) else found
+
+    read = _ahead(several(photos), partial(_look_up_or_read, engine), _READING_THREADS)
+    return _searched(engine, read, search)
 
 
 def _largest(portrait: Portrait) -> _LargestFace:
@@ -227,13 +236,33 @@ def _read_or_skip(engine: Engine, photo: PhotoLike) -> Photo | Skipped:
         return Skipped.because(error)
 
 
-def _read_ahead(photos: Iterable[PhotoLike], read: Callable[[PhotoLike], T]) -> Iterator[T]:
-    """What `read` gives for each photo, in order; threads read a few photos ahead."""
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="facematch-read") as threads:
-        for photo in several(photos):
-            waiting.append(threads.submit(read, photo))
-            if len(waiting) > _READING_THREADS:
+def _searched(engine: Engine, read: Iterator[T], search: Callable[[T], R]) -> Iterator[R]:
+    """What `search` gives for what was read, in order.
+
+    Where the detector allows it, a few photos are searched at a time: cores that share the work of
+    one photo wait for each other, and half of the second core's time would be lost.
+    """
+    searches = min(cores(), _MOST_SEARCHES) if isinstance(engine.detector, LargestFirst) else 1
+    if searches == 1:
+        return map(search, read)
+    return _ahead(read, search, searches, partial(take_threads, cores() // searches))
+
+
+def _ahead(
+    items: Iterable[T],
+    work: Callable[[T], R],
+    threads: int,
+    begin: Callable[[], None] | None = None,
+) -> Iterator[R]:
+    """What `work` gives for each item, in order; so many threads work a few items ahead.
+
+    Each thread calls `begin` first.
+    """
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads, "facematch-photos", begin) as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

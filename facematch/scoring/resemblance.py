@@ -416,6 +416,17 @@ def _cohort(
     return mean, np.sqrt(variance)
 
 
+def _is_covariance(matrix: Array) -> bool:
+    """Whether a matrix has a variance, and none below 0 but for rounding."""
+    most = float(matrix.diagonal().max())
+    shift = 1e-6 * most * np.eye(len(matrix))
+    try:
+        np.linalg.cholesky(matrix + shift)  # a fifth of the time that eigenvalues take
+    except np.linalg.LinAlgError:
+        return False
+    return most > 0
+
+
 def _check(model: ResemblanceModel) -> None:
     dimensions, kept, knots = model.mean.size, model.parent_mean.size, model.distances.size
     groups, populations = model.group_offsets.size, model.population_offsets.size
@@ -456,10 +467,8 @@ def _check(model: ResemblanceModel) -> None:
         model.parent_covariance, model.child_covariance,
         *model.parent_group_covariances, *model.child_group_covariances,
     )  # fmt: skip
-    for covariance in covariances:
-        values = np.linalg.eigvalsh(covariance.astype(np.float64))
-        if values[-1] <= 0 or values[0] < -1e-6 * values[-1]:
-            raise ResemblanceError("a model whose cohort does not vary, or has a negative variance")
+    if not all(map(_is_covariance, covariances)):
+        raise ResemblanceError("a model whose cohort does not vary, or has a negative variance")
     if model.averaging[2] <= 0 or model.averaging[2:].sum() <= 0:
         raise ResemblanceError("a model whose strangers do not vary")
     if model.log_ratio[0] < 0 or model.log_ratio[2] > model.log_ratio[3]:

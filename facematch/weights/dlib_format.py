@@ -24,8 +24,6 @@ from facematch.errors import WeightsError
 Array: TypeAlias = NDArray[np.float32]
 Window: TypeAlias = tuple[int, int, int, int, int, int]
 
-CONVERTER_VERSION = 3  # increased whenever `onnx_graphs` or `shape_predictor` write another result
-
 # Every real dlib model stays far below these. Without them a forged file could cost a gigabyte.
 MOST_ITEMS = 1 << 16
 _LONGEST_STRING = 64  # bytes

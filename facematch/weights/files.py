@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import logging
 import os
@@ -15,7 +16,9 @@ from facematch.errors import WeightsError
 from facematch.weights.catalogue import WeightFile, weight_file
 
 _LOG = logging.getLogger(__name__)
-_MOST_CONVERTED_BYTES = 512 * 2**20  # the largest converted file has 22 MB
+_MOST_KEPT_BYTES = 512 * 2**20  # the largest kept file has 33 MB
+
+CONVERTER_VERSION = 3  # increased whenever `onnx_graphs` or `shape_predictor` write another result
 
 State = Literal["ready", "not installed", "damaged"]
 
@@ -63,35 +66,41 @@ def state(name: str) -> State:
 
 
 def converted(name: str, convert: Callable[[bytes], bytes], *, version: int, suffix: str) -> bytes:
-    """A known weight file as `convert` converts it. The result is kept in the user's cache.
+    """A known weight file as `convert` converts it. The result is kept in the user's cache."""
+    source = f"{weight_file(name).sha256[:16]}-v{version}"
+    return kept("converted", name, source, suffix, lambda: convert(read_weights(name)))
 
-    The cached file's name holds the sha256 of the source, the version of the converter and the
-    sha256 of the content. The content is checked on each use, and a damaged copy is made again.
-    Two processes that convert at the same time write the same content. Where the cache cannot be
-    written, each process converts the file itself.
+
+def kept(folder: str, name: str, source: str, suffix: str, make: Callable[[], bytes]) -> bytes:
+    """What `make` gives, kept in a folder of the user's cache; `source` says what it is made from.
+
+    The kept file's name holds the name, the source and the sha256 of the content. The content is
+    checked on each use, and a damaged copy is made again. Two processes that make it at the same
+    time write the same content. What was made from another source is deleted. Where the cache
+    cannot be written, each process makes the content itself.
     """
-    folder = cache_folder() / "converted"
-    stem = f"{name}-{weight_file(name).sha256[:16]}-v{version}-"
-    for path in sorted(folder.glob(f"{stem}*{suffix}")):
-        content = _read_converted(path, path.name[len(stem) : -len(suffix)])
+    place = cache_folder() / folder
+    stem = f"{name}-{source}-"
+    for path in sorted(place.glob(f"{glob.escape(stem)}*{suffix}")):
+        content = _read_kept(path, path.name[len(stem) : -len(suffix)])
         if content is not None:
             return content
-    content = convert(read_weights(name))
-    path = folder / f"{stem}{_short_hash(content)}{suffix}"
+    content = make()
+    path = place / f"{stem}{_short_hash(content)}{suffix}"
     try:
         write_whole(path, content)
-        for old in folder.glob(f"{name}-*"):
-            if not old.name.startswith(stem):  # from another converter or another source
+        for old in place.glob(f"{glob.escape(name)}-*"):
+            if not old.name.startswith(stem):
                 old.unlink(missing_ok=True)
     except OSError as error:
-        _LOG.warning("%s cannot be written (%s): converting on every start", path, error.strerror)
+        _LOG.warning("%s cannot be written (%s): made again on every start", path, error.strerror)
     return content
 
 
-def _read_converted(path: Path, short_hash: str) -> bytes | None:
-    """The content of a converted file. A damaged file is deleted and gives None."""
+def _read_kept(path: Path, short_hash: str) -> bytes | None:
+    """The content of a kept file. A damaged file is deleted and gives None."""
     with suppress(OSError):
-        if path.stat().st_size <= _MOST_CONVERTED_BYTES:
+        if path.stat().st_size <= _MOST_KEPT_BYTES:
             content = path.read_bytes()
             if _short_hash(content) == short_hash:
                 return content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 import typer
@@ -124,6 +124,13 @@ def test_a_shell_completes_commands_and_options(words: str, completed: str) -> N
 
 
 def test_help_breaks_lines_where_the_terminal_does() -> None:
-    assert "--names says who they are. mum, mom, mother," in " ".join(
-        get_command(app).commands["family"].help.split("\n\n")  # type: ignore[attr-defined]
-    )
+    _, family, _ = get_command(app).resolve_command(None, ["family"])  # type: ignore[attr-defined]
+    assert "--names says who they are. mum, mom, mother," in " ".join(family.help.split("\n\n"))
+
+
+def test_the_list_of_commands_says_what_each_command_says_first() -> None:
+    program: Any = get_command(app)
+    for name, listed in program.commands.items():
+        _, command, _ = program.resolve_command(None, [name])
+        assert listed.help == command.help.split("\n\n")[0], name
+        assert listed.rich_help_panel == command.rich_help_panel, name

@@ -16,6 +16,7 @@ from facematch.detection.pyramid import Pyramid, pyramid_layout
 from facematch.errors import OptionError
 from facematch.photos.reading import read_photo
 from facematch.types import Pixels
+from facematch.weights import sessions
 
 detector = MmodDetector()
 pytestmark = pytest.mark.searches_anew
@@ -124,7 +125,7 @@ def test_too_small_a_least_face_is_refused_with_one_that_would_do() -> None:
 
 
 def test_building_a_detector_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mmod, "dlib_session", None)
+    monkeypatch.setattr(sessions, "converted_session", None)
     MmodDetector()
 
 
