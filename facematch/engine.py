@@ -13,6 +13,7 @@ from facematch.detection.landmarks import LandmarkLocator
 from facematch.detection.largest import competing_faces, detect_largest
 from facematch.detection.registry import load_detector
 from facematch.detection.turns import Search, locate_at_any_angle, search_turned
+from facematch.detection.whole import WholeDetector
 from facematch.embedding.registry import load_embedder
 from facematch.errors import OptionError, ResemblanceError
 from facematch.photos.limits import Limits
@@ -27,6 +28,7 @@ from facematch.types import (
     FaceStore,
     Photo,
     PhotoLike,
+    Pixels,
     Portrait,
 )
 from facematch.weights.catalogue import engine_weights
@@ -167,15 +169,20 @@ class Engine:
 
     def portrait(self, photo: Photo, found: Sequence[Face]) -> Portrait:
         """A photo with the faces found in it, largest first, their landmarks and chips."""
-        boxes = [face.box for face in found]
-        located = [
-            replace(face, landmarks=points, landmark_spread=float(spread))
-            for face, points, spread in zip(
-                found, *locate_at_any_angle(self.landmarks, photo.pixels, boxes), strict=True
-            )
-        ]
+        located = self._located(photo.pixels, found)
         faces = tuple(sorted(located, key=lambda face: face.area, reverse=True))
         return Portrait(photo, faces, crop_faces(photo.pixels, faces, self.embedder.frame))
+
+    def _located(self, pixels: Pixels, found: Sequence[Face]) -> list[Face]:
+        boxes = [face.box for face in found]
+        if isinstance(self.detector, WholeDetector):  # its pictures are upright already
+            points = self.landmarks.locate(pixels, boxes)
+            return [replace(face, landmarks=each) for face, each in zip(found, points, strict=True)]
+        located = zip(*locate_at_any_angle(self.landmarks, pixels, boxes), strict=True)
+        return [
+            replace(face, landmarks=points, landmark_spread=float(spread))
+            for face, (points, spread) in zip(found, located, strict=True)
+        ]
 
 
 def open_engine(

@@ -27,9 +27,11 @@ _TURNED_FITTING = 0.01  # a turn is taken up to here: turns of upright faces hav
 UNFITTING = 0.02  # landmarks with a larger spread are not to be trusted
 _BETTER = 0.4  # the spread of a turned face, in that of the face as it was found
 _TURNED = np.deg2rad(25)  # upright faces keep the landmarks they were found with
-_SHIFT = 0.08  # how far the boxes are moved, in sides of the box
+# How far the boxes are moved, in sides of the box. The first three do to compare turns.
+_SHIFTS = 0.08 * np.array([[0, 0], [-1, -1], [1, 1], [1, -1], [-1, 1]])
+_FEW = 3
 _TURNS = tuple(range(45, 360, 45))  # degrees
-_REFINED = 2  # turned faces that are turned once more, so that the eyes lie level
+_REFINED = 2  # turns that are tried once more, so that the eyes lie level
 _FACE_SIDE = 200  # most pixels of the box in a turned picture
 _PICTURE_SIDES = 2  # the side of a turned picture, in sides of the box
 _UPRIGHT = dlib_frame(1, 0).template
@@ -84,7 +86,7 @@ def locate_at_any_angle(
     Landmarks are in pixels of the photo, spreads in sides of the box; above `UNFITTING` the
     landmarks are not to be trusted. Shapes: N boxes -> (N, 5, 2), (N,).
     """
-    landmarks, spreads = _located(locator, pixels, boxes)
+    landmarks, spreads = _located(locator, pixels, boxes, _SHIFTS)
     for row in np.flatnonzero(spreads > _FITTING).tolist():
         points, spread = _best_turned(locator, pixels, boxes[row])
         is_turned = abs(_angle(points)) > _TURNED
@@ -94,13 +96,12 @@ def locate_at_any_angle(
 
 
 def _located(
-    locator: Locator, pixels: Pixels, boxes: Sequence[Box]
+    locator: Locator, pixels: Pixels, boxes: Sequence[Box], shifts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """The landmarks in each box and their spread, taking all faces as upright."""
+    """The landmarks in each box and their spread over `shifts`, taking all faces as upright."""
     corners = np.asarray(boxes, np.float64).reshape(-1, 1, 4)
     sides = corners[..., 2:] - corners[..., :2]  # (N, 1, 2)
-    shifts = _SHIFT * np.array([[0, 0], [-1, -1], [1, -1], [-1, 1], [1, 1]])
-    moved = corners + np.tile(shifts, 2) * np.tile(sides, 2)  # (N, 5, 4)
+    moved = corners + np.tile(shifts, 2) * np.tile(sides, 2)  # (N, shifts, 4)
     flat = [(x_min, y_min, x_max, y_max) for x_min, y_min, x_max, y_max in moved.reshape(-1, 4)]
     located = locator.locate(pixels, flat).reshape(len(corners), len(shifts), 5, 2)
     apart = np.linalg.norm((located - located.mean(axis=1, keepdims=True)) / sides[:, None], axis=3)
@@ -109,10 +110,12 @@ def _located(
 
 def _best_turned(locator: Locator, pixels: Pixels, box: Box) -> tuple[Points, float]:
     """The landmarks with the least spread of all turns, in pixels of the photo; and the spread."""
-    turned = _located_turned(locator, pixels, box, [np.deg2rad(turn) for turn in _TURNS])
-    best = sorted(turned, key=lambda each: each[1])[:_REFINED]
+    angles = [float(np.deg2rad(turn)) for turn in _TURNS]
+    coarse = _located_turned(locator, pixels, box, angles, _SHIFTS[:_FEW])
+    best = sorted(coarse, key=lambda each: each[1])[:_REFINED]
     level = [_angle(points) for points, _ in best]
-    return min([*best, *_located_turned(locator, pixels, box, level)], key=lambda each: each[1])
+    refined = _located_turned(locator, pixels, box, level, _SHIFTS)
+    return min(refined, key=lambda each: each[1])
 
 
 def _angle(landmarks: Points) -> float:
@@ -122,7 +125,11 @@ def _angle(landmarks: Points) -> float:
 
 
 def _located_turned(
-    locator: Locator, pixels: Pixels, box: Box, angles: Sequence[float]
+    locator: Locator,
+    pixels: Pixels,
+    box: Box,
+    angles: Sequence[float],
+    shifts: NDArray[np.float64],
 ) -> list[tuple[Points, float]]:
     """The landmarks of a face that is turned by each angle, in pixels of the photo; and spreads."""
     import cv2
@@ -132,24 +139,24 @@ def _located_turned(
     scale = max(side / _FACE_SIDE, 1.0)
     size = int(np.ceil(_PICTURE_SIDES * side / scale))
     source, corner = _around(pixels, middle, side, scale)
-    pictures, transforms, boxes = [], [], []
-    for row, angle in enumerate(angles):
-        to_photo = _turn(angle, scale, middle, size)
-        to_source = to_photo.copy()
-        to_source[:, 2] -= corner
-        to_source /= scale
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        pictures.append(cv2.warpAffine(source, to_source, (size, size), flags=flags))
-        transforms.append(to_photo)
-        half = side / scale / 2
-        low, high = size / 2 - half, size / 2 + half
-        boxes.append((low, row * size + low, high, row * size + high))
-    landmarks, spreads = _located(locator, np.concatenate(pictures), boxes)
-    found = []
-    for row, (points, to_photo) in enumerate(zip(landmarks, transforms, strict=True)):
-        here = points - np.array([0, row * size], np.float32)
-        found.append(((here @ to_photo[:, :2].T + to_photo[:, 2]).astype(np.float32), row))
-    return [(points, float(spreads[row])) for points, row in found]
+    transforms = [_turn(angle, scale, middle, size) for angle in angles]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    pictures = [  # one below the other, so that all are located at once
+        cv2.warpAffine(source, (each - corner) / scale, (size, size), flags=flags)
+        for each in transforms
+    ]
+    low, high = (size - side / scale) / 2, (size + side / scale) / 2
+    tops = [row * size for row in range(len(angles))]
+    boxes = [(low, top + low, high, top + high) for top in tops]
+    landmarks, spreads = _located(locator, np.concatenate(pictures), boxes, shifts)
+    in_photo = [
+        (points - [0, top]) @ each[:, :2].T + each[:, 2]
+        for points, top, each in zip(landmarks, tops, transforms, strict=True)
+    ]
+    return [
+        (points.astype(np.float32), spread)
+        for points, spread in zip(in_photo, spreads.tolist(), strict=True)
+    ]
 
 
 def _turn(angle: float, scale: float, middle: NDArray[np.float64], size: int) -> Transform:
@@ -162,7 +169,7 @@ def _turn(angle: float, scale: float, middle: NDArray[np.float64], size: int) ->
 def _around(
     pixels: Pixels, middle: NDArray[np.float64], side: float, scale: float
 ) -> tuple[Pixels, NDArray[np.float64]]:
-    """The photo around a face, shrunk by `scale`, and its top left corner in the photo."""
+    """The photo around a face, shrunk by `scale`, and the shift of its corner in a Transform."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -173,4 +180,4 @@ def _around(
     if scale > 1:
         shape = max(round(part.shape[1] / scale), 1), max(round(part.shape[0] / scale), 1)
         part = np.asarray(cv2.resize(part, shape, interpolation=cv2.INTER_AREA), np.uint8)
-    return part, np.array([left, top], np.float64)
+    return part, np.array([[0, 0, left], [0, 0, top]], np.float64)
