@@ -41,8 +41,6 @@ SCRIPTS: dict[str, str | None] = {
     "plan_scale": None,
     "eval_photos": None,
     "eval_family": None,
-    "eval_strangers": None,
-    "eval_ages": None,
     "eval_find": None,
     "eval_explain": None,
     "eval_precision": None,

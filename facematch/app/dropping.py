@@ -141,7 +141,6 @@ def _photo_answer(number: int, found: FoundPhoto) -> Response:
         "photo": number,
         "name": found.label,
         "faces": len(found.identities),
-        "turned": found.turned,
         "problem": unusable_words(found.code),
     })  # fmt: skip
 

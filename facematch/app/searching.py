@@ -1,8 +1,7 @@
-"""A photo that was dropped: its faces, turned upright where they are not."""
+"""A photo that was dropped, and its faces."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,6 @@ from facematch.errors import NoFaceError, OptionError, PhotoError
 from facematch.types import Photo, Portrait, Vectors
 
 _KEPT_SIDE = 2000  # pixels of the long side: enough for the portraits of a card
-_QUARTERS = (0, 1, 3, 2)  # quarter turns, in the order they are tried where no face is found
 _MOST_FACES = 40  # of a photo
 
 
@@ -22,63 +20,46 @@ class FoundPhoto:
     """A photo and what was found in it.
 
     `identities` (N, E) tell people apart, one row for each face. `portrait` is None where the file
-    cannot be used, for the reason with that `code`. `turned` says that the program turned it.
+    cannot be used, for the reason with that `code`.
     """
 
     label: str
     portrait: Portrait | None
     identities: Vectors
     code: str = ""
-    turned: bool = False
 
 
 def search_bytes(engine: Engine, label: str, data: bytes) -> FoundPhoto:
-    """The faces of a photo in a file's bytes; turned where only that shows any."""
+    """The faces of a photo in a file's bytes."""
     try:
         photo = engine.decode(label, data)
     except PhotoError as error:
         return _unusable(label, error.code)
-    return search_photo(engine, photo, _QUARTERS)
+    return search_photo(engine, photo)
 
 
 def turn_photo(engine: Engine, found: FoundPhoto) -> FoundPhoto:
     """The photo turned right by a quarter and searched again."""
     if found.portrait is None:
         return found
-    return search_photo(engine, turned_right(found.portrait.photo, 1), (0,))
+    photo = found.portrait.photo
+    pixels = np.ascontiguousarray(np.rot90(photo.pixels, -1))
+    return search_photo(engine, replace(photo, pixels=pixels))
 
 
-def search_photo(engine: Engine, photo: Photo, quarters: tuple[int, ...]) -> FoundPhoto:
-    """The faces of the first of these turns that shows any; of the first turn if none does."""
+def search_photo(engine: Engine, photo: Photo) -> FoundPhoto:
+    """The largest faces of a photo."""
     try:
-        portraits = list(_first_with_faces(engine, photo, quarters))
+        portrait = engine.find_faces(photo)
     except OptionError:  # the photo is smaller than the smallest face to find
         return _unusable(photo.label, NoFaceError.code)
-    portrait = portraits[-1] if portraits[-1].faces else portraits[0]
     few = replace(portrait, faces=portrait.faces[:_MOST_FACES], chips=portrait.chips[:_MOST_FACES])
     return FoundPhoto(
         label=photo.label,
         portrait=_shrunk_portrait(few),
         identities=_identities(engine, few),
         code="" if few.faces else NoFaceError.code,
-        turned=portrait is not portraits[0],
     )
-
-
-def turned_right(photo: Photo, quarters: int) -> Photo:
-    """The photo turned right by so many quarters."""
-    return replace(photo, pixels=np.ascontiguousarray(np.rot90(photo.pixels, -quarters)))
-
-
-def _first_with_faces(
-    engine: Engine, photo: Photo, quarters: tuple[int, ...]
-) -> Iterator[Portrait]:
-    """What each turn shows, up to the first one with a face."""
-    for turn in quarters:
-        portrait = engine.find_faces(turned_right(photo, turn) if turn else photo)
-        yield portrait
-        if portrait.faces:
-            return
 
 
 def _identities(engine: Engine, portrait: Portrait) -> Vectors:

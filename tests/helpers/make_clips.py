@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,10 @@ def write_clip(
     encoder's context: gop_size, pix_fmt, max_b_frames.
     """
     codec = codec or _CODEC_BY_SUFFIX[path.suffix]
-    with av.open(str(path), "w", container_options=container) as clip:
+    with (
+        _usual_priority(),
+        av.open(str(path), "w", container_options=container) as clip,
+    ):
         film: Any = clip.add_stream(codec, rate=rate)
         film.pix_fmt, film.gop_size = "yuv420p", 12
         film.options = _OPTIONS_BY_CODEC.get(codec, {})
@@ -68,6 +73,19 @@ def write_clip(
         if track is not None:
             _add_sound(clip, track, sound)
     return path
+
+
+@contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does: run by root, it gives the process priority over all others."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _add_sound(container: Any, track: Any, seconds: float) -> None:
