@@ -2,8 +2,8 @@
 
     python benchmarks/eval_unlike.py --data ../shared
 
-`--data` holds photos/, kinship/fiw-train.zip and ages/utkface-half.zip. Of Families In the Wild only
-families held back take part; UTKFace took no part in the fit.
+`--data` holds photos/, kinship/fiw-train.zip and ages/utkface-half.zip. Of Families In the Wild
+only families held back take part; UTKFace took no part in the fit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 from facematch import FaceMatcher
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.embedding.photographs import embed_and_check
-from facematch.evaluation.fiw import cut_chip, open_faces, read_families
+from facematch.evaluation.fiw import read_families
+from facematch.evaluation.fiw_faces import cut_chip, open_faces
 from facematch.evaluation.utkface import list_pictures, open_pictures
 from facematch.types import Chips, PhotoLike, Pixels
 
