@@ -196,15 +196,15 @@ def _refuse_picture(label: str, kind: str, data: bytes, error: Exception) -> NoR
             label, "is over Pillow's own limit, Image.MAX_IMAGE_PIXELS: scale it down"
         ) from error
     why = " ".join(str(error).split())[:80] or type(error).__name__
+    if isinstance(error, EOFError | struct.error) or is_cut_off(kind, data, str(error)):
+        raise TruncatedPhotoError(
+            label, "the file ends before the picture does: copy or download it again"
+        ) from error
     if is_unsupported(kind, error):
         raise UnsupportedPhotoError(
             label,
             f"is a {kind} of a kind that facematch does not read ({why}): save it as JPEG, or as "
             "PNG with 8 or 16 bits",
-        ) from error
-    if isinstance(error, EOFError | struct.error) or is_cut_off(kind, data, str(error)):
-        raise TruncatedPhotoError(
-            label, "the file ends before the picture does: copy or download it again"
         ) from error
     raise UnreadablePhotoError(
         label, f"the {kind} is damaged ({why}): copy it again, or save it again as JPEG"
