@@ -44,6 +44,7 @@ SCRIPTS: dict[str, str | None] = {
     "eval_find": None,
     "eval_explain": None,
     "eval_precision": None,
+    "eval_unlike": None,
 }
 BUSY_LOAD = 0.25  # of a core each, before anything is run
 BUSY_SHARE = 0.05  # of all cores, while it runs, by programs that are not ours

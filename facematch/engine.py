@@ -14,6 +14,7 @@ from facematch.detection.largest import competing_faces, detect_largest
 from facematch.detection.registry import load_detector
 from facematch.detection.turns import Search, locate_at_any_angle, search_turned
 from facematch.detection.whole import WholeDetector
+from facematch.embedding.photographs import embed_and_check
 from facematch.embedding.registry import load_embedder
 from facematch.errors import OptionError, ResemblanceError
 from facematch.photos.limits import Limits
@@ -21,6 +22,8 @@ from facematch.photos.reading import decode_photo, read_photo
 from facematch.scoring.cohort import Cohort, model_with_cohort
 from facematch.scoring.resemblance import ResemblanceModel, model_for
 from facematch.types import (
+    UNLIKE_PHOTOGRAPHS,
+    Chips,
     Detector,
     Embedder,
     EngineNames,
@@ -30,6 +33,7 @@ from facematch.types import (
     PhotoLike,
     Pixels,
     Portrait,
+    Vectors,
 )
 from facematch.weights.catalogue import engine_weights
 
@@ -143,6 +147,16 @@ class Engine:
         else:
             found = competing_faces(self._all_faces(photo, keep=keep))
         return self.portrait(photo, found)
+
+    def embed(self, chips: Chips) -> tuple[Vectors, list[list[str]]]:
+        """The vector of each chip, (N, D), and the warnings about it that only the embedder knows.
+
+        A cohort of the user's own says what its faces are like: then there are none.
+        """
+        vectors, unlike = embed_and_check(self.embedder, chips)
+        if self.cohort is not None:
+            unlike[:] = False
+        return vectors, [[UNLIKE_PHOTOGRAPHS] if each else [] for each in unlike]
 
     def _all_faces(self, photo: Photo, *, keep: bool) -> list[Face]:
         """All faces of a photo, as the store knows them or as they are found."""

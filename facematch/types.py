@@ -24,6 +24,11 @@ Floats: TypeAlias = NDArray[np.floating[Any]]  # an array of any float type
 Real = TypeVar("Real", np.float32, np.float64)
 Box: TypeAlias = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in pixels
 
+# The warning about a face that no photograph of the training data is like.
+UNLIKE_PHOTOGRAPHS = (
+    "the face is unlike the photographs that the program knows, as drawings, dolls and masks are: "
+    "its scores say little, and have no likelihood ratio"
+)
 _MOST_BAD_ROWS = 5  # bad rows that a message names
 _NORM_ROWS = 512  # rows whose norms are taken at a time, in float64: 4096 leave the cache
 
@@ -340,6 +345,11 @@ class Gallery:
     def phrases(self) -> tuple[tuple[str, ...], ...]:
         """The warnings of each row, empty tuples where `warnings` was left out."""
         return self.warnings or ((),) * len(self.subjects)
+
+    @property
+    def unlike_photographs(self) -> NDArray[np.bool_]:
+        """Whether each row is a face unlike all photographs, (N,): then there is no ratio."""
+        return np.array([UNLIKE_PHOTOGRAPHS in warned for warned in self.phrases], bool)
 
     @property
     def weights(self) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.analyses.pair import Pair, compare_pair, read_pair
+from facematch.analyses.pair import Pair, compare_pair, embed_pair, read_pair
 from facematch.detection.alignment import dlib_frame, similarity_transform
 from facematch.engine import Engine
 from facematch.scoring.cosine import cosine_pairs
@@ -163,7 +163,7 @@ def explain_pair(engine: Engine, pair: Pair) -> Explanation:
     """Which parts of the two chosen faces carry their likeness."""
     model = engine.resemblance
     drops = measure_drops(pair.chips, engine.embedder, model)
-    match = compare_pair(engine, pair, drops.vectors)
+    match = compare_pair(engine, embed_pair(engine, pair)[0], drops.vectors)
     return explanation(match, pair.chips, drops, engine.embedder.frame, model)
 
 

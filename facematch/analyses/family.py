@@ -148,7 +148,7 @@ def compare_family(
         neutral_score=neutral_score(model),
         warnings=(
             *_warnings([*parents, *children], chosen),
-            *(_young_words(pair) for pair in likenesses if _is_young(pair, model)),
+            *(_young_words(pair) for pair in likenesses if _is_young(pair, everyone, model)),
         ),
     )
 
@@ -210,9 +210,10 @@ def _verdicts(
         yield Verdict(child.name, name if advice is None else None, name, share, both, advice)
 
 
-def _is_young(pair: Likeness, model: ResemblanceModel) -> bool:
+def _is_young(pair: Likeness, people: Mapping[str, Person], model: ResemblanceModel) -> bool:
     """Whether both look like young children, so that their likelihood ratio is not known."""
-    return model.gives_ratios and pair.likelihood_ratio is None
+    both = (people[name].averaged.vectors for name in (pair.parent, pair.child))
+    return model.gives_ratios and all(model.young(vectors)[0] for vectors in both)
 
 
 def _young_words(pair: Likeness) -> str:

@@ -40,13 +40,15 @@ _GENERATION = 15.0  # years by which a child must look older than the parent to 
 class Pair:
     """The chosen faces of a parent and a child: chips (2, S, S, 3), who they are, warnings.
 
-    `clear` says that no warning is about the faces themselves.
+    `clear` says that no warning is about the faces themselves. `unlike_photographs` says that one
+    of them is unlike all photographs, so that there is no likelihood ratio.
     """
 
     chips: Chips
     subjects: tuple[Subject, Subject]
     warnings: tuple[str, ...]
     clear: bool
+    unlike_photographs: bool = False
 
 
 def score(
@@ -63,7 +65,7 @@ def score(
     where they are None. Raises a PhotoError that names the photo which cannot be used.
     """
     pair = read_pair(engine, (parent, child), (parent_face, child_face))
-    return compare_pair(engine, pair, engine.embedder.embed(pair.chips))
+    return compare_pair(engine, *embed_pair(engine, pair))
 
 
 def read_pair(
@@ -97,6 +99,18 @@ def chosen_pair(portraits: Sequence[Portrait], indices: Sequence[int]) -> Pair:
     return Pair(np.stack(chips), (parent, child), tuple(of_faces), clear=not of_faces)
 
 
+def embed_pair(engine: Engine, pair: Pair) -> tuple[Pair, Vectors]:
+    """The pair with the warnings that the embedder gives, and the vectors of its faces, (2, D)."""
+    vectors, warnings = engine.embed(pair.chips)
+    named = [
+        f"{subject.photo}: {warning}"
+        for subject, some in zip(pair.subjects, warnings, strict=True)
+        for warning in some
+    ]
+    warned = replace(pair, warnings=(*pair.warnings, *named), unlike_photographs=bool(named))
+    return warned, vectors
+
+
 def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
     """The Match of a pair whose chips were embedded as `vectors`, (2, D)."""
     model = engine.resemblance
@@ -115,16 +129,19 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
         name = engine.embedder.name
         notes = [f"no resemblance model fits {name}: only the cosine is known"]
     else:
-        match = _scored(match, model, vectors)
+        match = _scored(match, model, vectors, pair.unlike_photographs)
         notes = _notes(engine, pair, match)
     # One photo given twice warns once.
     return replace(match, warnings=tuple(dict.fromkeys([*pair.warnings, *notes])))
 
 
-def _scored(match: Match, model: ResemblanceModel, vectors: Vectors) -> Match:
+def _scored(
+    match: Match, model: ResemblanceModel, vectors: Vectors, unlike_photographs: bool
+) -> Match:
     """The Match with what a resemblance model says of the two `vectors`, (2, D)."""
     z = model.pair_z_scores(vectors[:1], vectors[1:])
-    scores, ratios = model.calibrate(z, np.array([model.young(vectors).all()]))
+    without_ratio = np.array([unlike_photographs or model.young(vectors).all()])
+    scores, ratios = model.calibrate(z, without_ratio)
     of_score, of_ratio = intervals(model, z, mean_inverse(1, 1)).of_pair(0)
     has_ratio = not np.isnan(ratios[0])
     return replace(

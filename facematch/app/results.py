@@ -12,7 +12,14 @@ from facematch import output
 from facematch.analyses.card import CARD_PORTRAIT_SIDE
 from facematch.analyses.explain import Explanation, explain_pair
 from facematch.analyses.family import compare_family
-from facematch.analyses.pair import ONE_PERSON, YOUNG_CHILDREN, Pair, chosen_pair, compare_pair
+from facematch.analyses.pair import (
+    ONE_PERSON,
+    YOUNG_CHILDREN,
+    Pair,
+    chosen_pair,
+    compare_pair,
+    embed_pair,
+)
 from facematch.analyses.report import FamilyReport, card_of_child
 from facematch.analyses.timeline import Days, compare_over_time, dated_photos
 from facematch.detection.quality import face_warnings
@@ -101,7 +108,7 @@ def compare(engine: Engine, people: Sequence[Tapped]) -> Result:
     )
     by_name = {each.name: each for each in people}
     pairs = [_pair(by_name[card.parent.name], by_name[card.child.name]) for card in cards]
-    matches = [compare_pair(engine, pair, engine.embedder.embed(pair.chips)) for pair in pairs]
+    matches = [compare_pair(engine, *embed_pair(engine, pair)) for pair in pairs]
     report = FamilyReport(family, cards, timelines)
     return Result(report, tuple(matches), tuple(pairs), days)
 

@@ -77,6 +77,19 @@ def train_embedder(
     _report("then run `train resemblance`")
 
 
+@train.command("photographs")
+def train_photographs(data: FiwFolder, out: OutFolder, held_back: HeldBackFile = None) -> None:
+    """Fit which faces are like photographs, on Families In the Wild; takes some five minutes."""
+    from facematch.training.photographs import train_photographs as fit
+
+    names = _held_back_file(held_back).read_text(encoding="utf-8").split()
+    content = fit(data, names, report=_report).as_bytes()
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "kin-1-photographs.npz"
+    path.write_bytes(content)
+    _print_catalogue_entry(path)
+
+
 def _print_catalogue_entry(path: Path) -> None:
     """What facematch/weights/catalogue.py must know of a file before facematch uses it."""
     import hashlib

@@ -37,15 +37,21 @@ class KinEmbedder:
 
         Raises EmbeddingError for chips of any other shape or type.
         """
+        return self.embed_with_statistics(chips)[0]
+
+    def embed_with_statistics(self, chips: Chips) -> tuple[Vectors, Vectors]:
+        """As `embed`, with the statistics of each chip, (N, T): see photographs.py."""
         self.frame.check(chips)
-        vectors = np.empty((len(chips), self._session.get_outputs()[0].shape[1]), np.float32)
+        widths = (output.shape[1] for output in self._session.get_outputs())
+        vectors, statistics = (np.empty((len(chips), width), np.float32) for width in widths)
         for start in range(0, len(chips), _KIN_BATCH):
-            batch = chips[start : start + _KIN_BATCH]
-            both = np.concatenate([batch, batch[:, :, ::-1]])
-            (found,) = self._session.run(None, {"chips": both})
+            some = slice(start, start + _KIN_BATCH)
+            both = np.concatenate([chips[some], chips[some, :, ::-1]])
+            found, of_both = self._session.run(["vectors", "statistics"], {"chips": both})
             one, mirrored = np.split(unit_rows(found), 2)
-            vectors[start : start + _KIN_BATCH] = unit_rows(one + mirrored)
-        return vectors
+            vectors[some] = unit_rows(one + mirrored)
+            statistics[some] = of_both[: len(one)]
+        return vectors, statistics
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:

@@ -174,13 +174,16 @@ def _embedded(engine: Engine, batch: Sequence[_LargestFace | Skipped]) -> list[_
     chips = [
         face.chip for face in batch if isinstance(face, _LargestFace) and face.chip is not None
     ]
-    vectors = iter(engine.embedder.embed(np.stack(chips)) if chips else ())
+    embedded = zip(*engine.embed(np.stack(chips)), strict=True) if chips else iter(())
     entries: list[_Entry] = []
     for found in batch:
         if isinstance(found, Skipped):
             entries.append((found.photo, found))
             continue
-        face = found.face if found.chip is None else replace(found.face, vector=next(vectors))
+        face = found.face
+        if found.chip is not None:
+            vector, more = next(embedded)
+            face = replace(face, vector=vector, warnings=(*face.warnings, *more))
         if engine.store is not None and found.is_new and found.digest:
             engine.store.put_largest(found.digest, face)
         entries.append((found.photo, face))

@@ -64,10 +64,10 @@ def enrol_person(
         for portrait, index in without_skipped(found, skipped)
     )
     while batch := list(islice(usable, CHIPS_PER_BATCH)):
-        vectors = engine.embedder.embed(np.stack([chip for _, chip in batch]))
+        vectors, warnings = engine.embed(np.stack([chip for _, chip in batch]))
         samples += [
-            replace(sample, vector=vector)
-            for (sample, _), vector in zip(batch, vectors, strict=True)
+            replace(sample, vector=vector, warnings=(*sample.warnings, *more))
+            for (sample, _), vector, more in zip(batch, vectors, warnings, strict=True)
         ]
     return _as_person(name, samples, skipped, engine.embedder.space)
 

@@ -19,7 +19,7 @@ from facematch.scoring.wording import (
     shown_score,
     support,
 )
-from facematch.types import DIGITS, Age, Match, Subject
+from facematch.types import DIGITS, UNLIKE_PHOTOGRAPHS, Age, Match, Subject
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -128,7 +128,11 @@ def _no_ratio_words(match: Match) -> str:
     """Why there is a score but no likelihood ratio; "" where there is no score either."""
     if match.engine.cohort is not None:
         return "nobody measured how alike relatives are among the strangers of your cohort"
-    return "" if match.score is None else "no data says how alike young relatives look"
+    if match.score is None:
+        return ""
+    if any(UNLIKE_PHOTOGRAPHS in warning for warning in match.warnings):
+        return "the program knows photographs only"
+    return "no data says how alike young relatives look"
 
 
 def _posterior_lines(match: Match, prior: float | None) -> list[tuple[str, str, str]]:

@@ -41,12 +41,14 @@ def match(
     model = _model_of_both(parents, children, model)
     people = max(len(parents.subjects), 1)
     if top is not None and 0 < top <= _SEARCHED_SHARE * people:
-        yield from _searched(model, parents, children, top)
+        for best in _searched(model, parents, children, top):
+            yield _without_unlike(best, parents, children)
         return
     step = max(_PAIRS_AT_A_TIME // people, 1)
     for start in range(0, len(children.subjects), step):
         some = children.vectors[start : start + step], children.counts[start : start + step]
-        yield _full_comparison(model, parents, some, start, top)
+        compared = _full_comparison(model, parents, some, start, top)
+        yield _without_unlike(compared, parents, children)
 
 
 def _searched(
@@ -78,7 +80,8 @@ def match_pairs(
         young = model.young(parents.vectors) & model.young(children.vectors)
         scores, ratios = model.calibrate(z, young)
     rows = np.arange(len(cosines))
-    return Comparison(rows, rows, cosines, scores, ratios, z.astype(np.float32))
+    found = Comparison(rows, rows, cosines, scores, ratios, z.astype(np.float32))
+    return _without_unlike(found, parents, children)
 
 
 def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) -> Intervals:
@@ -94,6 +97,14 @@ def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) ->
     ends = intervals(model, compared.z_scores, mean_inverse(*photos))
     ends.likelihood_ratios[np.isnan(compared.likelihood_ratios)] = np.nan
     return ends
+
+
+def _without_unlike(compared: Comparison, parents: Gallery, children: Gallery) -> Comparison:
+    """The comparison without the likelihood ratios of faces that are unlike all photographs."""
+    unlike = parents.unlike_photographs[compared.parents]
+    unlike |= children.unlike_photographs[compared.children]
+    compared.likelihood_ratios[unlike] = np.nan
+    return compared
 
 
 def _full_comparison(

@@ -35,7 +35,8 @@ class Likeness:
     The intervals are 95 % confidence intervals over other photos of the same people; that of the
     likelihood ratio covers other training families too. `share` is the share of resamples in which
     the child looks most like this parent, None where there is no other. The ratio is None where the
-    model gives none, and for two people who look like young children.
+    model gives none, for two people who look like young children, and for a face unlike all
+    photographs.
     """
 
     parent: str
@@ -122,8 +123,9 @@ def likeness(
     z = people_z_scores(model, one, other).ravel()
     if both_ways:
         z = (z + people_z_scores(model, other, one).ravel()) / 2
-    young = model.young(one.vectors) & model.young(other.vectors)
-    scores, ratios = model.calibrate(z, young)
+    unrated = model.young(one.vectors) & model.young(other.vectors)
+    unrated |= one.unlike_photographs | other.unlike_photographs
+    scores, ratios = model.calibrate(z, unrated)
     of_score, of_ratio = intervals(model, z, mean_inverse(one.counts, other.counts)).of_pair(0)
     has_ratio = not np.isnan(ratios[0])
     return Likeness(

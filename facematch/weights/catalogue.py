@@ -73,6 +73,14 @@ KNOWN = {
             purpose="embedder kin",
         ),
         WeightFile(
+            name="kin-1-photographs",
+            file="kin-1-photographs.npz",
+            size=1_051_674,
+            sha256="8c6c7c05e2f359159a681b1c9b61055b6c87a0d17a225ad619fa869177770fda",
+            licence="MIT, from research data",
+            purpose="which faces are unlike photographs, embedder kin",
+        ),
+        WeightFile(
             name="mobilefacenet",
             file="MobileFaceNet.onnx",
             size=3_998_070,

@@ -18,7 +18,7 @@ from facematch.weights.catalogue import WeightFile, weight_file
 _LOG = logging.getLogger(__name__)
 _MOST_KEPT_BYTES = 512 * 2**20  # the largest kept file has 33 MB
 
-CONVERTER_VERSION = 3  # increased whenever `onnx_graphs` or `shape_predictor` write another result
+CONVERTER_VERSION = 4  # increased whenever `onnx_graphs` or `shape_predictor` write another result
 
 State = Literal["ready", "not installed", "damaged"]
 

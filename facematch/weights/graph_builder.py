@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,14 +89,47 @@ class GraphBuilder:
         self._node("Concat", second.name, axis=1)
         self.latest = Tensor(self.latest.name, first.channels + second.channels, None)
 
-    def finish(self, result: str, shape: Sequence[int | str]) -> bytes:
-        """The model with its latest tensor named `result`. Raises WeightsError if it is invalid."""
+    def statistics(self) -> Tensor:
+        """Mean and logarithm of the standard deviation of each channel of the latest tensor.
+
+        Shape: (N, 2 C). The latest tensor stays what it is.
+        """
+        maps = self.latest
+        self._node("ReduceMean", axes=[2, 3], keepdims=0)
+        mean = self.latest
+        self._node("Mul", mean.name)
+        squared = self.latest
+        self.latest = maps
+        self._node("Mul", maps.name)
+        self._node("ReduceMean", axes=[2, 3], keepdims=0)
+        self._node("Sub", squared.name)
+        self._node("Relu")  # a variance of 0 may be rounded below it
+        self._node("Sqrt")
+        self._node("Add", self._constant(np.array([1e-3], np.float32)))
+        self._node("Log")
+        deviation, self.latest = self.latest, mean
+        self._node("Concat", deviation.name, axis=1)
+        both, self.latest = self.latest, maps
+        return Tensor(both.name, 2 * maps.channels, None)
+
+    def finish(
+        self, result: str, shape: Sequence[int | str], also: Mapping[str, Tensor] | None = None
+    ) -> bytes:
+        """The model with its latest tensor named `result`, and vectors by the names in `also`.
+
+        Raises WeightsError if it is invalid.
+        """
         from onnx import TensorProto, checker, helper
 
-        self._node("Identity")
-        self._nodes[-1].output[0] = result
-        output = helper.make_tensor_value_info(result, TensorProto.FLOAT, shape)
-        graph = helper.make_graph(self._nodes, "facematch", self._inputs, [output], self._constants)
+        outputs = []
+        wanted = {result: (self.latest, shape)}
+        wanted |= {name: (tensor, ["N", tensor.channels]) for name, tensor in (also or {}).items()}
+        for name, (tensor, sides) in wanted.items():
+            self.latest = tensor
+            self._node("Identity")
+            self._nodes[-1].output[0] = name
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
+        graph = helper.make_graph(self._nodes, "facematch", self._inputs, outputs, self._constants)
         opset = [helper.make_opsetid("", _OPSET)]
         model = helper.make_model(graph, opset_imports=opset, ir_version=_IR_VERSION)
         try:

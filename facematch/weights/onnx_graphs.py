@@ -45,6 +45,7 @@ def head_layers(network: Network) -> tuple[list[Layer], Array]:
 def tuned_graph(network: Network, head: Head) -> bytes:
     """The embedder with a tuned head as ONNX: `chips` (N, 150, 150, 3) uint8 -> `vectors` (N, K).
 
+    Beside them come `statistics` (N, T) of the layer that both projections share.
     Raises WeightsError where the head does not fit the network.
     """
     layers = _with_folded_affines(network)
@@ -59,13 +60,13 @@ def tuned_graph(network: Network, head: Head) -> bytes:
     graph = GraphBuilder("chips", "N", 150)
     body = _first_blocks(layers, FROZEN_BLOCKS + 3)
     _apply_blocks(graph, body)
-    middle = graph.latest
+    middle, statistics = graph.latest, graph.statistics()
     first = graph.project(head.projections[0])
     graph.latest = middle
     _apply_blocks(graph, layers[len(body) : -1])  # all but the last layer
     second = graph.project(head.projections[1])
     graph.join(first, second)
-    return graph.finish("vectors", ["N", graph.latest.channels])
+    return graph.finish("vectors", ["N", graph.latest.channels], {"statistics": statistics})
 
 
 def _apply_blocks(graph: GraphBuilder, layers: Sequence[Layer]) -> None:

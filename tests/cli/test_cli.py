@@ -39,7 +39,10 @@ def test_a_pair_is_scored_for_a_program() -> None:
 
 
 def test_a_prior_gives_a_posterior_and_without_one_there_is_none() -> None:
-    pair = ("score", "samples/father.png", "samples/son.png", "--format", "json")
+    pair = (
+        "score", "samples/father.png", "samples/son.png", "--embedder", "dlib-resnet",
+        "--format", "json",
+    )  # fmt: skip
     plain, asked = (json.loads(run(*pair, *more).stdout) for more in ((), ("--prior", "0.5")))
     assert "posterior" not in plain
     ratio = plain["likelihood_ratio"]
@@ -47,7 +50,7 @@ def test_a_prior_gives_a_posterior_and_without_one_there_is_none() -> None:
     low, high = plain["likelihood_ratio_interval"]
     assert low <= ratio <= high
     assert "kinship" in plain["support"] or plain["support"] == "no support either way"
-    assert "chance of kinship" in run(*pair[:3], "--prior", "0.1").stdout
+    assert "chance of kinship" in run(*pair[:5], "--prior", "0.1").stdout
 
 
 def test_one_photo_saved_twice_is_warned_of(tmp_path: Path) -> None:

@@ -77,8 +77,14 @@ def test_a_head_is_two_projections_of_the_networks_last_blocks(
     expected = np.hstack(
         [projected(each, part) for each, part in zip(flat, head.projections, strict=True)]
     )
-    (vectors,) = session(onnx_graphs.tuned_graph(network, head)).run(None, {"chips": chips})
+    vectors, statistics = session(onnx_graphs.tuned_graph(network, head)).run(
+        ["vectors", "statistics"], {"chips": chips}
+    )
     np.testing.assert_allclose(vectors, expected, rtol=1e-3, atol=1e-4)
+    mean, deviation = maps[0].mean(axis=(2, 3)), maps[0].std(axis=(2, 3))
+    np.testing.assert_allclose(
+        statistics, np.hstack([mean, np.log(deviation + 1e-3)]), rtol=1e-2, atol=1e-2
+    )
 
 
 def test_a_head_survives_its_archive_but_for_half_precision(network: dlib_format.Network) -> None:
@@ -136,7 +142,7 @@ def test_tuning_gives_a_head_and_others_for_families_left_out(
     assert sorted(left_out) == sorted(np.unique(faces.kin.family[faces.kin.person]))
     assert all(others.shape == (3, kin.vectors.shape[1]) for kin, others, _, _ in found)
     graph = onnx_graphs.tuned_graph(dlib_format.read_network(read_weights("dlib-resnet")), head)
-    (vectors,) = session(graph).run(None, {"chips": np.stack([noise(150, 150)])})
+    (vectors,) = session(graph).run(["vectors"], {"chips": np.stack([noise(150, 150)])})
     assert np.isfinite(vectors).all()
 
 
