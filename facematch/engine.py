@@ -14,7 +14,7 @@ from facematch.detection.largest import competing_faces, detect_largest
 from facematch.detection.registry import load_detector
 from facematch.detection.turns import Search, locate_at_any_angle, search_turned
 from facematch.detection.whole import WholeDetector
-from facematch.embedding.photographs import embed_and_check
+from facematch.embedding.photographs import embed_with_warnings
 from facematch.embedding.registry import load_embedder
 from facematch.errors import OptionError, ResemblanceError
 from facematch.photos.limits import Limits
@@ -153,10 +153,12 @@ class Engine:
 
         A cohort of the user's own says what its faces are like: then there are none.
         """
-        vectors, unlike = embed_and_check(self.embedder, chips)
-        if self.cohort is not None:
-            unlike[:] = False
-        return vectors, [[UNLIKE_PHOTOGRAPHS] if each else [] for each in unlike]
+        vectors, warnings = embed_with_warnings(self.embedder, chips)
+        return vectors, [list(self.applicable(some)) for some in warnings]
+
+    def applicable(self, warnings: Sequence[str]) -> tuple[str, ...]:
+        """The warnings that hold with this engine's cohort."""
+        return tuple(each for each in warnings if self.cohort is None or each != UNLIKE_PHOTOGRAPHS)
 
     def _all_faces(self, photo: Photo, *, keep: bool) -> list[Face]:
         """All faces of a photo, as the store knows them or as they are found."""

@@ -282,7 +282,8 @@ def _archive_faces(
 ) -> Iterator[ArchiveFace]:
     if not portrait.faces:
         return
-    vectors = unit_rows(engine.embedder.embed(portrait.chips))
+    embedded, warnings = engine.embed(portrait.chips)
+    vectors = unit_rows(embedded)
     z = z_scores_of_faces(engine.require_resemblance(), vectors, wanted.person)
     identify = engine.identity_embedder
     identities = identify.embed(crop_faces(portrait.photo.pixels, portrait.faces, identify.frame))
@@ -293,7 +294,7 @@ def _archive_faces(
             vector=vector,
             identity=identities[index],
             portrait=portraits(portrait.photo.pixels, [portrait.faces[index]], PORTRAIT_SIDE)[0],
-            warnings=tuple(face_warnings(portrait, index)),
+            warnings=(*face_warnings(portrait, index), *warnings[index]),
         )
 
 

@@ -19,6 +19,7 @@ from facematch.archive.index import Index, searched_vectors
 from facematch.archive.records import IndexedFace, IndexedPhoto
 from facematch.detection.alignment import crop_faces
 from facematch.detection.quality import face_warnings, sharpness
+from facematch.embedding.photographs import embed_with_warnings
 from facematch.engine import Engine
 from facematch.enrolment.gallery import faces
 from facematch.errors import NoFaceError
@@ -141,7 +142,7 @@ def _indexed_photo(
 
 def _indexed_faces(engine: Engine, portrait: Portrait) -> tuple[IndexedFace, ...]:
     identify = engine.identity_embedder
-    vectors = engine.embedder.embed(portrait.chips)
+    vectors, warnings = embed_with_warnings(engine.embedder, portrait.chips)
     chips = crop_faces(portrait.photo.pixels, portrait.faces, identify.frame)
     identities = identify.embed(chips)
     comparable = searched_vectors(engine.resemblance, vectors)
@@ -149,7 +150,7 @@ def _indexed_faces(engine: Engine, portrait: Portrait) -> tuple[IndexedFace, ...
         IndexedFace(
             subject=portrait.subject(row),
             landmarks=np.asarray(face.landmarks, np.float32) / np.float32(portrait.photo.scale),
-            warnings=tuple(face_warnings(portrait, row)),
+            warnings=(*face_warnings(portrait, row), *warnings[row]),
             sharpness=sharpness(portrait.chips[row]),
             vector=vectors[row],
             identity=identities[row],

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import WeightsError
-from facematch.types import Chips, Embedder, Vectors
+from facematch.types import UNLIKE_PHOTOGRAPHS, Chips, Embedder, Vectors
 from facematch.weights.arrays import pack_arrays, read_arrays
 from facematch.weights.catalogue import KNOWN
 from facematch.weights.files import read_weights
@@ -80,6 +80,12 @@ def photographs_for(space: str) -> Photographs | None:
     """The shipped statistics for an embedder of that space, None where there are none."""
     name = f"{space}-photographs"
     return open_photographs(read_weights(name)) if name in KNOWN else None
+
+
+def embed_with_warnings(embedder: Embedder, chips: Chips) -> tuple[Vectors, list[list[str]]]:
+    """The vector of each chip, (N, D), and the warnings about it that only the embedder knows."""
+    vectors, unlike = embed_and_check(embedder, chips)
+    return vectors, [[UNLIKE_PHOTOGRAPHS] if each else [] for each in unlike]
 
 
 def embed_and_check(embedder: Embedder, chips: Chips) -> tuple[Vectors, NDArray[np.bool_]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from facematch.detection.largest import LargestFirst
 from facematch.detection.quality import face_warnings
+from facematch.embedding.photographs import embed_with_warnings
 from facematch.engine import Engine
 from facematch.errors import NoFaceError, OptionError, PhotoError
 from facematch.photos.reading import photo_digest
@@ -174,7 +175,9 @@ def _embedded(engine: Engine, batch: Sequence[_LargestFace | Skipped]) -> list[_
     chips = [
         face.chip for face in batch if isinstance(face, _LargestFace) and face.chip is not None
     ]
-    embedded = zip(*engine.embed(np.stack(chips)), strict=True) if chips else iter(())
+    # A store keeps the warnings that hold without a cohort, too.
+    both = embed_with_warnings(engine.embedder, np.stack(chips)) if chips else ((), ())
+    embedded = zip(*both, strict=True)
     entries: list[_Entry] = []
     for found in batch:
         if isinstance(found, Skipped):
@@ -204,7 +207,7 @@ def _as_gallery(engine: Engine, entries: Sequence[_Entry]) -> Gallery:
         for photo, face, _ in usable
     )
     vectors = np.stack([vector for *_, vector in usable]) if usable else embed(engine, [])
-    warnings = tuple(face.warnings for _, face, _ in usable)
+    warnings = tuple(engine.applicable(face.warnings) for _, face, _ in usable)
     space = engine.embedder.space
     return Gallery(subjects, unit_rows(vectors), space, warnings, tuple(skipped))
 
