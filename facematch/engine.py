@@ -148,13 +148,13 @@ class Engine:
             found = competing_faces(self._all_faces(photo, keep=keep))
         return self.portrait(photo, found)
 
-    def embed(self, chips: Chips) -> tuple[Vectors, list[list[str]]]:
+    def embed(self, chips: Chips) -> tuple[Vectors, list[tuple[str, ...]]]:
         """The vector of each chip, (N, D), and the warnings about it that only the embedder knows.
 
         A cohort of the user's own says what its faces are like: then there are none.
         """
         vectors, warnings = embed_with_warnings(self.embedder, chips)
-        return vectors, [list(self.applicable(some)) for some in warnings]
+        return vectors, [self.applicable(some) for some in warnings]
 
     def applicable(self, warnings: Sequence[str]) -> tuple[str, ...]:
         """The warnings that hold with this engine's cohort."""

@@ -148,7 +148,7 @@ def compare_family(
         neutral_score=neutral_score(model),
         warnings=(
             *_warnings([*parents, *children], chosen),
-            *(_young_words(pair) for pair in likenesses if _is_young(pair, everyone, model)),
+            *_young_warnings(everyone, likenesses, model),
         ),
     )
 
@@ -210,17 +210,19 @@ def _verdicts(
         yield Verdict(child.name, name if advice is None else None, name, share, both, advice)
 
 
-def _is_young(pair: Likeness, people: Mapping[str, Person], model: ResemblanceModel) -> bool:
-    """Whether both look like young children, so that their likelihood ratio is not known."""
-    both = (people[name].averaged.vectors for name in (pair.parent, pair.child))
-    return model.gives_ratios and all(model.young(vectors)[0] for vectors in both)
-
-
-def _young_words(pair: Likeness) -> str:
-    return (
-        f"{pair.parent} and {pair.child} both look like young children, and those look alike to "
-        f"the program: adult photos of {pair.parent} say more"
-    )
+def _young_warnings(
+    people: Mapping[str, Person], pairs: Sequence[Likeness], model: ResemblanceModel
+) -> Iterator[str]:
+    """Warnings about pairs of whom both look like young children, where ratios lack for that."""
+    if not model.gives_ratios:
+        return
+    young = {name for name, one in people.items() if model.young(one.averaged.vectors).all()}
+    for pair in pairs:
+        if {pair.parent, pair.child} <= young:
+            yield (
+                f"{pair.parent} and {pair.child} both look like young children, and those look "
+                f"alike to the program: adult photos of {pair.parent} say more"
+            )
 
 
 def _warnings(people: Sequence[Person], chosen: bool) -> Iterator[str]:

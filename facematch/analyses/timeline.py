@@ -17,6 +17,7 @@ from facematch.photos.dates import DAYS_A_YEAR, date_of, years_between
 from facematch.scoring.intervals import intervals, z_interval
 from facematch.scoring.people import RESAMPLES, people_z_scores, person_warnings
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
+from facematch.scoring.strata import ADULT
 from facematch.types import EngineNames, Person, Photo, PhotoLike, Skipped, several
 
 Floats = NDArray[np.float64]
@@ -25,8 +26,6 @@ FEWEST_FOR_CURVE = 8  # photos: fewer are shown as points only
 FEWEST_FOR_TREND = 6  # days; photos of one day are averaged
 _CURVE_POINTS = 60
 _KERNEL_WIDTH = 0.2  # standard deviation of the Gaussian kernel, of the photos' span
-# Estimated ages pick a parent's photo for children only: of adults, all photos together say more.
-_ADULT = 18.0  # years
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +275,8 @@ def _moment(
 def _nearest_photo(ages: _Ages, age: float, *, age_known: bool) -> int | None:
     """The row of the nearest age, None where none lies within a year or a quarter of that age.
 
-    Known ages go before estimated ones. Of estimated ages two years are near.
+    Known ages go before estimated ones. Of estimated ages two years are near, and they pick a photo
+    for children only: of adults, all photos together say more.
     """
     apart = np.abs(ages.years - age)
     if age_known:
@@ -285,7 +285,7 @@ def _nearest_photo(ages: _Ages, age: float, *, age_known: bool) -> int | None:
         if by_dates[row] <= max(1.0, age / 4):
             return row
     row = int(apart.argmin())
-    return row if age < _ADULT and apart[row] <= max(2.0, age / 4) else None
+    return row if age < ADULT and apart[row] <= max(2.0, age / 4) else None
 
 
 def time_axis(day: date, born: date | None) -> float:

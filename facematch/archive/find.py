@@ -118,7 +118,7 @@ def _add_batch(
             vector=vectors[place],
             identity=np.array(row["identity"], np.float32),
             portrait=_GREY_PORTRAIT,
-            warnings=tuple(row["warnings"]),
+            warnings=engine.applicable(row["warnings"]),
         )
         candidates.add(face)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from facematch.detection.alignment import dlib_frame, similarity_transform
 from facematch.detection.face_size import smallest_face
+from facematch.detection.landmarks import LandmarkLocator
 from facematch.types import Box, Face, Pixels, Points
 
 Transform: TypeAlias = NDArray[np.float64]  # (2, 3), from a turned face to the photo
@@ -23,7 +24,7 @@ Transform: TypeAlias = NDArray[np.float64]  # (2, 3), from a turned face to the 
 # Spreads of landmarks, in sides of the box. Upright faces have 0.005 typically, faces turned by 60
 # degrees and more 0.04 to 0.09, by 30 degrees 0.007 (62 faces found by mmod).
 _FITTING = 0.012  # no turn is tried below
-_TURNED_FITTING = 0.01  # a turn is taken up to here: turns of upright faces have more
+_TURNED_FITTING = 0.01  # a turn is taken up to here; most turns of upright faces have more
 UNFITTING = 0.02  # landmarks with a larger spread are not to be trusted
 _BETTER = 0.4  # the spread of a turned face, in that of the face as it was found
 _TURNED = np.deg2rad(25)  # upright faces keep the landmarks they were found with
@@ -35,13 +36,6 @@ _REFINED = 2  # turns that are tried once more, so that the eyes lie level
 _FACE_SIDE = 200  # most pixels of the box in a turned picture
 _PICTURE_SIDES = 2  # the side of a turned picture, in sides of the box
 _UPRIGHT = dlib_frame(1, 0).template
-
-
-class Locator(Protocol):
-    """Locates the five landmarks of upright faces."""
-
-    def locate(self, pixels: Pixels, boxes: Sequence[Box]) -> NDArray[np.float32]:
-        """The landmarks in each box. Shapes: N boxes -> (N, 5, 2)."""
 
 
 class Search(Protocol):
@@ -79,7 +73,7 @@ def _turned_back(box: Box, quarters: int, width: int, height: int) -> Box:
 
 
 def locate_at_any_angle(
-    locator: Locator, pixels: Pixels, boxes: Sequence[Box]
+    locator: LandmarkLocator, pixels: Pixels, boxes: Sequence[Box]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The landmarks in each box, and how far they spread where the box is moved a little.
 
@@ -96,7 +90,7 @@ def locate_at_any_angle(
 
 
 def _located(
-    locator: Locator, pixels: Pixels, boxes: Sequence[Box], shifts: NDArray[np.float64]
+    locator: LandmarkLocator, pixels: Pixels, boxes: Sequence[Box], shifts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The landmarks in each box and their spread over `shifts`, taking all faces as upright."""
     corners = np.asarray(boxes, np.float64).reshape(-1, 1, 4)
@@ -108,7 +102,7 @@ def _located(
     return located[:, 0].copy(), apart.mean(axis=(1, 2), dtype=np.float64)
 
 
-def _best_turned(locator: Locator, pixels: Pixels, box: Box) -> tuple[Points, float]:
+def _best_turned(locator: LandmarkLocator, pixels: Pixels, box: Box) -> tuple[Points, float]:
     """The landmarks with the least spread of all turns, in pixels of the photo; and the spread."""
     angles = [float(np.deg2rad(turn)) for turn in _TURNS]
     coarse = _located_turned(locator, pixels, box, angles, _SHIFTS[:_FEW])
@@ -125,7 +119,7 @@ def _angle(landmarks: Points) -> float:
 
 
 def _located_turned(
-    locator: Locator,
+    locator: LandmarkLocator,
     pixels: Pixels,
     box: Box,
     angles: Sequence[float],

@@ -82,10 +82,10 @@ def photographs_for(space: str) -> Photographs | None:
     return open_photographs(read_weights(name)) if name in KNOWN else None
 
 
-def embed_with_warnings(embedder: Embedder, chips: Chips) -> tuple[Vectors, list[list[str]]]:
+def embed_with_warnings(embedder: Embedder, chips: Chips) -> tuple[Vectors, list[tuple[str, ...]]]:
     """The vector of each chip, (N, D), and the warnings about it that only the embedder knows."""
     vectors, unlike = embed_and_check(embedder, chips)
-    return vectors, [[UNLIKE_PHOTOGRAPHS] if each else [] for each in unlike]
+    return vectors, [(UNLIKE_PHOTOGRAPHS,) if each else () for each in unlike]
 
 
 def embed_and_check(embedder: Embedder, chips: Chips) -> tuple[Vectors, NDArray[np.bool_]]:

@@ -62,6 +62,8 @@ def json_fields(value: Any) -> Any:
 
     None has no interval.
     """
+    if isinstance(value, list | tuple):
+        return [json_fields(each) for each in value]
     if not isinstance(value, dict):
         return _rounded(value)
     fields = {}

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 def strangers_as_json(found: StrangerFigures) -> str:
     """One JSON object; `cells` has an object for each two stages and population."""
-    fields = json_fields(asdict(found))
-    for name in ("cells", "childhood", "age_errors"):
-        fields[name] = [json_fields(asdict(each)) for each in getattr(found, name)]
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    return json.dumps(json_fields(asdict(found)), ensure_ascii=False, allow_nan=False)
 
 
 def strangers_lines(found: StrangerFigures) -> Iterator[str]:

@@ -11,9 +11,9 @@ from datetime import datetime
 from facematch.photos.tiff import (
     TiffEntry,
     TiffLayout,
+    entries_by_tag,
     first_directory,
     integers,
-    read_entries,
     tiff_layout,
 )
 
@@ -41,11 +41,11 @@ def read_exif(block: bytes) -> Exif:
     if layout is None:
         return Exif()
     with suppress(struct.error):
-        tags = _read_directory(block, layout, first_directory(block, layout))
+        tags = entries_by_tag(block, layout, first_directory(block, layout), _MOST_ENTRIES)
         more: dict[int, TiffEntry] = {}
         if _EXIF_DIRECTORY_TAG in tags:
             for offset in integers(block, layout, tags[_EXIF_DIRECTORY_TAG]):
-                more = _read_directory(block, layout, offset)
+                more = entries_by_tag(block, layout, offset, _MOST_ENTRIES)
         written = (
             _text(block, entry)
             for entry in (
@@ -59,17 +59,6 @@ def read_exif(block: bytes) -> Exif:
         first = next((text for text in written if any(map(str.isdigit, text))), "")
         return Exif(_orientation(block, layout, tags.get(_ORIENTATION_TAG)), _parsed(first))
     return Exif()
-
-
-def _read_directory(block: bytes, layout: TiffLayout, offset: int) -> dict[int, TiffEntry]:
-    """The entries of a directory by tag. Stops where an entry is cut off."""
-    entries: dict[int, TiffEntry] = {}
-    with suppress(struct.error):
-        for count, entry in enumerate(read_entries(block, layout, offset)):
-            if count >= _MOST_ENTRIES:
-                break
-            entries[entry.tag] = entry
-    return entries
 
 
 def _orientation(block: bytes, layout: TiffLayout, entry: TiffEntry | None) -> int | None:

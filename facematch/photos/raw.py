@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 from facematch.photos.tiff import (
     TiffEntry,
     TiffLayout,
+    entries_by_tag,
     first_directory,
     following_directory,
     integers,
-    read_entries,
     tiff_layout,
 )
 
@@ -78,15 +79,9 @@ def _directories(data: bytes, layout: TiffLayout) -> Iterator[dict[int, TiffEntr
         if not place or place in seen:
             continue
         seen.add(place)
-        tags: dict[int, TiffEntry] = {}
-        try:
-            for count, entry in enumerate(read_entries(data, layout, place)):
-                if count >= _MOST_ENTRIES:
-                    break
-                tags[entry.tag] = entry
+        tags = entries_by_tag(data, layout, place, _MOST_ENTRIES)
+        with suppress(struct.error):
             waiting.append(following_directory(data, layout, place))
-        except struct.error:
-            pass  # cut off: the entries before that count
         if _SUB_DIRECTORIES in tags:
             waiting += integers(data, layout, tags[_SUB_DIRECTORIES], _MOST_DIRECTORIES)
         yield tags

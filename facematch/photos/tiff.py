@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
                  13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
@@ -80,6 +82,17 @@ def read_entries(data: bytes, layout: TiffLayout, directory: int) -> Iterator[Ti
             (place,) = struct.unpack_from(layout.offset, data, place)
         yield TiffEntry(tag, type_, count, place)
         start += layout.entry
+
+
+def entries_by_tag(
+    data: bytes, layout: TiffLayout, directory: int, most: int
+) -> dict[int, TiffEntry]:
+    """The first `most` entries of a directory by tag, up to one that is cut off."""
+    entries: dict[int, TiffEntry] = {}
+    with suppress(struct.error):
+        for entry in islice(read_entries(data, layout, directory), most):
+            entries[entry.tag] = entry
+    return entries
 
 
 def integers(data: bytes, layout: TiffLayout, entry: TiffEntry, most: int = 1) -> list[int]:

@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facematch.photos.limits import Limits
 from facematch.photos.reading import decode_photo, read_photo
 from facematch.runtime.worker import Answer, Job, WorkerProcess, absolute, serve
@@ -98,11 +96,7 @@ class _Worker(WorkerProcess):
         return self.ask(label, request, partial(self._photo, label), data)
 
     def _photo(self, label: str, answer: dict[str, Any]) -> Photo:
-        height, width = map(int, answer["size"])
-        if not 0 < height * width <= self._most_pixels:
-            raise ValueError("more pixels than the limit allows")
-        pixels = np.empty((height, width, 3), np.uint8)
-        self.fill(pixels)
+        pixels = self.pixels(answer["size"], self._most_pixels)
         taken = answer["taken"]
         return Photo(
             label=label,

@@ -16,11 +16,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import (
@@ -30,6 +31,7 @@ from facematch.errors import (
     PhotoTimeoutError,
     PhotoTooLargeError,
 )
+from facematch.types import Pixels
 
 try:
     import fcntl
@@ -128,6 +130,15 @@ class WorkerProcess:
             # The process ended, or hostile bytes made it answer nonsense.
             raise self._failure(label) from gone
         raise error
+
+    def pixels(self, size: Sequence[int], most: int) -> Pixels:
+        """Read an RGB picture of that height and width. Raises ValueError for too many pixels."""
+        height, width = map(int, size)
+        if not 0 < height * width <= most:
+            raise ValueError("more pixels than the limit allows")
+        pixels = np.empty((height, width, 3), np.uint8)
+        self.fill(pixels)
+        return pixels
 
     def fill(self, array: NDArray[Any]) -> None:
         """Read the bytes of an array. Raises ValueError where fewer follow."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch.errors import EmbeddingError
 from facematch.scoring.best import BestParents
@@ -13,8 +14,11 @@ from facematch.scoring.intervals import Intervals, intervals
 from facematch.scoring.resemblance import (
     Counts,
     ResemblanceModel,
+    both_young,
     mean_inverse,
     model_for,
+    pair_z_scores,
+    z_score_matrix,
 )
 from facematch.types import Comparison, Gallery, Vectors
 
@@ -39,21 +43,29 @@ def match(
     galleries of two spaces.
     """
     model = _model_of_both(parents, children, model)
-    people = max(len(parents.subjects), 1)
-    if top is not None and 0 < top <= _SEARCHED_SHARE * people:
-        for best in _searched(model, parents, children, top):
-            yield _without_unlike(best, parents, children)
-        return
-    step = max(_PAIRS_AT_A_TIME // people, 1)
+    unlike = parents.unlike_photographs, children.unlike_photographs
+    if top is not None and 0 < top <= _SEARCHED_SHARE * max(len(parents.subjects), 1):
+        found = _searched(model, parents, children, top)
+    else:
+        found = _full_comparisons(model, parents, children, top)
+    for compared in found:
+        yield _without_ratios(compared, *unlike)
+
+
+def _full_comparisons(
+    model: ResemblanceModel | None, parents: Gallery, children: Gallery, top: int | None
+) -> Iterator[Comparison]:
+    """The full matrix, some children at a time."""
+    step = max(_PAIRS_AT_A_TIME // max(len(parents.subjects), 1), 1)
     for start in range(0, len(children.subjects), step):
         some = children.vectors[start : start + step], children.counts[start : start + step]
-        compared = _full_comparison(model, parents, some, start, top)
-        yield _without_unlike(compared, parents, children)
+        yield _full_comparison(model, parents, some, start, top)
 
 
 def _searched(
     model: ResemblanceModel | None, parents: Gallery, children: Gallery, top: int
 ) -> Iterator[Comparison]:
+    """The best parents of each child, by a search, some children at a time."""
     step = max(min(_PAIRS_AT_A_TIME // top, _CHILDREN_AT_A_TIME), 1)
     for start in range(0, len(children.subjects), step):
         some = slice(start, start + step)
@@ -74,14 +86,13 @@ def match_pairs(
     z = np.full(cosines.shape, np.nan)
     scores = ratios = z.astype(np.float32)
     if model is not None:
-        photos = parents.counts, children.counts
-        z = model.pair_z_scores(parents.vectors, children.vectors)
-        z = model.correct_for_averaging(z, mean_inverse(*photos))
-        young = model.young(parents.vectors) & model.young(children.vectors)
-        scores, ratios = model.calibrate(z, young)
+        sides = model.parents(parents.vectors), model.children(children.vectors)
+        inverse = mean_inverse(parents.counts, children.counts)
+        z = model.correct_for_averaging(pair_z_scores(*sides), inverse)
+        scores, ratios = model.calibrate(z, both_young(*sides))
     rows = np.arange(len(cosines))
     found = Comparison(rows, rows, cosines, scores, ratios, z.astype(np.float32))
-    return _without_unlike(found, parents, children)
+    return _without_ratios(found, parents.unlike_photographs, children.unlike_photographs)
 
 
 def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) -> Intervals:
@@ -99,11 +110,11 @@ def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) ->
     return ends
 
 
-def _without_unlike(compared: Comparison, parents: Gallery, children: Gallery) -> Comparison:
-    """The comparison without the likelihood ratios of faces that are unlike all photographs."""
-    unlike = parents.unlike_photographs[compared.parents]
-    unlike |= children.unlike_photographs[compared.children]
-    compared.likelihood_ratios[unlike] = np.nan
+def _without_ratios(
+    compared: Comparison, parents: NDArray[np.bool_], children: NDArray[np.bool_]
+) -> Comparison:
+    """The comparison without the likelihood ratios of these parents (P,) and children (C,)."""
+    compared.likelihood_ratios[parents[compared.parents] | children[compared.children]] = np.nan
     return compared
 
 
@@ -120,10 +131,10 @@ def _full_comparison(
     z = np.full(cosines.shape, np.nan)
     scores = ratios = z.astype(np.float32)
     if model is not None:
+        rows, columns = model.parents(parents.vectors), model.children(vectors)
         inverse = mean_inverse(parents.counts[:, np.newaxis], counts)
-        z = model.correct_for_averaging(model.z_scores(parents.vectors, vectors), inverse)
-        young = model.young(parents.vectors)[:, np.newaxis] & model.young(vectors)
-        scores, ratios = model.calibrate(z, young)
+        z = model.correct_for_averaging(z_score_matrix(rows, columns), inverse)
+        scores, ratios = model.calibrate(z, both_young(rows[:, np.newaxis], columns))
     tables = [cosines.T, scores.T, ratios.T, z.T.astype(np.float32)]  # a row for each child
     order = np.tile(np.arange(len(cosines), dtype=np.int64), (len(vectors), 1))
     if top is not None:

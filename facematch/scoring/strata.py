@@ -23,6 +23,7 @@ STAGES = 4
 # Years. No data says how alike relatives are on two photos of younger children, so two such faces
 # have no likelihood ratio.
 YOUNG = 10.0
+ADULT = 18.0  # years
 
 
 def probabilities(

@@ -9,11 +9,11 @@ import numpy as np
 
 from facematch.errors import OptionError
 from facematch.scoring.resemblance import ResemblanceModel
+from facematch.scoring.strata import ADULT
 from facematch.types import Gallery
 from facematch.video.clip import ClipPerson, people_in_clip
 from facematch.video.tracking import Track, keyframe_gallery, photos_worth
 
-_ADULT = 18.0  # years
 ONE_LIGHT = (
     "the clip shows both: they share its light and colours, which make people alike; a photo of "
     "each, from other days, gives a surer score"
@@ -71,7 +71,7 @@ def _by_age(
         raise OptionError(f"no model estimates ages here: {_SAY_WHO}")
     means = np.concatenate([_one_row(track, "", space).vectors for track in tracks])
     years, _ = model.ages(means)
-    adults = [i for i, age in enumerate(years) if age >= _ADULT]
+    adults = [i for i, age in enumerate(years) if age >= ADULT]
     if not adults or len(adults) == len(tracks):
         kind = "adults" if adults else "children"
         raise OptionError(f"everyone in the clip looks like {kind}: {_SAY_WHO}")

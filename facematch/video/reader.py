@@ -9,6 +9,7 @@ frame in the cheaper way: through the frames in between, or by a jump to the key
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +106,38 @@ class FrameIndex:
         return found
 
 
-class ClipReader:
-    """A clip whose frames can be read one at a time; close it, or use it as a context manager."""
+class OpenClip(ABC):
+    """A clip whose frames can be read one at a time; close it, or use it as a context manager.
+
+    `position` is the time of the last frame that was read, in seconds, -1 before the first.
+    """
+
+    label: str
+    index: FrameIndex
+    position: float
+
+    @abstractmethod
+    def read(self, at: float) -> Photo | None:
+        """The first frame at that time, in seconds, or later, upright; None after the end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file and the decoder."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class ClipReader(OpenClip):
+    """A clip that this process decodes."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, limits: ClipLimits = _DEFAULT_CLIP_LIMITS
@@ -126,21 +157,10 @@ class ClipReader:
             packets = _read_packets(self.label, self._container, film, limits)
             self.index, self._origin = _frame_index(self.label, packets, size, limits)
             self._to_close = stack.pop_all()
-        self.position = -1.0  # the time of the last frame that was read, in seconds
+        self.position = -1.0
         self.decoded = 0  # frames
         self._jumps = True
         self._frames: Iterator[VideoFrame] | None = None  # from `position` on
-
-    def __enter__(self) -> ClipReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: types.TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file and the decoder."""

@@ -16,7 +16,7 @@ from facematch.errors import NoFaceError, OptionError
 from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped, unit_rows
 from facematch.video.both import ONE_LIGHT, ClipRoles, compared_with_each_other
 from facematch.video.clip import Clip, ClipPerson, drawbacks, people_in_clip
-from facematch.video.reader import ClipLimits, ClipReader
+from facematch.video.reader import ClipLimits, ClipReader, OpenClip
 from facematch.video.tracking import Detection, Track, Tracker, detection_of
 from facematch.video.worker import IsolatedClip
 
@@ -90,9 +90,7 @@ def _scored_people(
     return people_in_clip(tracks, parents, model=model)
 
 
-def _opened_clip(
-    engine: Engine, clip: str | os.PathLike[str], limits: ClipLimits
-) -> ClipReader | IsolatedClip:
+def _opened_clip(engine: Engine, clip: str | os.PathLike[str], limits: ClipLimits) -> OpenClip:
     """The clip; in a process of its own where photos are decoded so."""
     if engine.decoders is None:
         return ClipReader(clip, limits=limits)
@@ -118,9 +116,7 @@ def _enrolled_parents(engine: Engine, parents: Mapping[str, Sequence[PhotoLike]]
     return Gallery.joined(list(galleries.values())).by_person(names)
 
 
-def _track_people(
-    engine: Engine, reader: ClipReader | IsolatedClip, on_progress: OnProgress | None
-) -> _Search:
+def _track_people(engine: Engine, reader: OpenClip, on_progress: OnProgress | None) -> _Search:
     """Search frames until the end of the clip, or until `on_progress` gives False."""
     stops = reader.index.stops(_SEARCH_INTERVAL, _FEWEST_FRAMES, _MOST_FRAMES)
     interval = reader.index.seconds / max(len(stops), 1)
@@ -136,9 +132,8 @@ def _track_people(
         faces = _faces_in_frame(engine, frame, number, search.tracker.smallest_face())
         detections = _detections(engine, frame, reader.position, faces)
         delay = min(_SECOND_TRY_AFTER, interval / 3)
-        if (
-            detections and delay > 0.9 / reader.index.rate
-        ):  # else it would be the next searched frame
+        is_later = delay > 0.9 / reader.index.rate  # else it would be the next searched frame
+        if detections and is_later:
             later = reader.read(reader.position + delay)
             if later is not None and later.pixels.shape == frame.pixels.shape:
                 detections = _second_try(engine, detections, later, reader.position)
@@ -221,7 +216,7 @@ def _refuse_parent(name: str, skipped: Sequence[Skipped]) -> NoReturn:
     raise NoFaceError(skipped[0].photo, skipped[0].reason + others)
 
 
-def _nobody_found(reader: ClipReader | IsolatedClip, frames: int) -> str:
+def _nobody_found(reader: OpenClip, frames: int) -> str:
     if not frames:
         return "not one frame can be decoded: save the clip again as H.264 in an MP4"
     width, height = reader.index.size
@@ -233,7 +228,7 @@ def _nobody_found(reader: ClipReader | IsolatedClip, frames: int) -> str:
 
 
 def _clip_warnings(
-    engine: Engine, reader: ClipReader | IsolatedClip, search: _Search, people: Sequence[ClipPerson]
+    engine: Engine, reader: OpenClip, search: _Search, people: Sequence[ClipPerson]
 ) -> list[str]:
     """What makes a clip's scores less sure."""
     warnings = [

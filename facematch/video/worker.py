@@ -6,27 +6,24 @@ import os
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from facematch.runtime.worker import Answer, Job, WorkerProcess, absolute, serve
 from facematch.types import Photo
-from facematch.video.reader import ClipLimits, ClipReader, FrameIndex, clock
-
-if TYPE_CHECKING:
-    import types
+from facematch.video.reader import ClipLimits, ClipReader, FrameIndex, OpenClip, clock
 
 _JOB = Job("facematch.video.worker", advice="save it again as H.264 in an MP4", option="max_wait")
 
 
-class IsolatedClip:
-    """A ClipReader in a process of its own; close it, or use it as a context manager."""
+class IsolatedClip(OpenClip):
+    """A ClipReader in a process of its own."""
 
     def __init__(self, path: str | os.PathLike[str], *, limits: ClipLimits) -> None:
         """Raises what ClipReader raises, CrashedPhotoError, PhotoTimeoutError and OptionError."""
         self.label = os.fsdecode(path)
-        self.position = -1.0  # the time of the last frame that was read, in seconds
+        self.position = -1.0
         self._most_pixels = limits.max_pixels
         self._process = WorkerProcess(
             _JOB, asdict(limits), memory=limits.max_memory, seconds=limits.max_wait
@@ -37,17 +34,6 @@ class IsolatedClip:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> IsolatedClip:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: types.TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the process."""
@@ -75,11 +61,7 @@ class IsolatedClip:
     def _photo(self, answer: dict[str, Any]) -> Photo | None:
         if answer["size"] is None:
             return None
-        height, width = map(int, answer["size"])
-        if not 0 < height * width <= self._most_pixels:
-            raise ValueError("more pixels than the limit allows")
-        pixels = np.empty((height, width, 3), np.uint8)
-        self._process.fill(pixels)
+        pixels = self._process.pixels(answer["size"], self._most_pixels)
         self.position = float(answer["position"])
         return Photo(f"{self.label} at {clock(self.position)}", pixels, Path(self.label))
 

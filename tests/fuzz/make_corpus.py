@@ -12,7 +12,7 @@ import random
 import struct
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +107,13 @@ def drawn_face(width: int, height: int) -> Image.Image:
 
 def mutations(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
     """So many real encodings, each damaged at random."""
-    seeds = list(real())
+    return mutations_of(list(real()), count, seed)
+
+
+def mutations_of(
+    seeds: Sequence[tuple[str, bytes]], count: int, seed: int
+) -> Iterator[tuple[str, bytes]]:
+    """So many of these files, each damaged at random."""
     for number in range(count):
         rng = random.Random(f"{seed} {number}")
         name, content = rng.choice(seeds)

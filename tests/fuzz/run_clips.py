@@ -11,7 +11,6 @@ computed for more than 5 seconds, raised what it should not, or where the proces
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-from make_corpus import damaged  # noqa: E402
+from make_corpus import mutations_of  # noqa: E402
 
 from facematch.errors import CrashedPhotoError, PhotoError  # noqa: E402
 from facematch.runtime.worker import Answer, Job, WorkerProcess, serve  # noqa: E402
@@ -62,11 +61,7 @@ def real() -> Iterator[tuple[str, bytes]]:
 
 def mutations(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
     """So many real clips, each damaged at random."""
-    seeds = list(real())
-    for number in range(count):
-        rng = random.Random(f"{seed} {number}")
-        name, content = rng.choice(seeds)
-        yield f"mutation {number} of {name}", damaged(content, rng)
+    return mutations_of(list(real()), count, seed)
 
 
 def outcomes(files: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, str, float]]:
