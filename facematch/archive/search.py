@@ -13,6 +13,7 @@ from facematch.engine import Engine
 from facematch.photos.dates import Span
 from facematch.photos.reading import photo_digest
 from facematch.scoring.best import BestParents
+from facematch.scoring.matching import without_ratios
 from facematch.types import Comparison, Gallery, unit_rows
 
 # Rows of the index, and their comparison with some children in the same order.
@@ -40,7 +41,9 @@ def match_index(
             best = BestParents(model, children.vectors[[i]], children.counts[[i]], top)
             near = index.nearest(query, OVERSAMPLING * top, FACE_COLUMNS, where)
             parts.append(_best_faces(best, [near], child=i))
-    return _as_compared(parts, children.space)
+    found, compared = _as_compared(engine, parts, children.space)
+    unlike = found.unlike_photographs, children.unlike_photographs
+    return found, without_ratios(compared, *unlike)
 
 
 def _best_faces(best: BestParents, batches: Iterable[Any], child: int = 0) -> _Found:
@@ -61,7 +64,7 @@ def _best_faces(best: BestParents, batches: Iterable[Any], child: int = 0) -> _F
     return [rows[number] for number in compared.parents.tolist()], compared
 
 
-def _as_compared(parts: Sequence[_Found], space: str) -> tuple[Gallery, Comparison]:
+def _as_compared(engine: Engine, parts: Sequence[_Found], space: str) -> tuple[Gallery, Comparison]:
     """The faces found, a row for each time, and their comparison with the children."""
     faces = [face for some, _ in parts for face in some]
     vectors = np.array([face["vector"] for face in faces], np.float32)
@@ -69,7 +72,7 @@ def _as_compared(parts: Sequence[_Found], space: str) -> tuple[Gallery, Comparis
         subjects=tuple(subject_of(face) for face in faces),
         vectors=unit_rows(vectors) if faces else np.empty((0, 0), np.float32),
         space=space,
-        warnings=tuple(tuple(face["warnings"]) for face in faces),
+        warnings=tuple(engine.applicable(face["warnings"]) for face in faces),
     )
     comparisons = [compared for _, compared in parts]
 

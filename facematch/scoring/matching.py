@@ -49,7 +49,7 @@ def match(
     else:
         found = _full_comparisons(model, parents, children, top)
     for compared in found:
-        yield _without_ratios(compared, *unlike)
+        yield without_ratios(compared, *unlike)
 
 
 def _full_comparisons(
@@ -92,7 +92,7 @@ def match_pairs(
         scores, ratios = model.calibrate(z, both_young(*sides))
     rows = np.arange(len(cosines))
     found = Comparison(rows, rows, cosines, scores, ratios, z.astype(np.float32))
-    return _without_ratios(found, parents.unlike_photographs, children.unlike_photographs)
+    return without_ratios(found, parents.unlike_photographs, children.unlike_photographs)
 
 
 def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) -> Intervals:
@@ -110,7 +110,7 @@ def pair_intervals(parents: Gallery, children: Gallery, compared: Comparison) ->
     return ends
 
 
-def _without_ratios(
+def without_ratios(
     compared: Comparison, parents: NDArray[np.bool_], children: NDArray[np.bool_]
 ) -> Comparison:
     """The comparison without the likelihood ratios of these parents (P,) and children (C,)."""

@@ -265,6 +265,9 @@ def test_children_are_matched_against_everyone_in_an_index(
         assert compared.children.tolist() == wanted.children.tolist() == [0, 0, 0, 1, 1, 1]
         np.testing.assert_allclose(compared.cosines, wanted.cosines, atol=1e-4)
         np.testing.assert_allclose(compared.scores, wanted.scores, atol=1e-2)
+        unlike = found.unlike_photographs | children.unlike_photographs[compared.children]
+        assert unlike.any()
+        np.testing.assert_array_equal(np.isnan(compared.likelihood_ratios), unlike)
 
 
 def is_of(portrait: Portrait | Skipped) -> TypeGuard[Portrait]:
