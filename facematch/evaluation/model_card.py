@@ -91,7 +91,11 @@ def _same_population(found: SamePopulation | None) -> str:
     """What strangers of the parent's population change, and how pairs of two populations fare."""
     if found is None or found.every.auc is None or found.every.score_ks is None:
         return "Too few pairs of kin have ages and populations."
-    rows = [("all", found.every), *found.by_child_age.items(), *found.one_population_or_two.items()]
+    rows = [
+        ("all", found.every),
+        *((f"child of {ages}", group) for ages, group in found.by_child_age.items()),
+        *((f"faces of {number}", group) for number, group in found.one_population_or_two.items()),
+    ]
     costs = (estimate_cells(each, 3) for each in (found.cllr, found.cllr_min))
     texts = [f"{value} ({interval})" for value, interval in costs]
     return "\n".join([
