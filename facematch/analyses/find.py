@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from facematch.analyses.grouping import SAME_PERSON, group_by_person, mean_distances
 from facematch.analyses.timeline import days_of
-from facematch.detection.alignment import crop_faces, portraits
+from facematch.detection.alignment import crop_faces
+from facematch.detection.portraits import portraits
 from facematch.detection.quality import face_warnings
 from facematch.engine import Engine
 from facematch.enrolment.gallery import faces, largest_face

@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from facematch.detection.alignment import portraits
+from facematch.detection.portraits import portraits
 from facematch.detection.quality import face_warnings
 from facematch.engine import Engine
 from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces, largest_face

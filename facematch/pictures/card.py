@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.analyses.card import Card
-from facematch.detection.alignment import portrait_frame
+from facematch.detection.portraits import portrait_frame
 from facematch.errors import OptionError
 from facematch.pictures.canvas import THEMES, Sheet, resized, text_width
 from facematch.scoring.wording import card_meaning, interval_words, neutral_words, shown_score
