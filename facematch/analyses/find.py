@@ -309,6 +309,8 @@ def _as_person(some: Sequence[ArchiveFace], space: str) -> Person:
             warnings=tuple(face.warnings for face in some),
         ),
         portraits=np.stack([face.portrait for face in some]),
+        squares=np.tile([0.0, 0.0, 1.0], (len(some), 1)),
+        clearness=np.ones(len(some)),  # the first, most like the child, is shown
         digests=("",) * len(some),
         taken=(None,) * len(some),
     )

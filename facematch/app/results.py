@@ -22,7 +22,7 @@ from facematch.analyses.pair import (
 )
 from facematch.analyses.report import FamilyReport, card_of_child
 from facematch.analyses.timeline import Days, compare_over_time, dated_photos
-from facematch.detection.quality import face_warnings
+from facematch.detection.quality import clearness, face_warnings
 from facematch.engine import Engine
 from facematch.enrolment.people import enrol_person
 from facematch.errors import OptionError
@@ -42,8 +42,8 @@ class Tapped:
 
     @property
     def clearest(self) -> tuple[Portrait, int]:
-        """The first face without a warning; the first of all if each has one."""
-        return next((face for face in self.faces if not face_warnings(*face)), self.faces[0])
+        """The clearest face without a warning; the clearest of all if each has one."""
+        return max(self.faces, key=lambda face: (not face_warnings(*face), clearness(*face)))
 
 
 @dataclass(slots=True, eq=False)

@@ -16,7 +16,7 @@ from facematch.types import Person, Pixels, Points
 
 CARD_STYLES = ("pair", "split", "blend", "swap", "strip")
 _CARD_WIDTH, _CARD_EDGE, _PAIR_GAP, _STRIP_STEP = 1080, 60, 15, 12  # pixels
-_WORDS_HEIGHT = 440  # pixels, below the faces
+_WORDS_HEIGHT = 470  # pixels, below the faces
 _MOST_ON_STRIP = 6  # photos of each person
 _CARD_FOOT = "No paternity test: it compares two faces, and says nothing about descent."
 
@@ -35,20 +35,26 @@ def draw(card: Card, theme: str = "light", style: str = "pair") -> Pixels:
     for name, quarter in ((card.parent.name, 1), (card.child.name, 3)):
         place = (_CARD_EDGE + quarter * inner / 4, top + 50)
         sheet.write(name, place, 44, bold=True, width=inner / 2 - 30)
+    _write_score(sheet, card, (middle, top + 106))
+    neutral = neutral_words(card.neutral_score)
+    sheet.write(neutral, (middle, top + 414), 24, colour=colours.quiet, width=inner)
+    sheet.write(_CARD_FOOT, (middle, top + 456), 22, colour=colours.quiet, width=inner)
+    return sheet.pixels()
+
+
+def _write_score(sheet: Sheet, card: Card, place: tuple[float, float]) -> None:
+    """The score, its interval and its meaning, one below the other."""
+    (middle, top), quiet, inner = place, sheet.theme.quiet, _CARD_WIDTH - 2 * _CARD_EDGE
+    sheet.write("mini-me score", (middle, top), 28, colour=quiet)
     score = shown_score(card.likeness.score)
-    sheet.write(score, (middle, top + 180), 120, colour=colours.accent, bold=True)
+    sheet.write(score, (middle, top + 86), 120, colour=sheet.theme.accent, bold=True)
     if score.isdigit():  # not behind "over 99"
         half = text_width(score, 120, bold=True) / 2
-        sheet.write("/100", (middle + half + 12, top + 206), 40, colour=colours.quiet, anchor="lm")
-    ends = interval_words(card.likeness.score_interval)
-    kind = "mini-me score" + (f" (other photos: {ends})" if ends else "")
-    sheet.write(kind, (middle, top + 272), 30, colour=colours.quiet, width=inner)
+        sheet.write("/100", (middle + half + 12, top + 112), 40, colour=quiet, anchor="lm")
+    ends = interval_words(card.likeness.score_interval) or f"{score} too"
+    sheet.write(f"with other photos: {ends}", (middle, top + 186), 36, bold=True, width=inner)
     meaning = card_meaning(card.likeness.score, card.child.name)
-    sheet.write(meaning, (middle, top + 334), 38, width=inner)
-    neutral = neutral_words(card.neutral_score)
-    sheet.write(neutral, (middle, top + 384), 24, colour=colours.quiet, width=inner)
-    sheet.write(_CARD_FOOT, (middle, top + 428), 22, colour=colours.quiet, width=inner)
-    return sheet.pixels()
+    sheet.write(meaning, (middle, top + 250), 38, width=inner)
 
 
 def pair(parent: Pixels, child: Pixels) -> Pixels:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.drawn import written_words
 from helpers.made_up import photos
 from helpers.matchers import matcher
 from helpers.places import SAMPLES
@@ -52,6 +54,20 @@ def test_a_swap_changes_the_face_and_nothing_around_it() -> None:
     swapped = swap(parent, child, landmarks)
     assert np.array_equal(swapped[:20], child[:20])
     assert (swapped[100:120, 90:110] != child[100:120, 90:110]).mean() > 0.8
+
+
+def test_a_card_writes_the_interval_below_every_score(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines(score: float, interval: tuple[float, float]) -> list[str]:
+        likeness = replace(card.likeness, score=score, score_interval=interval)
+        return written_words(monkeypatch, replace(card, likeness=likeness))
+
+    assert {"78", "/100", "with other photos: 60 to 85"} <= set(lines(78.2, (60, 85)))
+    sure = lines(99.8, (91, 99.9))
+    assert {"over 99", "with other photos: 91 to over 99"} <= set(sure)
+    assert "/100" not in sure
+    assert "with other photos: over 99 too" in lines(99.8, (99.5, 99.9))
 
 
 def test_a_card_is_told_to_a_program(card: Card) -> None:
