@@ -34,7 +34,7 @@ def draw(timeline: Timeline, theme: str = "light") -> Pixels:
     colours = THEMES[theme]
     figure = Figure(figsize=_CHART_INCHES, dpi=_CHART_DPI, facecolor=_share(colours.ground))
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.30, 0.88, 0.60))
+    axes = figure.add_axes((0.09, 0.30, 0.88, 0.57))
     inks = [colours.accent, colours.second, colours.quiet, colours.ink]
     handles = [
         _draw_curve(
@@ -49,11 +49,12 @@ def draw(timeline: Timeline, theme: str = "light") -> Pixels:
     if np.ptp(places) == 0:  # All of one day: matplotlib would show centuries.
         axes.set_xlim(places[0] - 0.5, places[0] + 0.5)
     _dress_axes(axes, colours, timeline)
-    title = f"How much {timeline.child} looks like {' and '.join(timeline.parents)}"
+    title = f"How much {timeline.child} looks like each parent"
     axes.set_title(_literal(title), color=_share(colours.ink), fontsize=17, fontweight="bold",
-                   loc="left", pad=12)  # fmt: skip
+                   loc="left", pad=40)  # fmt: skip
     names = [_literal(name) for name in timeline.parents]  # a leading underscore would hide it
-    legend = axes.legend(handles, names, frameon=False, fontsize=13, loc="best")
+    legend = axes.legend(handles, names, frameon=False, fontsize=13, ncols=len(names),
+                         loc="lower left", bbox_to_anchor=(-0.02, 0.99))  # fmt: skip
     for words in legend.get_texts():
         words.set_color(_share(colours.ink))
     below = figure.add_axes((0.09, 0.07, 0.88, 0.13))
@@ -100,8 +101,8 @@ def _dress_axes(axes: Axes, colours: Theme, timeline: Timeline) -> None:
     axes.grid(axis="y", color=_share(colours.quiet), alpha=0.25)
     axes.tick_params(colors=_share(colours.quiet), labelsize=12)
     axes.ticklabel_format(axis="x", useOffset=False)
-    label = "date" if timeline.born is None else f"age of {timeline.child} in years"
-    axes.set_xlabel(_literal(label), color=_share(colours.quiet), fontsize=13)
+    label = "date" if timeline.born is None else "age in years"
+    axes.set_xlabel(label, color=_share(colours.quiet), fontsize=13)
     axes.set_ylabel("mini-me score", color=_share(colours.quiet), fontsize=13)
     axes.margins(x=0.05)
     for name, line in axes.spines.items():

@@ -12,12 +12,19 @@ from facematch.pictures.canvas import Sheet
 
 def written_words(monkeypatch: pytest.MonkeyPatch, result: object, **options: Any) -> list[str]:
     """The lines that the picture of a result has, in the order they were drawn."""
-    lines: list[str] = []
+    return [words for words, _ in written(monkeypatch, result, **options)]
+
+
+def written(
+    monkeypatch: pytest.MonkeyPatch, result: object, **options: Any
+) -> list[tuple[str, int]]:
+    """The lines that the picture of a result has, and how large their letters were meant to be."""
+    lines: list[tuple[str, int]] = []
     write = Sheet.write
 
-    def note(self: Sheet, words: str, *rest: Any, **more: Any) -> None:
-        lines.append(words)
-        write(self, words, *rest, **more)
+    def note(self: Sheet, words: str, place: Any, size: int, **more: Any) -> None:
+        lines.append((words, size))
+        write(self, words, place, size, **more)
 
     with monkeypatch.context() as patched:
         patched.setattr(Sheet, "write", note)
