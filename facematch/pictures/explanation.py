@@ -7,8 +7,8 @@ import textwrap
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.analyses.explain import Explanation, RegionEffect
-from facematch.pictures.canvas import LIGHT, THEMES, Sheet, Theme, resized
+from facematch.analyses.explain import AGAINST, CARRIES, Explanation, RegionEffect
+from facematch.pictures.canvas import LIGHT, THEMES, Colour, Sheet, Theme, resized
 from facematch.scoring.wording import NO_PATERNITY_TEST, shown_score
 from facematch.types import Chips, Pixels
 
@@ -68,12 +68,22 @@ def _score(explanation: Explanation) -> str:
     return f"{what}, mini-me score {shown_score(score)} of 100"
 
 
-def _draw_faces(sheet: Sheet, explanation: Explanation) -> None:
-    chips, heat = explanation.chips, explanation.heat
+def heat_faces(explanation: Explanation, theme: Theme = LIGHT) -> Chips:
+    """The parent's face and the child's under the heat map, without words. (2, S, S, 3)."""
+    heat = explanation.heat
     # Heat that is weaker than the noise of the regions does not take the full colour.
     noise = max((effect.noise for effect in explanation.regions), default=0.0)
     strongest = max(float(np.abs(heat).max()), noise) or 1.0
-    coloured = heat_over(chips, heat, strongest, sheet.theme)
+    return heat_over(explanation.chips, heat, strongest, theme)
+
+
+def heat_legend(theme: Theme = LIGHT) -> tuple[tuple[Colour, str], tuple[Colour, str]]:
+    """The colours of the heat map, and what each says."""
+    return (theme.accent, CARRIES), (theme.second, AGAINST)
+
+
+def _draw_faces(sheet: Sheet, explanation: Explanation) -> None:
+    coloured = heat_faces(explanation, sheet.theme)
     step = _HEAT_WIDTH - 2 * _HEAT_MARGIN - _HEAT_FACE
     for side, (face, role) in enumerate(zip(coloured, ("parent", "child"), strict=True)):
         left = _HEAT_MARGIN + side * step
@@ -83,11 +93,8 @@ def _draw_faces(sheet: Sheet, explanation: Explanation) -> None:
 
 
 def _draw_legend(sheet: Sheet, y: int) -> None:
-    theme = sheet.theme
-    for x, colour, words in (
-        (_HEAT_MARGIN, theme.accent, "carries the likeness"),
-        (_HEAT_WIDTH // 2 + 12, theme.second, "speaks against it"),
-    ):
+    places = (_HEAT_MARGIN, _HEAT_WIDTH // 2 + 12)
+    for x, (colour, words) in zip(places, heat_legend(sheet.theme), strict=True):
         sheet.draw.rounded_rectangle((x, y - 14, x + 44, y + 14), 8, fill=colour)
         sheet.write(words, (x + 60, y), 30, anchor="lm")
 
