@@ -26,6 +26,7 @@ from facematch.detection.quality import clearness, face_warnings
 from facematch.engine import Engine
 from facematch.enrolment.people import enrol_person
 from facematch.errors import OptionError
+from facematch.pictures.letters import undrawn_in, undrawn_words
 from facematch.types import Match, Portrait
 
 MOST_PEOPLE = 8
@@ -75,6 +76,7 @@ class Result:
             given += timeline.warnings
         for match in self.matches:
             given += match.warnings
+        given += undrawn_words(undrawn_in(self.report.family.photos))  # the names of all
         return [each for each in dict.fromkeys(given) if each not in self.cautions]
 
 

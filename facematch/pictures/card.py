@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from facematch.analyses.card import Card
 from facematch.detection.portraits import portrait_frame
 from facematch.errors import OptionError
-from facematch.pictures.canvas import THEMES, Sheet, resized, text_width
+from facematch.pictures.canvas import THEMES, Sheet, resized
+from facematch.pictures.letters import text_width
 from facematch.scoring.wording import card_meaning, interval_words, neutral_words, shown_score
 from facematch.types import Chips, Person, Pixels, Points
 

@@ -19,8 +19,9 @@ from facematch.errors import OptionError, UnreadablePhotoError
 from facematch.output import as_json
 from facematch.photos.listing import list_photos
 from facematch.pictures import draw
-from facematch.pictures.canvas import resized, save_picture, text_width
+from facematch.pictures.canvas import resized, save_picture
 from facematch.pictures.card import CARD_STYLES, _aligned, blend, face_mask, split, swap
+from facematch.pictures.letters import text_width
 
 
 @pytest.fixture(scope="module")
