@@ -407,14 +407,17 @@ class Gallery:
 class Person:
     """A person with one face on each of N photos.
 
-    `gallery`, `portraits` (N, S, S, 3), `digests` and `taken` have the same order. `portraits` show
-    the faces upright, `digests` are the photos' sha256 ("" where not known), `taken` says when the
-    photos were taken.
+    All but the name have the same order. `portraits` (N, S, S, 3) show the faces upright, `squares`
+    (N, 3) say which part of its frame each portrait shows, `clearness` (N,) is that of
+    detection/quality.py, `digests` are the photos' sha256 ("" where not known), `taken` says when
+    the photos were taken.
     """
 
     name: str
     gallery: Gallery
     portraits: Chips
+    squares: NDArray[np.float64]
+    clearness: NDArray[np.float64]
     digests: tuple[str, ...]
     taken: tuple[date | None, ...]
 
@@ -425,8 +428,14 @@ class Person:
 
     @property
     def portrait(self) -> Pixels:
-        """The portrait of the first photo without a warning, of the first photo if all have one."""
+        """The portrait of the clearest photo without a warning, of the clearest if all have one."""
         return np.asarray(self.portraits[self._best])
+
+    @property
+    def square(self) -> tuple[float, float, float]:
+        """The part of its frame that `portrait` shows: left, top, side."""
+        left, top, side = self.squares[self._best].tolist()
+        return left, top, side
 
     @property
     def shown(self) -> str:
@@ -435,8 +444,8 @@ class Person:
 
     @property
     def _best(self) -> int:
-        clear = (at for at, warned in enumerate(self.gallery.phrases) if not warned)
-        return next(clear, 0)
+        phrases, clearness = self.gallery.phrases, self.clearness.tolist()
+        return max(range(len(phrases)), key=lambda row: (not phrases[row], clearness[row]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -52,6 +52,7 @@ _PATCHES = (
 # Student's t, two-sided 95 %, for the degrees of freedom that all regions' fills have together.
 _T = 2.14
 _LITTLE = 1.0  # standard deviations; one stranger in six is more alike
+_MOST_PARTS = 2  # that are named in words
 _QUIET = 1e-6  # a drop that rounding makes
 
 COSINE, DEVIATIONS = "cosine", "standard deviations"  # units
@@ -121,6 +122,14 @@ class Explanation:
     def skipped(self) -> tuple[Skipped, ...]:
         """Photos without a usable face: none, since both faces are needed."""
         return ()
+
+    @property
+    def in_words(self) -> str:
+        """Where the likeness is: "mostly the eyes and the nose"."""
+        parts = [effect.region for effect in self.regions if effect.verdict == CARRIES]
+        if not parts:
+            return "the whole face, no part more than the others"
+        return f"mostly the {' and the '.join(parts[:_MOST_PARTS])}"
 
     @property
     def little(self) -> bool:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from facematch.analyses.grouping import SAME_PERSON, group_by_person, mean_distances
 from facematch.analyses.timeline import days_of
-from facematch.detection.alignment import crop_faces, portraits
+from facematch.detection.alignment import crop_faces
+from facematch.detection.portraits import portraits
 from facematch.detection.quality import face_warnings
 from facematch.engine import Engine
 from facematch.enrolment.gallery import faces, largest_face
@@ -308,6 +309,8 @@ def _as_person(some: Sequence[ArchiveFace], space: str) -> Person:
             warnings=tuple(face.warnings for face in some),
         ),
         portraits=np.stack([face.portrait for face in some]),
+        squares=np.tile([0.0, 0.0, 1.0], (len(some), 1)),
+        clearness=np.ones(len(some)),  # the first, most like the child, is shown
         digests=("",) * len(some),
         taken=(None,) * len(some),
     )

@@ -214,6 +214,8 @@ def _dated(person: Person, known: Mapping[str, date]) -> tuple[Person, list[str]
             person,
             gallery=person.gallery.of_rows(rows),
             portraits=person.portraits[rows],
+            squares=person.squares[rows],
+            clearness=person.clearness[rows],
             digests=tuple(person.digests[row] for row in rows),
             taken=tuple(day for day, _ in order),
         ),

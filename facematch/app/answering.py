@@ -21,6 +21,7 @@ from facematch.app.uploads import read_body
 from facematch.errors import OptionError
 from facematch.output.html import as_html
 from facematch.output.json_text import json_object
+from facematch.output.timeline import trend_lines
 from facematch.pictures import draw
 from facematch.pictures.canvas import THEMES
 from facematch.pictures.card import CARD_STYLES
@@ -155,6 +156,6 @@ _WORDS = {
     function.__name__: function
     for function in (
         card_meaning, interval_words, neutral_words, ratio_meaning, shown_score,
-        words.same_age_sentences, words.sibling_sentences, words.trend_sentences,
+        words.same_age_sentences, words.sibling_sentences, trend_lines,
     )
 }  # fmt: skip

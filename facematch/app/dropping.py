@@ -16,7 +16,7 @@ from facematch.app.searching import FoundPhoto, search_bytes, turn_photo
 from facematch.app.sessions import MOST_PHOTOS, FaceKey, Session
 from facematch.app.uploads import MOST_BYTES, Bounds, read_body, read_files
 from facematch.app.words import isolated, unusable_words
-from facematch.detection.alignment import portraits
+from facematch.detection.portraits import portraits
 from facematch.pictures.canvas import as_jpeg
 from facematch.scoring.wording import NO_PATERNITY_TEST
 

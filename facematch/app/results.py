@@ -22,10 +22,11 @@ from facematch.analyses.pair import (
 )
 from facematch.analyses.report import FamilyReport, card_of_child
 from facematch.analyses.timeline import Days, compare_over_time, dated_photos
-from facematch.detection.quality import face_warnings
+from facematch.detection.quality import clearness, face_warnings
 from facematch.engine import Engine
 from facematch.enrolment.people import enrol_person
 from facematch.errors import OptionError
+from facematch.pictures.letters import undrawn_in, undrawn_words
 from facematch.types import Match, Portrait
 
 MOST_PEOPLE = 8
@@ -42,8 +43,8 @@ class Tapped:
 
     @property
     def clearest(self) -> tuple[Portrait, int]:
-        """The first face without a warning; the first of all if each has one."""
-        return next((face for face in self.faces if not face_warnings(*face)), self.faces[0])
+        """The clearest face without a warning; the clearest of all if each has one."""
+        return max(self.faces, key=lambda face: (not face_warnings(*face), clearness(*face)))
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +76,7 @@ class Result:
             given += timeline.warnings
         for match in self.matches:
             given += match.warnings
+        given += undrawn_words(undrawn_in(self.report.family.photos))  # the names of all
         return [each for each in dict.fromkeys(given) if each not in self.cautions]
 
 

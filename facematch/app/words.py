@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from facematch.analyses.explain import CARRIES, Explanation
+from facematch.analyses.explain import Explanation
 from facematch.analyses.family import Family, Verdict
 from facematch.analyses.timeline import Timeline
 from facematch.app.results import Result
@@ -18,7 +18,6 @@ from facematch.scoring.wording import (
 )
 
 _CLEARLY = 95  # of 100 resamples; below that the likeness is "a little" more
-_MOST_PARTS = 2  # parts of the face that a sentence names
 _WHY_UNUSABLE = {
     "not-an-image": "this is no picture that the program opens: save it as JPEG",
     "raw": "this is a raw file of a camera: export it as JPEG",
@@ -70,14 +69,10 @@ def sibling_sentences(family: Family) -> list[str]:
 
 
 def why_sentence(explanation: Explanation, names: tuple[str, str]) -> str:
-    """Which parts carry the likeness of a parent and a child: "mostly the eyes and the nose"."""
+    """Which parts carry the likeness of a parent and a child."""
     parent, child = names
-    if explanation.little:
-        return f"{child} and {parent}: there is little likeness to explain."
-    parts = [each.region for each in explanation.regions if each.verdict == CARRIES]
-    if not parts:
-        return f"{child} and {parent}: the whole face, no part more than the others."
-    return f"{child} and {parent}: mostly the {' and the '.join(parts[:_MOST_PARTS])}."
+    words = "there is little likeness to explain" if explanation.little else explanation.in_words
+    return f"{child} and {parent}: {words}."
 
 
 def same_age_sentences(timeline: Timeline) -> list[str]:
@@ -88,20 +83,6 @@ def same_age_sentences(timeline: Timeline) -> list[str]:
         for moment in timeline.moments
         if moment.age is not None and moment.parent_age is not None and moment.age >= 0
     ]
-
-
-def trend_sentences(timeline: Timeline) -> list[str]:
-    """Whether the likeness to each parent changes, without numbers."""
-    return [_trend(timeline.child, curve.parent, curve.trend) for curve in timeline.curves]
-
-
-def _trend(child: str, parent: str, trend: tuple[float, float, float] | None) -> str:
-    if trend is None:
-        return f"Too few days with photos to say whether {child} becomes more like {parent}."
-    slope, low, high = trend
-    if low <= 0 <= high:
-        return f"{child} is about as much like {parent} over all these years."
-    return f"{child} becomes a little {'more' if slope > 0 else 'less'} like {parent} every year."
 
 
 def _verdict_sentence(family: Family, verdict: Verdict) -> str:

@@ -29,7 +29,7 @@ from facematch.archive.tables import (
     photos_where,
     subject_of,
 )
-from facematch.detection.alignment import portraits
+from facematch.detection.portraits import portraits
 from facematch.engine import Engine
 from facematch.enrolment.people import PORTRAIT_SIDE, NamedPhotos
 from facematch.errors import NoFaceError, PhotoError

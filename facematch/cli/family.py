@@ -27,7 +27,7 @@ from facematch.cli.people import (
     photos_by_name,
     roles_in_photo,
 )
-from facematch.cli.printing import refuse_overwrite, show_result
+from facematch.cli.printing import glyph_warnings_shown, refuse_overwrite, show_result
 from facematch.errors import OptionError, TableError
 
 if TYPE_CHECKING:
@@ -179,12 +179,13 @@ def report(
     The page loads nothing from elsewhere. It holds these people's faces. This is no paternity test.
     """
     matcher = engine.matcher(many=has_folder(people.parent, people.child), index=db)
-    page = matcher.report(
-        photos_by_name(people.parent, "--parent", out),
-        photos_by_name(people.child, "--child", out),
-        dates=photo_dates(dates.dates),
-        born=birth_dates(dates.born),
-    )
+    with glyph_warnings_shown():
+        page = matcher.report(
+            photos_by_name(people.parent, "--parent", out),
+            photos_by_name(people.child, "--child", out),
+            dates=photo_dates(dates.dates),
+            born=birth_dates(dates.born),
+        )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -61,8 +63,22 @@ def _save_drawing(
     from facematch.pictures import draw
     from facematch.pictures.canvas import save_picture
 
-    pixels = draw(result, "dark" if picture.dark else "light", **drawing)
+    with glyph_warnings_shown():
+        pixels = draw(result, "dark" if picture.dark else "light", **drawing)
     typer.echo(save_picture(pixels, save), err=True)
+
+
+@contextmanager
+def glyph_warnings_shown() -> Iterator[None]:
+    """Say on stderr, each once, which characters of the pictures drawn within no font has."""
+    from facematch.pictures.letters import MissingGlyphWarning
+
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always", MissingGlyphWarning)
+        yield
+    lines = [str(each.message) for each in given if each.category is MissingGlyphWarning]
+    for line in dict.fromkeys(lines):
+        typer.secho(f"warning: {printable(line)}", fg="yellow", err=True)
 
 
 def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from facematch.cli.options import PictureOptions, ScoringOptions, VerdictFormat, VerdictOption
 from facematch.cli.people import photos_by_name, roles_in_photo
-from facematch.cli.printing import refuse_overwrite, show_result
+from facematch.cli.printing import glyph_warnings_shown, refuse_overwrite, show_result
 from facematch.cli.stopping import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def _save_numbered(found: Clip, picture: PictureOptions) -> None:
 
     path = picture.save or Path(f"{Path(found.clip).stem}-numbered.png")
     refuse_overwrite(path, found.clip)
-    typer.echo(f"{save_picture(draw(found), path)}: {len(found.people)} people, numbered")
+    with glyph_warnings_shown():
+        drawn = draw(found)
+    typer.echo(f"{save_picture(drawn, path)}: {len(found.people)} people, numbered")
     typer.echo("now say who they are: --names 1=dad,2=son", err=True)
 
 

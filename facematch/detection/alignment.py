@@ -21,10 +21,6 @@ _MEAN_FACE_POINTS = (
     (0.3340850613712, 0.2290642403242),
     (0.4901123135679, 0.6277975316475),
 )
-# In units of the face's box, on each side of a portrait, so that hair and chin are in it.
-_PORTRAIT_PADDING = 0.55
-_PORTRAIT_DROP = 0.06  # how far the face lies below the middle, in units of the portrait's side
-_EDGE_BLUR = 1 / 12  # standard deviation of the blur beyond a photo, in sides of the portrait
 _FEWEST_PIXELS = 8  # rows or columns that pyrDown can still halve
 
 
@@ -48,7 +44,7 @@ def crop_faces(pixels: Pixels, faces: Sequence[Face], frame: Frame) -> Chips:
 
 
 def recrop(chips: Chips, frame: Frame, other: Frame) -> Chips:
-    """Chips of one frame cropped to another. Pixels outside a chip are mirrored, as in portraits.
+    """Chips of one frame cropped to another, for an embedder. Beyond a chip it is mirrored.
 
     Shapes: (N, S, S, 3) -> (N, T, T, 3).
     """
@@ -64,54 +60,6 @@ def recrop(chips: Chips, frame: Frame, other: Frame) -> Chips:
             chip, to_chip, (other.size, other.size), flags=flags, borderMode=cv2.BORDER_REFLECT_101
         )
     return recropped
-
-
-def portrait_frame(size: int) -> Frame:
-    """The frame of a face in pictures for people: upright, with hair and chin."""
-    frame = dlib_frame(size, _PORTRAIT_PADDING)
-    drop = np.array([0, _PORTRAIT_DROP * size], np.float32)
-    return Frame(size=size, template=frame.template + drop)
-
-
-def portraits(pixels: Pixels, faces: Sequence[Face], size: int) -> Chips:
-    """One portrait a face. Shapes: N faces -> (N, S, S, 3).
-
-    Beyond the photo, its edge goes on as a blur: a mirror image would show a second pair of eyes.
-    Raises ValueError where a face has no landmarks.
-    """
-    frame = portrait_frame(size)
-    shown = np.zeros((len(faces), size, size, 3), np.uint8)
-    for portrait, face in zip(shown, faces, strict=True):
-        if face.landmarks is None:
-            raise ValueError("a face without landmarks cannot be aligned: locate them first")
-        to_photo = similarity_transform(frame.template, face.landmarks)
-        portrait[:] = _framed(*_shrunk(pixels, to_photo), size)
-    return shown
-
-
-def _framed(source: Pixels, to_photo: NDArray[np.float64], size: int) -> Pixels:
-    """A square of the photo, (S, S, 3); what lies beyond the photo is its edge, blurred."""
-    import cv2
-
-    flags, square = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (size, size)
-    framed = cv2.warpAffine(source, to_photo, square, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    inside = np.full(source.shape[:2], 255, np.uint8)
-    inside = np.asarray(cv2.warpAffine(inside, to_photo, square, flags=flags), np.uint8)
-    if inside.min() == 255:
-        return np.asarray(framed, np.uint8)
-    blurred = cv2.GaussianBlur(framed, (0, 0), size * _EDGE_BLUR)
-    return np.where(inside[:, :, np.newaxis] == 255, framed, blurred)
-
-
-def _shrunk(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.float64]]:
-    """The photo halved until a pixel of the portrait covers less than two of its pixels."""
-    import cv2
-
-    while np.hypot(to_photo[0, 0], to_photo[1, 0]) > 2 and min(pixels.shape[:2]) > 1:
-        height, width = (side // 2 for side in pixels.shape[:2])
-        halved = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-        pixels, to_photo = np.asarray(halved, np.uint8), to_photo / 2
-    return pixels, to_photo
 
 
 def similarity_transform(before: Points, after: Points) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.detection.portraits import is_cut
 from facematch.detection.turns import UNFITTING
 from facematch.types import Face, Pixels, Points, Portrait
 
@@ -56,6 +57,13 @@ def face_warnings(portrait: Portrait, index: int) -> list[str]:
     return quality_warnings(
         portrait.faces[index], portrait.chips[index], scale=portrait.photo.scale
     )
+
+
+def clearness(portrait: Portrait, index: int) -> float:
+    """How sharp a face is, 0 where the photo's edge cuts it; above 0 otherwise."""
+    if is_cut(portrait.photo.pixels.shape, portrait.faces[index]):
+        return 0.0
+    return sharpness(portrait.chips[index])
 
 
 def is_same_picture(one: Pixels, other: Pixels) -> bool:

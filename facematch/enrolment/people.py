@@ -8,9 +8,10 @@ from datetime import date
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
-from facematch.detection.alignment import portraits
-from facematch.detection.quality import face_warnings
+from facematch.detection.portraits import portrait_squares, portraits
+from facematch.detection.quality import clearness, face_warnings
 from facematch.engine import Engine
 from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces, largest_face
 from facematch.errors import NoFaceError, OptionError
@@ -129,17 +130,21 @@ class _Sample:
     digest: str
     taken: date | None
     picture: Pixels
+    square: NDArray[np.float64]
+    clearness: float
     vector: Vectors | None = None
 
 
 def _sample(portrait: Portrait, index: int, portrait_side: int) -> _Sample:
-    photo = portrait.photo
+    photo, face = portrait.photo, portrait.faces[index]
     return _Sample(
         subject=portrait.subject(index),
         warnings=tuple(face_warnings(portrait, index)),
         digest=photo.digest,
         taken=photo.day,
-        picture=portraits(photo.pixels, [portrait.faces[index]], portrait_side)[0],
+        picture=portraits(photo.pixels, [face], portrait_side)[0],
+        square=portrait_squares(photo.pixels.shape, [face])[0],
+        clearness=clearness(portrait, index),
     )
 
 
@@ -160,6 +165,8 @@ def _as_person(
             skipped=(*skipped, *copies),
         ),
         portraits=np.stack(pictures) if pictures else no_pictures,
+        squares=np.array([sample.square for sample in samples]).reshape(-1, 3),
+        clearness=np.array([sample.clearness for sample in samples]),
         digests=tuple(sample.digest for sample in samples),
         taken=tuple(sample.taken for sample in samples),
     )

@@ -15,7 +15,8 @@ from facematch.output.explanation import note
 from facematch.output.family import advice_words, verdict_words
 from facematch.output.timeline import trend_lines
 from facematch.pictures import draw
-from facematch.pictures.canvas import as_jpeg
+from facematch.pictures.canvas import as_jpeg, resized
+from facematch.pictures.explanation import heat_faces, heat_legend
 from facematch.runtime.extras import installed_version
 from facematch.scoring.people import RESAMPLES
 from facematch.scoring.wording import (
@@ -25,6 +26,7 @@ from facematch.scoring.wording import (
     neutral_words,
     score_words,
     shown_score,
+    signed,
     support,
 )
 from facematch.types import Pixels
@@ -40,8 +42,8 @@ def as_html(report: FamilyReport) -> str:
     verb = "does" if len(children) == 1 else "do"
     warnings = _warnings_once(report)
     functions = (
-        _data_url, advice_words, card_meaning, draw, interval_words, neutral_words, note,
-        score_words, shown_score, support, trend_lines, verdict_words,
+        _data_url, advice_words, card_meaning, draw, heat_faces, heat_legend, interval_words,
+        neutral_words, note, score_words, shown_score, signed, support, trend_lines, verdict_words,
     )  # fmt: skip
     page = environment.from_string(template).render(
         title=f"Who {verb} {' and '.join(children)} look like?",
@@ -82,6 +84,8 @@ def _sections(report: FamilyReport, warnings: list[str]) -> list[tuple[str, str]
     return [(name, heading) for is_there, name, heading in sections if is_there]
 
 
-def _data_url(pixels: Pixels) -> str:
-    """A picture as an address that holds it."""
+def _data_url(pixels: Pixels, side: int | None = None) -> str:
+    """A picture as an address that holds it; a square one with sides of at most `side`."""
+    if side is not None and side < len(pixels):
+        pixels = resized(pixels, side, side)
     return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(pixels)).decode("ascii")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def trend_lines(timeline: Timeline) -> list[str]:
-    """Whether the likeness to each parent rises or falls, a line for each parent."""
-    return [_trend_words(curve) for curve in timeline.curves]
+    """Whether the child becomes more like each parent: a sentence for each, without numbers."""
+    return [_trend_words(timeline.child, curve) for curve in timeline.curves]
 
 
 def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
@@ -60,17 +60,14 @@ def table(timeline: Timeline) -> RenderableType:
     return Group(lines, "", *(escape(line) for line in trend_lines(timeline)))
 
 
-def _trend_words(curve: Curve) -> str:
+def _trend_words(child: str, curve: Curve) -> str:
+    parent = curve.parent
     if curve.trend is None:
-        return f"{curve.parent}: too few days with photos to say whether the likeness changes"
+        return f"Too few days with photos to say whether {child} becomes more like {parent}."
     slope, low, high = curve.trend
     if low <= 0 <= high:
-        return f"{curve.parent}: no clear change over time"
-    way = "rises" if slope > 0 else "falls"
-    return (
-        f"{curve.parent}: the likeness {way} by {abs(slope):.2f} standard deviations a year "
-        f"({min(abs(low), abs(high)):.2f} to {max(abs(low), abs(high)):.2f})"
-    )
+        return f"{child} is about as much like {parent} over all these years."
+    return f"{child} becomes a little {'more' if slope > 0 else 'less'} like {parent} every year."
 
 
 def _cells_by_photo(timeline: Timeline) -> dict[tuple[str, str], dict[str, str]]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from facematch.errors import UnreadablePhotoError
+from facematch.pictures.letters import draw_line, drawable, text_width
 from facematch.types import Pixels
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
 Colour: TypeAlias = tuple[int, int, int]  # RGB
 
@@ -55,6 +54,13 @@ class Sheet:
         self.image: Image.Image = Image.new("RGB", (width, height), theme.ground)
         self.draw: ImageDraw.ImageDraw = ImageDraw.Draw(self.image)
 
+    @classmethod
+    def over(cls, pixels: Pixels, theme: Theme) -> Sheet:
+        """A sheet that shows a picture already."""
+        sheet = cls(pixels.shape[1], pixels.shape[0], theme)
+        sheet.paste(pixels, (0, 0))
+        return sheet
+
     def pixels(self) -> Pixels:
         """What was drawn."""
         return np.asarray(self.image, np.uint8).copy()
@@ -86,16 +92,13 @@ class Sheet:
         anchor: str = "mm",
         width: float | None = None,
     ) -> None:
-        """One line of words; `anchor` is Pillow's. Smaller, then cut, where wider than `width`."""
-        words = drawable(words)
-        words, letters = _fitted(words, size, bold, width)
+        """One line of words, smaller, then cut, where wider than `width`.
+
+        `anchor` is Pillow's: "l", "m" or "r", then "m".
+        """
+        words, size = _fitted(drawable(words), size, bold, width)
         fill = self.theme.ink if colour is None else colour
-        self.draw.text(place, words, fill=fill, font=letters, anchor=anchor)
-
-
-def drawable(words: str) -> str:
-    """Words without what no font draws, such as bytes of a name that are no text."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words)
+        draw_line(self.image, words, place, size, fill=fill, bold=bold, anchor=anchor)
 
 
 def save_picture(pixels: Pixels, path: Path) -> Path:
@@ -141,26 +144,7 @@ def resized(picture: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=way), np.uint8)
 
 
-def text_width(words: str, size: int, *, bold: bool = False) -> float:
-    """How many pixels wide a line of words is."""
-    return font(size, bold).getlength(words)
-
-
-@cache
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib: Latin, Greek, Cyrillic, Hebrew, Arabic letters."""
-    from PIL import ImageFont
-
-    found = find_spec("matplotlib")
-    assert found is not None  # noqa: S101 - a dependency
-    assert found.origin is not None  # noqa: S101 - and no namespace package
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / name, size)
-
-
-def _fitted(
-    words: str, size: int, bold: bool, width: float | None
-) -> tuple[str, ImageFont.FreeTypeFont]:
+def _fitted(words: str, size: int, bold: bool, width: float | None) -> tuple[str, int]:
     least = max(round(size * 0.7), 8)
     while width is not None and size > least and text_width(words, size, bold=bold) > width:
         size -= 1
@@ -168,4 +152,4 @@ def _fitted(
         while words and text_width(words + "…", size, bold=bold) > width:
             words = words[:-1]
         words += "…"
-    return words, font(size, bold)
+    return words, size

@@ -1,8 +1,12 @@
-"""For each person of a clip: the frames that the score comes from, in a strip, with the scores."""
+"""For each person of a clip: some frames that the score comes from, in a strip, with the scores."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
+
+import numpy as np
 
 from facematch.pictures.canvas import THEMES, Sheet, resized
 from facematch.scoring.wording import (
@@ -14,8 +18,9 @@ from facematch.scoring.wording import (
 from facematch.types import Pixels
 from facematch.video.clip import Clip, ClipPerson, time_span
 from facematch.video.reader import clock
+from facematch.video.tracking import Keyframe
 
-MOST_STRIPS = 12  # people; a sheet of so many is no longer than 9,000 pixels
+_MOST_HEIGHT = 3600  # pixels of all strips; that of one person is drawn whatever its height
 _STRIP_WIDTH = 1080  # pixels: the width of a phone
 _STRIP_EDGE, _STRIP_GAP, _STRIP_PADDING = 36, 14, 24
 _FRAMES_ACROSS = 4
@@ -26,8 +31,9 @@ _FRAME_SIDE = (
 
 
 def draw(clip: Clip, theme: str = "light") -> Pixels:
-    """A strip for each person, one below the other, at most `MOST_STRIPS`. Shapes: (H, 1080, 3)."""
-    people = clip.people[:MOST_STRIPS]
+    """A strip for each person, one below the other, as many as fit. Shapes: (H, 1080, 3)."""
+    ends = list(accumulate(_strip_height(person) + _STRIP_GAP for person in clip.people))
+    people = clip.people[: max(sum(end <= _MOST_HEIGHT for end in ends), 1)]
     heights = [_strip_height(person) for person in people]
     height = _CLIP_HEAD + sum(heights) + _STRIP_GAP * len(heights) + _CLIP_FOOT
     sheet = Sheet(_STRIP_WIDTH, height, THEMES[theme])
@@ -46,13 +52,18 @@ def draw(clip: Clip, theme: str = "light") -> Pixels:
     return sheet.pixels()
 
 
-def _portraits_height(person: ClipPerson) -> int:
-    return -(-len(person.keyframes) // _FRAMES_ACROSS) * (_FRAME_SIDE + _TIME_LINE)
-
-
 def _strip_height(person: ClipPerson) -> int:
     words = _PERSON_LINE + _SCORE_LINES * len(person.verdicts)
-    return 2 * _STRIP_PADDING + _portraits_height(person) + words
+    return 2 * _STRIP_PADDING + _FRAME_SIDE + _TIME_LINE + words
+
+
+def _shown_frames(keyframes: Sequence[Keyframe]) -> list[Keyframe]:
+    """One row of frames, evenly over time, those without a warning first."""
+    clear = [keyframe for keyframe in keyframes if not keyframe.warnings]
+    some = clear if len(clear) >= _FRAMES_ACROSS else keyframes
+    count = min(len(some), _FRAMES_ACROSS)
+    picked = np.linspace(0, len(some) - 1, count).round().astype(int)
+    return [some[index] for index in picked.tolist()]
 
 
 def _draw_strip(sheet: Sheet, person: ClipPerson, top: int, height: int) -> None:
@@ -65,15 +76,13 @@ def _draw_strip(sheet: Sheet, person: ClipPerson, top: int, height: int) -> None
     seen = f"{time_span(person)}, {counted(len(person.keyframes), 'frame')}"
     sheet.write(seen, (right, y + 20), 26, colour=quiet, anchor="rm", width=half)
     y += _PERSON_LINE
-    for index, keyframe in enumerate(person.keyframes):
-        row, column = divmod(index, _FRAMES_ACROSS)
+    for column, keyframe in enumerate(_shown_frames(person.keyframes)):
         x = left + column * (_FRAME_SIDE + _STRIP_GAP)
-        below = y + row * (_FRAME_SIDE + _TIME_LINE)
         portrait = resized(keyframe.portrait, _FRAME_SIDE, _FRAME_SIDE)
-        sheet.paste(portrait, (x, below), round_corners=10)
-        time = (x + _FRAME_SIDE / 2, below + _FRAME_SIDE + 18)
+        sheet.paste(portrait, (x, y), round_corners=10)
+        time = (x + _FRAME_SIDE / 2, y + _FRAME_SIDE + 18)
         sheet.write(clock(keyframe.seconds), time, 22, colour=quiet)
-    _draw_scores(sheet, person, (left, right), y + _portraits_height(person))
+    _draw_scores(sheet, person, (left, right), y + _FRAME_SIDE + _TIME_LINE)
 
 
 def _draw_scores(sheet: Sheet, person: ClipPerson, sides: tuple[int, int], y: int) -> None:
@@ -83,10 +92,11 @@ def _draw_scores(sheet: Sheet, person: ClipPerson, sides: tuple[int, int], y: in
     accent, wide = sheet.theme.accent, right - middle
     for each in person.verdicts:
         score = frames_score_words(each.score, each.score_interval, each.cosine)
-        ratio = ratio_meaning(each.likelihood_ratio, each.likelihood_ratio_interval)
+        meaning = ratio_meaning(each.likelihood_ratio, each.likelihood_ratio_interval)
         name_width = middle - left - 16
         sheet.write(each.parent, (left, y + 26), 32, bold=True, anchor="lm", width=name_width)
         sheet.write(score, (middle, y + 26), 34, colour=accent, bold=True, anchor="lm", width=wide)
+        ratio = f"likelihood ratio {meaning}"
         sheet.write(ratio, (middle, y + 66), 24, anchor="lm", width=wide)
         y += _SCORE_LINES
 

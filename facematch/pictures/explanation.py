@@ -7,9 +7,9 @@ import textwrap
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.analyses.explain import COSINE, Explanation, RegionEffect
-from facematch.pictures.canvas import LIGHT, THEMES, Sheet, Theme, resized
-from facematch.scoring.wording import NO_PATERNITY_TEST, shown_score, signed
+from facematch.analyses.explain import AGAINST, CARRIES, Explanation, RegionEffect
+from facematch.pictures.canvas import LIGHT, THEMES, Colour, Sheet, Theme, resized
+from facematch.scoring.wording import NO_PATERNITY_TEST, shown_score
 from facematch.types import Chips, Pixels
 
 # All in pixels.
@@ -18,6 +18,8 @@ _FACES_TOP = 178
 _BARS_TOP = _FACES_TOP + _HEAT_FACE + 150
 _BAR_ROW = 84
 _BAR_AXIS = (240, 700)  # from where to where bars reach
+_BARS_HEADING = "How much of the likeness goes when a part is covered"
+_BARS_NOTE = "Thin lines: how far the ways to cover it disagree"
 _STRONGEST_TINT = 0.8  # share of a pixel that the heat's colour takes at most
 
 
@@ -29,11 +31,12 @@ def draw(explanation: Explanation, theme: str = "light") -> Pixels:
     """
     colours, effects = THEMES[theme], explanation.regions
     notice = textwrap.wrap(NO_PATERNITY_TEST, 76)
-    height = _BARS_TOP + _BAR_ROW * len(effects) + 96 + 32 * len(notice)
+    height = _BARS_TOP + _BAR_ROW * len(effects) + 130 + 32 * len(notice)
     sheet = Sheet(_HEAT_WIDTH, height, colours)
-    sheet.write("Where the likeness is", (_HEAT_MARGIN, 50), 44, bold=True, anchor="lm")
-    title = (_HEAT_MARGIN, 100)
-    sheet.write(_title(explanation), title, 32, colour=colours.quiet, anchor="lm", width=1032)
+    words = explanation.in_words
+    heading, below = (_HEAT_MARGIN, 50), (_HEAT_MARGIN, 104)
+    sheet.write(words[0].upper() + words[1:], heading, 48, bold=True, anchor="lm", width=1032)
+    sheet.write(_score(explanation), below, 32, colour=colours.quiet, anchor="lm", width=1032)
     _draw_faces(sheet, explanation)
     _draw_legend(sheet, _FACES_TOP + _HEAT_FACE + 36)
     _draw_bars(sheet, explanation)
@@ -57,21 +60,30 @@ def heat_over(
     return np.asarray(np.rint(grey * (1 - tint) + colours * tint), np.uint8)
 
 
-def _title(explanation: Explanation) -> str:
-    score, cosine = explanation.match.score, explanation.match.cosine
+def _score(explanation: Explanation) -> str:
+    what = "little likeness to explain" if explanation.little else "where the likeness is"
+    score = explanation.match.score
     if score is None:
-        title = f"cosine {cosine:.2f}"
-    else:
-        title = f"mini-me score {shown_score(score)} of 100"
-    return f"{title}: little likeness to explain" if explanation.little else title
+        return f"{what}, cosine {explanation.match.cosine:.2f}"
+    return f"{what}, mini-me score {shown_score(score)} of 100"
 
 
-def _draw_faces(sheet: Sheet, explanation: Explanation) -> None:
-    chips, heat = explanation.chips, explanation.heat
+def heat_faces(explanation: Explanation, theme: Theme = LIGHT) -> Chips:
+    """The parent's face and the child's under the heat map, without words. (2, S, S, 3)."""
+    heat = explanation.heat
     # Heat that is weaker than the noise of the regions does not take the full colour.
     noise = max((effect.noise for effect in explanation.regions), default=0.0)
     strongest = max(float(np.abs(heat).max()), noise) or 1.0
-    coloured = heat_over(chips, heat, strongest, sheet.theme)
+    return heat_over(explanation.chips, heat, strongest, theme)
+
+
+def heat_legend(theme: Theme = LIGHT) -> tuple[tuple[Colour, str], tuple[Colour, str]]:
+    """The colours of the heat map, and what each says."""
+    return (theme.accent, CARRIES), (theme.second, AGAINST)
+
+
+def _draw_faces(sheet: Sheet, explanation: Explanation) -> None:
+    coloured = heat_faces(explanation, sheet.theme)
     step = _HEAT_WIDTH - 2 * _HEAT_MARGIN - _HEAT_FACE
     for side, (face, role) in enumerate(zip(coloured, ("parent", "child"), strict=True)):
         left = _HEAT_MARGIN + side * step
@@ -81,22 +93,19 @@ def _draw_faces(sheet: Sheet, explanation: Explanation) -> None:
 
 
 def _draw_legend(sheet: Sheet, y: int) -> None:
-    theme = sheet.theme
-    for x, colour, words in (
-        (_HEAT_MARGIN, theme.accent, "carries the likeness"),
-        (_HEAT_WIDTH // 2 + 12, theme.second, "speaks against it"),
-    ):
+    places = (_HEAT_MARGIN, _HEAT_WIDTH // 2 + 12)
+    for x, (colour, words) in zip(places, heat_legend(sheet.theme), strict=True):
         sheet.draw.rounded_rectangle((x, y - 14, x + 44, y + 14), 8, fill=colour)
         sheet.write(words, (x + 60, y), 30, anchor="lm")
 
 
 def _draw_bars(sheet: Sheet, explanation: Explanation) -> None:
     """A panel with a row for each region, all on one axis with its zero marked."""
-    theme, effects, unit = sheet.theme, explanation.regions, explanation.unit
+    theme, effects = sheet.theme, explanation.regions
     bottom = _BARS_TOP + _BAR_ROW * len(effects)
-    words = "drop of the cosine" if unit == COSINE else f"drop when it is covered, in {unit}"
-    heading = (_HEAT_MARGIN, _BARS_TOP - 44)
-    sheet.write(words, heading, 28, colour=theme.quiet, anchor="lm", width=1032)
+    heading, below = (_HEAT_MARGIN, _BARS_TOP - 44), (_HEAT_MARGIN, bottom + 44)
+    for words, place in ((_BARS_HEADING, heading), (_BARS_NOTE, below)):
+        sheet.write(words, place, 28, colour=theme.quiet, anchor="lm", width=1032)
     sheet.panel((_HEAT_MARGIN, _BARS_TOP - 12, _HEAT_WIDTH - _HEAT_MARGIN, bottom + 12))
     low = min(0.0, *(effect.drop - effect.noise for effect in effects))
     high = max(0.0, *(effect.drop + effect.noise for effect in effects))
@@ -130,6 +139,5 @@ def _draw_bar(sheet: Sheet, effect: RegionEffect, y: int, ends: tuple[float, flo
     sheet.draw.line((left, y, right, y), fill=theme.ink, width=3)
     for x in (left, right):
         sheet.draw.line((x, y - 10, x, y + 10), fill=theme.ink, width=3)
-    value, beside = f"{signed(effect.drop)} ±{effect.noise:.2f}", _BAR_AXIS[1] + 36
-    sheet.write(value, (beside, y - 17), 30, bold=is_clear, anchor="lm")
-    sheet.write(effect.verdict, (beside, y + 19), 26, colour=theme.quiet, anchor="lm", width=300)
+    beside = (_BAR_AXIS[1] + 36, y)
+    sheet.write(effect.verdict, beside, 28, bold=is_clear, anchor="lm", width=300)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.analyses.timeline import FEWEST_FOR_CURVE, Curve, Timeline, time_axis
-from facematch.pictures.canvas import THEMES, Colour, Theme, drawable
+from facematch.pictures.canvas import THEMES, Colour, Sheet, Theme
+from facematch.pictures.letters import drawable, text_width
 from facematch.scoring.wording import NO_PATERNITY_TEST
 from facematch.types import Pixels
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 _CHART_INCHES, _CHART_DPI = (10.0, 7.0), 110
@@ -34,34 +35,42 @@ def draw(timeline: Timeline, theme: str = "light") -> Pixels:
     colours = THEMES[theme]
     figure = Figure(figsize=_CHART_INCHES, dpi=_CHART_DPI, facecolor=_share(colours.ground))
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.30, 0.88, 0.60))
-    inks = [colours.accent, colours.second, colours.quiet, colours.ink]
-    handles = [
-        _draw_curve(
-            axes,
-            (_points(timeline, curve.parent), curve),
-            _share(inks[index % len(inks)]),
-            _CHART_MARKERS[index % len(_CHART_MARKERS)],
-        )
-        for index, curve in enumerate(timeline.curves)
-    ]
+    axes = figure.add_axes((0.09, 0.30, 0.88, 0.57))
+    inks = _inks(colours)
+    for index, curve in enumerate(timeline.curves):
+        marker = _CHART_MARKERS[index % len(_CHART_MARKERS)]
+        series = (_points(timeline, curve.parent), curve)
+        _draw_curve(axes, series, _share(inks[index % len(inks)]), marker)
     places = [time_axis(day, timeline.born) for day in timeline.taken]
     if np.ptp(places) == 0:  # All of one day: matplotlib would show centuries.
         axes.set_xlim(places[0] - 0.5, places[0] + 0.5)
     _dress_axes(axes, colours, timeline)
-    title = f"How much {timeline.child} looks like {' and '.join(timeline.parents)}"
-    axes.set_title(_literal(title), color=_share(colours.ink), fontsize=17, fontweight="bold",
-                   loc="left", pad=12)  # fmt: skip
-    names = [_literal(name) for name in timeline.parents]  # a leading underscore would hide it
-    legend = axes.legend(handles, names, frameon=False, fontsize=13, loc="best")
-    for words in legend.get_texts():
-        words.set_color(_share(colours.ink))
     below = figure.add_axes((0.09, 0.07, 0.88, 0.13))
     _draw_portraits(below, axes.get_xlim(), places, timeline.portraits)
-    figure.text(0.5, 0.02, NO_PATERNITY_TEST, color=_share(colours.quiet), ha="center", fontsize=9)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types here
     drawn = canvas.buffer_rgba()  # type: ignore[no-untyped-call]  # nor here
-    return np.asarray(drawn, np.uint8)[..., :3].copy()
+    sheet = Sheet.over(np.asarray(drawn, np.uint8)[..., :3].copy(), colours)
+    _write_words(sheet, timeline)
+    return sheet.pixels()
+
+
+def _write_words(sheet: Sheet, timeline: Timeline) -> None:
+    """The title and the legend, in letters of any script, and the notice below."""
+    theme, left, wide = sheet.theme, 100, sheet.image.width - 140
+    title = f"How much {timeline.child} looks like each parent"
+    sheet.write(title, (left, 34), 28, bold=True, anchor="lm", width=wide)
+    share = wide / len(timeline.parents)
+    for name, ink in zip(timeline.parents, cycle(_inks(theme)), strict=False):
+        sheet.draw.rounded_rectangle((left, 66, left + 28, 84), 6, fill=ink)
+        sheet.write(name, (left + 38, 75), 20, anchor="lm", width=share - 60)
+        left += round(min(text_width(drawable(name), 20) + 76, share))
+    foot = (sheet.image.width / 2, sheet.image.height - 20)
+    sheet.write(NO_PATERNITY_TEST, foot, 14, colour=theme.quiet)
+
+
+def _inks(theme: Theme) -> tuple[Colour, ...]:
+    """The colours of the parents, in their order."""
+    return theme.accent, theme.second, theme.quiet, theme.ink
 
 
 def _points(timeline: Timeline, parent: str) -> NDArray[np.float64]:
@@ -78,16 +87,15 @@ def _draw_curve(
     series: tuple[NDArray[np.float64], Curve],
     ink: tuple[float, float, float],
     marker: str,
-) -> Artist:
-    """Draw points (N, 4), and the curve where there are enough; gives the legend's handle."""
+) -> None:
+    """Draw points (N, 4), and the curve where there are enough."""
     points, curve = series
     if len(points) >= FEWEST_FOR_CURVE:
         axes.fill_between(curve.x, *curve.band, color=ink, alpha=0.18, linewidth=0)
         axes.plot(curve.x, curve.z, color=ink, linewidth=2.5)
     places, z, low, high = points.T
     axes.vlines(places, low, high, color=ink, alpha=0.35, linewidth=1.5)
-    (handle,) = axes.plot(places, z, marker, color=ink, markersize=8, alpha=0.75)
-    return handle
+    axes.plot(places, z, marker, color=ink, markersize=8, alpha=0.75)
 
 
 def _dress_axes(axes: Axes, colours: Theme, timeline: Timeline) -> None:
@@ -100,8 +108,8 @@ def _dress_axes(axes: Axes, colours: Theme, timeline: Timeline) -> None:
     axes.grid(axis="y", color=_share(colours.quiet), alpha=0.25)
     axes.tick_params(colors=_share(colours.quiet), labelsize=12)
     axes.ticklabel_format(axis="x", useOffset=False)
-    label = "date" if timeline.born is None else f"age of {timeline.child} in years"
-    axes.set_xlabel(_literal(label), color=_share(colours.quiet), fontsize=13)
+    label = "date" if timeline.born is None else "age in years"
+    axes.set_xlabel(label, color=_share(colours.quiet), fontsize=13)
     axes.set_ylabel("mini-me score", color=_share(colours.quiet), fontsize=13)
     axes.margins(x=0.05)
     for name, line in axes.spines.items():
@@ -139,11 +147,6 @@ def _spread_out(lefts: Sequence[float], step: float) -> list[float]:
         placed[index] = min(placed[index], last)
         last = placed[index] - step
     return placed
-
-
-def _literal(words: str) -> str:
-    """Words as they are: matplotlib takes dollars for mathematics."""
-    return drawable(words).replace("$", r"\$")
 
 
 def _share(colour: Colour) -> tuple[float, float, float]:

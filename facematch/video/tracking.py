@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.detection.alignment import portraits
 from facematch.detection.boxes import overlap
+from facematch.detection.portraits import portraits
 from facematch.detection.quality import BLURRED, quality_warnings, sharpness, turn
 from facematch.types import Box, Face, Gallery, Photo, Pixels, Subject, Vectors
 

@@ -1,22 +1,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from helpers.drawn import written_words
 from helpers.made_up import photos
 from helpers.matchers import matcher
 from helpers.places import SAMPLES
 from PIL import Image
 
 from facematch.analyses.card import Card
+from facematch.detection.portraits import portrait_frame
 from facematch.errors import OptionError, UnreadablePhotoError
 from facematch.output import as_json
 from facematch.photos.listing import list_photos
 from facematch.pictures import draw
-from facematch.pictures.canvas import save_picture, text_width
-from facematch.pictures.card import CARD_STYLES, split, swap
+from facematch.pictures.canvas import resized, save_picture
+from facematch.pictures.card import CARD_STYLES, _aligned, blend, face_mask, split, swap
+from facematch.pictures.letters import text_width
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +50,63 @@ def test_the_halves_are_of_both(card: Card) -> None:
     assert np.array_equal(both[:, 340:], other[:, 340:])
 
 
-def test_a_swap_changes_the_face_and_nothing_around_it() -> None:
+@pytest.mark.parametrize("mix", [swap, blend])
+def test_a_mix_changes_the_face_and_nothing_around_it(mix: Any) -> None:
     rng = np.random.default_rng(0)
     parent, child = rng.integers(0, 256, (2, 200, 200, 3)).astype(np.uint8)
     landmarks = np.array([[140, 80], [115, 80], [60, 80], [85, 80], [100, 115]], np.float32)
-    swapped = swap(parent, child, landmarks)
-    assert np.array_equal(swapped[:20], child[:20])
-    assert (swapped[100:120, 90:110] != child[100:120, 90:110]).mean() > 0.8
+    mixed = mix(parent, child, landmarks)
+    around = np.ones((200, 200), bool)
+    around[46:168, 44:156] = False  # ears, hair, jaw and collar
+    assert np.array_equal(mixed[around], child[around])
+    assert (mixed[100:120, 90:110] != child[100:120, 90:110]).mean() > 0.8
+
+
+def test_a_mask_has_no_visible_edge() -> None:
+    mask = face_mask(portrait_frame(200).template, (200, 200, 3))
+    assert mask.shape == (200, 200, 1)
+    assert mask.max() == 1
+    assert max(np.abs(np.diff(mask, axis=axis)).max() for axis in (0, 1)) < 0.12
+
+
+def test_faces_whose_portraits_show_different_squares_are_laid_on_one_another(card: Card) -> None:
+    """The child is the parent in a closer crop: halves of both make the same picture."""
+    whole = card.parent.portrait
+    size, (left, top, side) = len(whole), (0.2, 0.25, 0.7)
+    ends = [round(size * each) for each in (left, top, left + side, top + side)]
+    closer = resized(whole[ends[1] : ends[3], ends[0] : ends[2]], size, size)
+    child = replace(
+        card.parent,
+        portraits=np.stack([closer] * len(card.parent.portraits)),
+        squares=np.tile([left, top, side], (len(card.parent.squares), 1)),
+    )
+    parent = replace(card.parent, squares=np.tile([0.0, 0.0, 1.0], (len(child.squares), 1)))
+    one, other, landmarks = _aligned(replace(card, parent=parent, child=child))
+    assert np.abs(one.astype(int) - other).mean() < 2
+    expected = (portrait_frame(1).template - [left, top]) / side * size
+    np.testing.assert_allclose(landmarks, expected, rtol=1e-5)
+
+
+def test_a_strip_names_each_once(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = written_words(monkeypatch, card, style="strip")
+    assert [words.count(name) for name in ("mother", "daughter")] == [1, 1]
+    assert [word for word in words if word.startswith("20")] == [
+        str(day) for day in sorted(day for day in card.child.taken if day)
+    ]
+
+
+def test_a_card_writes_the_interval_below_every_score(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines(score: float, interval: tuple[float, float]) -> list[str]:
+        likeness = replace(card.likeness, score=score, score_interval=interval)
+        return written_words(monkeypatch, replace(card, likeness=likeness))
+
+    assert {"78", "/100", "with other photos: 60 to 85"} <= set(lines(78.2, (60, 85)))
+    sure = lines(99.8, (91, 99.9))
+    assert {"over 99", "with other photos: 91 to over 99"} <= set(sure)
+    assert "/100" not in sure
+    assert "with other photos: over 99 too" in lines(99.8, (99.5, 99.9))
 
 
 def test_a_card_is_told_to_a_program(card: Card) -> None:

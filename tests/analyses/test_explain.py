@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from helpers.command import PATERNITY, run
+from helpers.drawn import written_words
 from helpers.fakes import ColourEmbedder
 from helpers.made_up import noise
 from helpers.places import SAMPLES, shared_file
@@ -295,6 +296,19 @@ def test_the_picture_shows_both_faces_and_all_bars() -> None:
     assert light[200:650, 620:1000].std() > 20
     for colour in (LIGHT.accent, LIGHT.second):
         assert (light[840:] == colour).all(axis=2).sum() > 1000  # in the bars
+
+
+def test_the_picture_says_in_words_where_the_likeness_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = an_explanation()
+    carries = [each.region for each in found.regions if each.verdict == CARRIES][:2]
+    assert found.in_words == f"mostly the {' and the '.join(carries)}"
+    words = written_words(monkeypatch, found)
+    assert f"Mostly the {' and the '.join(carries)}" in words
+    assert not any("deviations" in each or "±" in each for each in words)
+    nothing = replace(found, regions=())
+    assert nothing.in_words == "the whole face, no part more than the others"
+    little = replace(found, unit="standard deviations", whole=0.4)
+    assert any("little likeness to explain" in each for each in written_words(monkeypatch, little))
 
 
 def test_heat_is_coloured_by_its_sign_and_grey_where_there_is_none() -> None:

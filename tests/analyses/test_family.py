@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.drawn import written, written_words
 from helpers.fakes import ColourEmbedder
 from helpers.made_up import MODEL, crowd, noise, photos, somebody
 from helpers.matchers import matcher
@@ -18,6 +19,7 @@ from facematch.errors import NoFaceError, OptionError, ResemblanceError
 from facematch.output import as_json
 from facematch.output.family import advice_words, verdict_words
 from facematch.pictures import draw
+from facematch.pictures.canvas import LIGHT
 from facematch.scoring.intervals import PHOTO_SPREAD
 from facematch.scoring.people import (
     PARENTS_APART,
@@ -28,6 +30,7 @@ from facematch.scoring.people import (
     of_couple,
     reliability,
 )
+from facematch.scoring.wording import shown_score
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +204,31 @@ def test_a_family_is_drawn_in_light_and_dark(drawn_family: Family) -> None:
     assert light.shape == dark.shape
     assert light[2, 2].mean() > 200 > 60 > dark[2, 2].mean()
     assert light.std() > 30
+
+
+def test_a_familys_picture_says_what_its_numbers_are_and_the_verdict_as_large(
+    drawn_family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = dict(written(monkeypatch, drawn_family))
+    assert "Who do son and daughter look like?" in lines
+    assert "Mini-me score: of 100 strangers, how many look less like the child" in lines
+    score = shown_score(drawn_family.of("father", "son").score)
+    verdict = next(size for words, size in lines.items() if words.startswith("son: "))
+    assert verdict == lines[score] > 50
+    (one,) = matcher.family({"father": photos("father")}, {"son": photos("son")}).likenesses
+    assert one.score > 99
+    alone = replace(
+        drawn_family, parents=("father",), children=("son",), likenesses=(one,), verdicts=()
+    )
+    assert "over 99 of 100 strangers look less like son" in written_words(monkeypatch, alone)
+
+
+def test_the_picture_of_one_child_is_centred(drawn_family: Family) -> None:
+    alone = replace(drawn_family, children=("son",), verdicts=())
+    alone = replace(alone, parents=("father",))
+    middle = draw(alone)[300:-180] != LIGHT.ground
+    columns = np.flatnonzero(middle.any(axis=(0, 2)))
+    assert columns[0] == pytest.approx(1080 - 1 - columns[-1], abs=8)
 
 
 def test_the_portrait_is_of_a_photo_nothing_is_warned_of() -> None:

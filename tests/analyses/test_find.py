@@ -79,7 +79,10 @@ def test_only_the_most_alike_are_kept_in_memory() -> None:
         return ArchiveFace(float(number % 10), subject, far, far, blank, ())
 
     nobody = np.empty((0, 0), np.float32)
-    person = Person("child", Gallery((), nobody, ""), np.empty((0, 1, 1, 3), np.uint8), (), ())
+    pictures = np.empty((0, 1, 1, 3), np.uint8)
+    person = Person(
+        "child", Gallery((), nobody, ""), pictures, np.empty((0, 3)), np.empty(0), (), ()
+    )
     candidates = Candidates(SoughtChild(person, np.zeros((1, 1), np.float32), Span(), ()), 4)
     assert candidates.kept() == []
     for number in range(100):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -13,14 +11,13 @@ from hypothesis import strategies as st
 from facematch.detection.alignment import (
     crop_faces,
     dlib_frame,
-    portraits,
     recrop,
     similarity_transform,
 )
 from facematch.detection.landmarks import LandmarkLocator
 from facematch.matcher import FaceMatcher
 from facematch.photos.reading import read_photo
-from facematch.types import Face, Frame, Photo
+from facematch.types import Face, Frame
 
 frame = dlib_frame()
 
@@ -48,7 +45,6 @@ def test_a_face_already_in_place_is_copied_half_a_pixel_off_as_dlib_does_it() ->
 @pytest.mark.parametrize("scale", [0.5, 1, 2, 5])
 @pytest.mark.parametrize("angle", [0, 90, 180])
 def test_a_chip_does_not_depend_on_size_or_turn(scale: float, angle: int) -> None:
-    import cv2
 
     photo = read_photo(SAMPLES / "father.png").pixels
     box = (108.0, 172.0, 328.0, 392.0)
@@ -123,39 +119,3 @@ def test_landmarks_lie_where_they_are_named() -> None:
     outer_right, inner_right, outer_left, inner_left, nose = points
     assert outer_left[0] < inner_left[0] < nose[0] < inner_right[0] < outer_right[0]
     assert nose[1] > max(outer_left[1], outer_right[1])
-
-
-def test_a_portrait_is_upright_and_larger_than_the_chip_shows() -> None:
-    tilted = np.asarray(cv2.imread(str(SAMPLES / "father-2.png"))[:, :, ::-1], np.uint8)
-    face = FaceMatcher().find_faces(SAMPLES / "father-2.png").faces[0]
-    (shown,) = portraits(tilted, [face], 200)
-    again = FaceMatcher().find_faces(Photo("portrait", shown)).faces[0]
-    eyes = np.asarray(again.landmarks)[:4].reshape(2, 2, 2).mean(axis=1)
-    assert abs(eyes[0, 1] - eyes[1, 1]) < 4
-    assert 60 < again.box[2] - again.box[0] < 130
-
-
-def test_a_portrait_is_the_same_of_a_photo_twice_as_large() -> None:
-    small = np.asarray(cv2.imread(str(SAMPLES / "son.png"))[:, :, ::-1], np.uint8)
-    large = np.asarray(cv2.resize(small, None, fx=4, fy=4), np.uint8)
-    face = FaceMatcher().find_faces(SAMPLES / "son.png").faces[0]
-    far = replace(face, landmarks=np.asarray(face.landmarks) * 4)
-    one, other = portraits(small, [face], 120)[0], portraits(large, [far], 120)[0]
-    assert np.abs(one.astype(int) - other).mean() < 3
-
-
-@pytest.mark.parametrize("x", [-40, 110])
-@pytest.mark.parametrize("y", [-40, 110])
-def test_a_portrait_shows_nothing_twice_beyond_the_photo(x: int, y: int) -> None:
-    """The photo is noise, so that a mirror image of it would be as rough."""
-    photo = noise(200, 200)
-    landmarks = dlib_frame(130).template + np.array([x, y], np.float32)
-    face = Face((float(x), float(y), x + 130.0, y + 130.0), 1.0, landmarks)
-    (shown,) = portraits(photo, [face], 200)
-    rough = np.abs(np.diff(shown.astype(int), axis=1)).max(axis=2) > 12
-    corners = {
-        (-40, -40): rough[:40, :40], (110, -40): rough[:40, -40:],
-        (-40, 110): rough[-40:, :40], (110, 110): rough[-40:, -40:],
-    }  # fmt: skip
-    assert not corners[x, y].any()
-    assert rough.any()

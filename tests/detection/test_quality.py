@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
-from helpers.made_up import noise
+from helpers.made_up import noise, photos, somebody
+from helpers.matchers import matcher
 from helpers.places import SAMPLES
 
 from facematch.detection.alignment import dlib_frame
-from facematch.detection.quality import is_same_picture, quality_warnings, sharpness, turn
+from facematch.detection.quality import (
+    clearness,
+    is_same_picture,
+    quality_warnings,
+    sharpness,
+    turn,
+)
+from facematch.enrolment.people import enrol_people
 from facematch.photos.reading import read_photo
-from facematch.types import Face, Points
+from facematch.types import Face, Photo, Points, Portrait
 
 FRONT: Points = dlib_frame().template
 
@@ -38,6 +49,41 @@ def test_a_small_face_is_small_by_the_pixels_of_its_file() -> None:
 def test_a_blurred_face_is_warned_of() -> None:
     ramp = np.repeat(np.arange(150, dtype=np.uint8)[:, None, None], 150, axis=1).repeat(3, axis=2)
     assert "blurred" in quality_warnings(face(200), ramp)[0]
+
+
+def portrait_of(landmarks: Points, chip: np.ndarray) -> Portrait:
+    """A photo of 320 pixels with one face."""
+    return Portrait(Photo("a.jpg", noise(320, 320)), (face(100, landmarks),), chip[np.newaxis])
+
+
+def test_a_sharper_face_is_clearer_and_a_cut_one_is_not_clear() -> None:
+    middle, border = FRONT + 85, FRONT + np.array([85, -60], np.float32)
+    sharp = noise(150, 150)
+    blurred = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 2), np.uint8)
+    assert clearness(portrait_of(middle, sharp), 0) > clearness(portrait_of(middle, blurred), 0) > 0
+    assert clearness(portrait_of(border, sharp), 0) == 0
+
+
+def test_the_clearest_photo_of_somebody_is_shown() -> None:
+    person = somebody("ann", np.eye(3))
+    person = replace(
+        person,
+        portraits=np.arange(3, dtype=np.uint8).repeat(192).reshape(3, 8, 8, 3),
+        clearness=np.array([0.2, 0.5, 0.7]),
+    )
+    assert (person.portrait[0, 0, 0], person.shown) == (2, "ann-2.jpg")
+    warned = replace(person.gallery, warnings=((), (), ("the face is small",)))
+    assert replace(person, gallery=warned).shown == "ann-1.jpg"
+    all_warned = replace(person.gallery, warnings=(("small",),) * 3)
+    assert replace(person, gallery=all_warned).shown == "ann-2.jpg"
+
+
+def test_each_photo_of_somebody_is_kept_with_its_clearness() -> None:
+    (person,), _ = enrol_people(matcher.engine, {"father": photos("father")})
+    assert person.clearness.shape == (2,)
+    assert (person.clearness > 0).all()
+    assert person.squares.shape == (2, 3)
+    assert person.shown == photos("father")[int(person.clearness.argmax())]
 
 
 def test_a_flat_chip_has_no_sharpness() -> None:

@@ -73,6 +73,8 @@ def somebody(name: str, vectors: np.ndarray) -> Person:
         name=name,
         gallery=Gallery(subjects, unit.astype(np.float32), "kin-1"),
         portraits=np.zeros((len(unit), 8, 8, 3), np.uint8),
+        squares=np.tile([0.0, 0.0, 1.0], (len(unit), 1)),
+        clearness=np.ones(len(unit)),
         digests=("",) * len(unit),
         taken=(None,) * len(unit),
     )

@@ -64,6 +64,26 @@ def test_a_page_tells_all_and_what_it_means(page: str) -> None:
     assert re.search(r"A score of \d+ is neutral: more speaks for kinship, less against it\.", page)
 
 
+def test_a_page_speaks_in_words_and_keeps_deviations_for_the_details(page: str) -> None:
+    assert "daughter becomes a little more like mother every year." in page
+    assert "deviations a year" not in page
+    assert re.search(r"son and \S+: (mostly the|the whole face)", page)
+    told, *details = re.split(r"<details>", page)
+    assert all("standard deviations" in part for part in details)
+    assert len(details) == 2
+    assert "standard deviations" not in told
+
+
+def test_cards_are_words_and_two_photos_each(page: str) -> None:
+    cards = page.split('<article class="card"')[1:]
+    assert len(cards) == 2
+    for card in cards:
+        card = card.split("</article>")[0]
+        assert card.count("<img") == 2
+        assert "With other photos: " in card
+        assert re.search(r"of 100 strangers look less like|strangers look more like", card)
+
+
 def test_a_page_is_read_by_a_screen_reader(page: str) -> None:
     assert elements(page, "html")[0]["lang"] == "en"
     assert all("alt" in each for each in elements(page, "img"))
@@ -98,6 +118,14 @@ def test_a_browser_shows_the_page(page: str, tmp_path: Path) -> None:
             assert shown.evaluate(colour) == ground
             wide = "document.documentElement.scrollWidth"
             assert shown.evaluate(wide) <= 390  # a phone shows it without scrolling sideways
+            places = "each => each.getBoundingClientRect()"
+            cards = shown.evaluate(f"[...document.querySelectorAll('.card')].map({places})")
+            assert cards[0]["bottom"] <= cards[1]["top"]  # one below the other
+            widths = "each => [each.clientWidth, each.scrollWidth]"
+            wide = f"[...document.querySelectorAll('.wide')].map({widths})"
+            matrix, chart, *_ = shown.evaluate(wide)
+            assert matrix[1] - 24 <= matrix[0] <= 390
+            assert chart[0] <= 390 < 700 < chart[1]  # read by scrolling within its box
             broken = "[...document.images].filter(each => !each.naturalWidth).length"
             assert shown.evaluate(broken) == 0
             shown.keyboard.press("Tab")
