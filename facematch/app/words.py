@@ -23,10 +23,12 @@ _WHY_UNUSABLE = {
     "raw": "this is a raw file of a camera: export it as JPEG",
     "unsupported": "this kind of file cannot be read: save it as JPEG",
     "truncated": "the file ends before the picture does: copy it again",
-    "too-large": "the picture is too large: scale it down",
-    "timeout": "it took too long to open: save it again as JPEG",
-    "crashed": "it cannot be opened: save it again as JPEG",
+    "too-large": "it is too large: scale the picture down, or cut the clip shorter",
+    "timeout": "it took too long to open: save it again as JPEG, or a clip as MP4",
+    "crashed": "it cannot be opened: save it again as JPEG, or a clip as MP4",
     "no-face": "no face was found: turn the photo, or crop it closer",
+    "no-face-in-clip": "no face was found: choose a clip that shows faces larger, or photos",
+    "not-a-video": "this clip cannot be played: save it as MP4",
 }
 
 

@@ -80,7 +80,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 def drop(page: Any, *paths: str) -> None:
     page.set_input_files("#files", list(paths))
     page.wait_for_function(
-        "() => /photos are done$/.test(document.getElementById('progress').textContent)",
+        "() => /files are done$/.test(document.getElementById('progress').textContent)",
         timeout=PATIENCE,
     )
     page.wait_for_selector("#people-section", timeout=PATIENCE)

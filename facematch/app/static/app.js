@@ -37,12 +37,11 @@ function addProblem(name, words) {
 // --- photos ---
 
 function takeFiles(files) {
-  const most = Number(document.body.dataset.mostBytes);
+  const { mostBytes, mostClipBytes } = document.body.dataset;
   byId("problems").replaceChildren();
   for (const file of files) {
-    if (file.type.startsWith("video/")) {
-      addProblem(file.name, "the page takes photos only: clips are for “facematch video”");
-    } else if (file.size > most) {
+    const most = Number(file.type.startsWith("video/") ? mostClipBytes : mostBytes);
+    if (file.size > most) {
       addProblem(file.name, `the file is too large: at most ${Math.round(most / 2 ** 20)} MB`);
     } else {
       waiting.push(file);
@@ -73,7 +72,7 @@ async function sendNext() {
 }
 
 function showProgress() {
-  say("progress", done < asked ? `Looking for faces: ${done} of ${asked} photos` : `${done} photos are done`);
+  say("progress", done < asked ? `Looking for faces: ${done} of ${asked} files` : `${done} files are done`);
 }
 
 byId("files").addEventListener("change", (event) => {
