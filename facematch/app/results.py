@@ -28,10 +28,11 @@ from facematch.engine import Engine
 from facematch.enrolment.people import enrol_person
 from facematch.errors import OptionError
 from facematch.pictures.letters import undrawn_in, undrawn_words
-from facematch.types import Match, Portrait
+from facematch.types import UNLIKE_PHOTOGRAPHS, Match, Portrait
 from facematch.video.both import ONE_LIGHT
 
 MOST_PEOPLE = 8
+_OF_DRAWINGS = f": {UNLIKE_PHOTOGRAPHS}"  # behind the name of a photo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +78,27 @@ class Result:
         return [each for each in (YOUNG_CHILDREN, ONE_PERSON) if each in given]
 
     @property
+    def unlike_photographs(self) -> list[str]:
+        """The photos whose faces are unlike all photographs, as drawings are."""
+        given = [each for each in self._given if each.endswith(_OF_DRAWINGS)]
+        return [each.removesuffix(_OF_DRAWINGS) for each in given]
+
+    @property
     def warnings(self) -> list[str]:
         """All other warnings, each once."""
+        others = [each for each in self._given if not each.endswith(_OF_DRAWINGS)]
+        return [each for each in others if each not in self.cautions]
+
+    @property
+    def _given(self) -> list[str]:
+        """All warnings, each once."""
         given = [*self.notes, *self.report.family.warnings]
         for timeline in self.report.timelines:
             given += timeline.warnings
         for match in self.matches:
             given += match.warnings
         given += undrawn_words(undrawn_in(self.report.family.photos))  # the names of all
-        return [each for each in dict.fromkeys(given) if each not in self.cautions]
+        return list(dict.fromkeys(given))
 
 
 def compare(engine: Engine, people: Sequence[Tapped]) -> Result:

@@ -26,7 +26,7 @@ from facematch.app.server import make_app
 from facematch.engine import Engine, open_engine
 from facematch.errors import NoFaceError, OptionError
 from facematch.photos.limits import Limits
-from facematch.types import Match, Vectors
+from facematch.types import UNLIKE_PHOTOGRAPHS, Match, Vectors
 from facematch.video.both import ONE_LIGHT
 
 HOSTS = frozenset({"127.0.0.1:8765", "localhost:8765", "10.0.0.7:8765"})
@@ -469,6 +469,23 @@ def test_two_photos_of_young_children_are_told_before_the_card(
     shown = compared(page, tapped("parent", "dad", "1-0"), tapped("child", "Ann", "2-0"))
     assert shown.count("both faces look like young children") == 1
     assert shown.index("young children") < shown.index("other") < shown.index("To share")
+
+
+def test_drawings_are_told_in_words_before_the_card(page: TestClient) -> None:
+    for name in ("father.png", "son.png"):
+        drop(page, name)
+    shown = compared(page, tapped("parent", "dad", "1-0"), tapped("child", "Ann", "2-0"))
+    told = "father.png and son.png look like no photograph of a face"
+    assert shown.count(told) == 1
+    assert shown.index(told) < shown.index("To share")
+    assert UNLIKE_PHOTOGRAPHS not in shown
+
+
+def test_many_drawings_are_counted() -> None:
+    (caution,) = words._unlike_caution(["a.png", "b.png", "c.png", "d.png", "e.png"])
+    assert caution.startswith("a.png, b.png, c.png and 2 more look like")
+    assert words._unlike_caution(["a.png"])[0].startswith("a.png looks like")
+    assert words._unlike_caution([]) == []
 
 
 def test_a_name_is_isolated_whole_and_wherever_it_stands() -> None:
