@@ -81,6 +81,20 @@ def test_locations_are_whole_numbers_from_the_top_clockwise(group: Pixels) -> No
         assert 0 <= left < right <= group.shape[1]
 
 
+@pytest.mark.parametrize("name", ["obama_and_biden.jpg", "two_people.jpg"])
+def test_photographs_have_the_same_shapes_and_orders(name: str) -> None:
+    photo = face_recognition.load_image_file(shared_file("photos", "people", name))
+    found = face_recognition.face_locations(photo, 0, "cnn")[:2]  # a third one is no face
+    landmarks = face_recognition.face_landmarks(photo, found, "small")
+    encodings = face_recognition.face_encodings(photo, found)
+    assert [each.shape for each in encodings] == [(128,)] * 2
+    for (top, right, bottom, left), each in zip(found, landmarks, strict=True):
+        ((x, y),) = each["nose_tip"]
+        assert left < each["left_eye"][0][0] < x < each["right_eye"][0][0] < right
+        assert top < each["left_eye"][0][1] < y < bottom
+    assert face_recognition.face_distance(encodings[:1], encodings[1])[0] > 0.6
+
+
 def test_no_face_gives_an_empty_list() -> None:
     blank = np.full((100, 100, 3), 127, np.uint8)
     assert face_recognition.face_locations(blank) == []
