@@ -60,6 +60,7 @@ def main() -> None:
         detection,
         detection_by_yunet,
         whole_path,
+        the_same_functions,
         whole_path_by_opencv,
         whole_path_by_deepface,
     ):
@@ -194,6 +195,29 @@ def whole_path() -> dict[str, Any]:
             "facematch, dlib-resnet": lambda: untuned.score(*PAIR),
             "face_recognition, CNN": lambda: peer("cnn"),
             "face_recognition, HOG": lambda: peer("hog"),
+        },
+    )
+
+
+def the_same_functions() -> dict[str, Any]:
+    """A file to encodings by the functions of face_recognition: its own, and ours."""
+    import facematch.compat.face_recognition as compat
+
+    api = face_recognition_api()
+
+    def encodings(functions: Any, model: str) -> list[NDArray[np.float64]]:
+        pixels = functions.load_image_file(PAIR[0])
+        boxes = functions.face_locations(pixels, model=model)
+        return list(functions.face_encodings(pixels, boxes))
+
+    (ours,), (theirs,) = encodings(compat, "cnn"), encodings(api, "cnn")
+    check(float(np.linalg.norm(ours - theirs)) < 0.1, "encodings")
+    return compared(
+        "a photo of 480x600 to encodings, faces of 40 pixels and more",
+        {
+            "facematch": lambda: encodings(compat, "cnn"),
+            "face_recognition, CNN": lambda: encodings(api, "cnn"),
+            "face_recognition, HOG": lambda: encodings(api, "hog"),
         },
     )
 

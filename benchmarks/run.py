@@ -37,6 +37,7 @@ SCRIPTS: dict[str, str | None] = {
     "bench_isolation": "--photos 4 --runs 1",
     "bench_verbs": None,
     "bench_video": None,
+    "bench_app": None,
     "bench_ray": None,
     "plan_scale": None,
     "eval_photos": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from facematch.app.desk import desk_of, session_of
-from facematch.app.searching import FoundPhoto, search_bytes, turn_photo
+from facematch.app.searching import MOST_CLIP_BYTES, FoundPhoto, search_file, turn_photo
 from facematch.app.sessions import MOST_PHOTOS, FaceKey, Session
 from facematch.app.uploads import MOST_BYTES, Bounds, read_body, read_files
 from facematch.app.words import isolated, unusable_words
@@ -20,7 +21,7 @@ from facematch.detection.portraits import portraits
 from facematch.pictures.canvas import as_jpeg
 from facematch.scoring.wording import NO_PATERNITY_TEST
 
-_ONE_PHOTO = Bounds(files=1, bytes=MOST_BYTES)
+_ONE_FILE = Bounds(files=1, bytes=MOST_CLIP_BYTES + 2**20)
 _STATIC = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _FACE_SIDE = 240  # pixels
 _ROLES = {
@@ -41,6 +42,7 @@ async def show_page(request: Request) -> Response:
             no_paternity_test=NO_PATERNITY_TEST,
             most_photos=MOST_PHOTOS,
             most_bytes=MOST_BYTES,
+            most_clip_bytes=MOST_CLIP_BYTES,
         )
     )
     name, key = request.app.state.cookie, session_of(request).key
@@ -58,15 +60,16 @@ async def static_file(request: Request) -> Response:
 
 
 async def drop_photo(request: Request) -> Response:
-    """Take one photo; says how many faces it shows."""
+    """Take one photo or clip; says how many faces it shows."""
     session, desk = session_of(request), desk_of(request)
     session.check_room()
     async with desk.receiving:
-        uploads = await read_files(request, _ONE_PHOTO)
+        uploads = await read_files(request, _ONE_FILE)
         if not uploads:
             raise HTTPException(400, "there is no file in the form")
-        found = await desk.work(search_bytes, desk.engine, uploads[0].name, uploads[0].data)
-    return _photo_answer(session.add_photo(found), found)
+        name = uploads[0].name
+        found = await desk.work(search_file, desk.engine, name, uploads[0].data)
+    return _file_answer(name, {session.add_photo(each): each for each in found})
 
 
 async def turn(request: Request) -> Response:
@@ -77,7 +80,7 @@ async def turn(request: Request) -> Response:
         raise HTTPException(404, "that photo is gone: drop it again")
     found = await desk.work(turn_photo, desk.engine, session.photos[number])
     session.photos[number] = found
-    return _photo_answer(number, found)
+    return _file_answer(found.label, {number: found})
 
 
 async def show_people(request: Request) -> Response:
@@ -136,12 +139,13 @@ def _environment() -> Environment:
     return environment
 
 
-def _photo_answer(number: int, found: FoundPhoto) -> Response:
+def _file_answer(name: str, found: Mapping[int, FoundPhoto]) -> Response:
+    """What was found in a file: a clip gives several photos."""
     return JSONResponse({
-        "photo": number,
-        "name": found.label,
-        "faces": len(found.identities),
-        "problem": unusable_words(found.code),
+        "photos": list(found),
+        "name": name,
+        "faces": sum(len(photo.identities) for photo in found.values()),
+        "problem": next((unusable_words(photo.code) for photo in found.values()), ""),
     })  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from facematch import output
@@ -27,9 +28,11 @@ from facematch.engine import Engine
 from facematch.enrolment.people import enrol_person
 from facematch.errors import OptionError
 from facematch.pictures.letters import undrawn_in, undrawn_words
-from facematch.types import Match, Portrait
+from facematch.types import UNLIKE_PHOTOGRAPHS, Match, Portrait
+from facematch.video.both import ONE_LIGHT
 
 MOST_PEOPLE = 8
+_OF_DRAWINGS = f": {UNLIKE_PHOTOGRAPHS}"  # behind the name of a photo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,11 @@ class Tapped:
     born: date | None = None
 
     @property
+    def clips(self) -> set[Path]:
+        """The clips that some of the faces are from: only their frames have a path."""
+        return {face[0].photo.path for face in self.faces if face[0].photo.path is not None}
+
+    @property
     def clearest(self) -> tuple[Portrait, int]:
         """The clearest face without a warning; the clearest of all if each has one."""
         return max(self.faces, key=lambda face: (not face_warnings(*face), clearness(*face)))
@@ -52,14 +60,15 @@ class Result:
     """What a family's photos tell.
 
     `matches` compare one photo of each child with one of the parent on its card, `pairs` are their
-    faces. `cautions` are those warnings after which a score says little. `explanations` are made
-    when they are first asked for.
+    faces. `notes` are warnings about the files as a whole. `cautions` are those warnings after
+    which a score says little. `explanations` are made when they are first asked for.
     """
 
     report: FamilyReport
     matches: tuple[Match, ...]
     pairs: tuple[Pair, ...]
     days: Days
+    notes: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] | None = field(default=None)
 
     @property
@@ -69,15 +78,27 @@ class Result:
         return [each for each in (YOUNG_CHILDREN, ONE_PERSON) if each in given]
 
     @property
+    def unlike_photographs(self) -> list[str]:
+        """The photos whose faces are unlike all photographs, as drawings are."""
+        given = [each for each in self._given if each.endswith(_OF_DRAWINGS)]
+        return [each.removesuffix(_OF_DRAWINGS) for each in given]
+
+    @property
     def warnings(self) -> list[str]:
         """All other warnings, each once."""
-        given = list(self.report.family.warnings)
+        others = [each for each in self._given if not each.endswith(_OF_DRAWINGS)]
+        return [each for each in others if each not in self.cautions]
+
+    @property
+    def _given(self) -> list[str]:
+        """All warnings, each once."""
+        given = [*self.notes, *self.report.family.warnings]
         for timeline in self.report.timelines:
             given += timeline.warnings
         for match in self.matches:
             given += match.warnings
         given += undrawn_words(undrawn_in(self.report.family.photos))  # the names of all
-        return [each for each in dict.fromkeys(given) if each not in self.cautions]
+        return list(dict.fromkeys(given))
 
 
 def compare(engine: Engine, people: Sequence[Tapped]) -> Result:
@@ -112,7 +133,11 @@ def compare(engine: Engine, people: Sequence[Tapped]) -> Result:
     pairs = [_pair(by_name[card.parent.name], by_name[card.child.name]) for card in cards]
     matches = [compare_pair(engine, *embed_pair(engine, pair)) for pair in pairs]
     report = FamilyReport(family, cards, timelines)
-    return Result(report, tuple(matches), tuple(pairs), days)
+    older_clips, younger_clips = (
+        set[Path]().union(*(each.clips for each in side)) for side in (parents, children)
+    )
+    notes = (ONE_LIGHT,) if older_clips & younger_clips else ()
+    return Result(report, tuple(matches), tuple(pairs), days, notes)
 
 
 def explain(engine: Engine, result: Result) -> tuple[Explanation, ...]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from facematch.app.uploads import MOST_BYTES
 from facematch.detection.alignment import recrop
 from facematch.engine import Engine
-from facematch.errors import NoFaceError, OptionError, PhotoError
+from facematch.errors import NoFaceError, OptionError, PhotoError, PhotoTooLargeError
 from facematch.types import Photo, Portrait, Vectors
+from facematch.video.containers import HEAD_BYTES, is_clip
+from facematch.video.reader import ClipLimits
+from facematch.video.search import best_portraits
 
+MOST_CLIP_BYTES = 256 * 2**20
 _KEPT_SIDE = 2000  # pixels of the long side: enough for the portraits of a card
 _MOST_FACES = 40  # of a photo
+_MOST_PEOPLE = 12  # of a clip
+_CLIP_LIMITS = ClipLimits(max_bytes=MOST_CLIP_BYTES, max_seconds=600)
+_NOBODY_IN_CLIP = "no-face-in-clip"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,13 +30,40 @@ class FoundPhoto:
     """A photo and what was found in it.
 
     `identities` (N, E) tell people apart, one row for each face. `portrait` is None where the file
-    cannot be used, for the reason with that `code`.
+    cannot be used, for the reason with that `code`. `clip` is the sha256 of the clip that the photo
+    is a frame of, "" for a photo.
     """
 
     label: str
     portrait: Portrait | None
     identities: Vectors
     code: str = ""
+    clip: str = ""
+
+
+def search_file(engine: Engine, label: str, data: bytes) -> list[FoundPhoto]:
+    """The photo in a file's bytes; of a clip, one frame for each person, and at least one entry."""
+    if not is_clip(data[:HEAD_BYTES]):
+        if len(data) > MOST_BYTES:
+            return [_unusable(label, PhotoTooLargeError.code)]
+        return [search_bytes(engine, label, data)]
+    try:
+        return list(_people_in_clip(engine, label, data))
+    except NoFaceError:
+        return [_unusable(label, _NOBODY_IN_CLIP)]
+    except PhotoError as error:
+        return [_unusable(label, error.code)]
+
+
+def _people_in_clip(engine: Engine, label: str, data: bytes) -> Iterator[FoundPhoto]:
+    digest = hashlib.sha256(data).hexdigest()
+    for portrait in best_portraits(engine, label, data, _CLIP_LIMITS)[:_MOST_PEOPLE]:
+        yield FoundPhoto(
+            label=portrait.photo.label,
+            portrait=_shrunk_portrait(portrait),
+            identities=_identities(engine, portrait),
+            clip=digest,
+        )
 
 
 def search_bytes(engine: Engine, label: str, data: bytes) -> FoundPhoto:
@@ -44,7 +81,7 @@ def turn_photo(engine: Engine, found: FoundPhoto) -> FoundPhoto:
         return found
     photo = found.portrait.photo
     pixels = np.ascontiguousarray(np.rot90(photo.pixels, -1))
-    return search_photo(engine, replace(photo, pixels=pixels))
+    return replace(search_photo(engine, replace(photo, pixels=pixels)), clip=found.clip)
 
 
 def search_photo(engine: Engine, photo: Photo) -> FoundPhoto:

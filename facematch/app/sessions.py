@@ -99,7 +99,7 @@ class Session:
                     alone.append([key])
                     continue
                 keys.append(key)
-                photos.append(str(number))
+                photos.append(photo.clip or str(number))
                 identities.append(identity)
         groups = group_by_person(photos, np.stack(identities)) if keys else []
         together = [[keys[row] for row in group] for group in groups]

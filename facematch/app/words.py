@@ -18,15 +18,18 @@ from facematch.scoring.wording import (
 )
 
 _CLEARLY = 95  # of 100 resamples; below that the likeness is "a little" more
+_MOST_PHOTOS = 3  # that a sentence names
 _WHY_UNUSABLE = {
     "not-an-image": "this is no picture that the program opens: save it as JPEG",
     "raw": "this is a raw file of a camera: export it as JPEG",
     "unsupported": "this kind of file cannot be read: save it as JPEG",
     "truncated": "the file ends before the picture does: copy it again",
-    "too-large": "the picture is too large: scale it down",
-    "timeout": "it took too long to open: save it again as JPEG",
-    "crashed": "it cannot be opened: save it again as JPEG",
+    "too-large": "it is too large: scale the picture down, or cut the clip shorter",
+    "timeout": "it took too long to open: save it again as JPEG, or a clip as MP4",
+    "crashed": "it cannot be opened: save it again as JPEG, or a clip as MP4",
     "no-face": "no face was found: turn the photo, or crop it closer",
+    "no-face-in-clip": "no face was found: choose a clip that shows faces larger, or photos",
+    "not-a-video": "this clip cannot be played: save it as MP4",
 }
 
 
@@ -49,7 +52,22 @@ def sentences(result: Result) -> list[str]:
         lines = [_verdict_sentence(family, verdict) for verdict in family.verdicts]
     else:
         lines = [_single_sentence(family, child) for child in family.children]
-    return [*lines, *(f"But {caution}." for caution in result.cautions)]
+    cautions = [*_unlike_caution(result.unlike_photographs), *result.cautions]
+    return [*lines, *(f"But {caution}." for caution in cautions)]
+
+
+def _unlike_caution(photos: Sequence[str]) -> list[str]:
+    """That some photos show no photographed face; nothing where there are none."""
+    if not photos:
+        return []
+    named = list(photos[:_MOST_PHOTOS])
+    more = len(photos) - len(named)
+    listed = _listed([*named, f"{more} more"] if more else named)
+    looks = "looks" if len(photos) == 1 else "look"
+    return [
+        f"{listed} {looks} like no photograph of a face to the program, as drawings, dolls and "
+        "masks do: the scores say little"
+    ]
 
 
 def sibling_sentences(family: Family) -> list[str]:

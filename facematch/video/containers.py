@@ -29,6 +29,11 @@ _SOUND_STARTS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3")  # MP3, FLAC
 HEAD_BYTES = 2 * _MPEG_PACKET + 8  # of a file: as many as tell its format
 
 
+def is_clip(head: bytes) -> bool:
+    """Whether a file that begins like this is a clip; not whether it holds video."""
+    return not photo_format(head) and _demuxer(head) is not None
+
+
 def demuxer_of(label: str, head: bytes) -> str:
     """The name of FFmpeg's demuxer for a file that begins like this.
 

@@ -8,6 +8,7 @@ frame in the cheaper way: through the frames in between, or by a jump to the key
 
 from __future__ import annotations
 
+import io
 import os
 from abc import ABC, abstractmethod
 from array import array
@@ -140,13 +141,20 @@ class ClipReader(OpenClip):
     """A clip that this process decodes."""
 
     def __init__(
-        self, path: str | os.PathLike[str], *, limits: ClipLimits = _DEFAULT_CLIP_LIMITS
+        self,
+        path: str | os.PathLike[str],
+        *,
+        data: bytes | None = None,
+        limits: ClipLimits = _DEFAULT_CLIP_LIMITS,
     ) -> None:
-        """Raises a PhotoError: missing, not a video, truncated, too large or unreadable."""
+        """`data` are the bytes of a clip that lies in memory; then `path` is only its name.
+
+        Raises a PhotoError: missing, not a video, truncated, too large or unreadable.
+        """
         self.label = os.fsdecode(path)
         self._limits = limits
         with ExitStack() as stack:
-            self._file, file_size = stack.enter_context(opened(self.label, "clip"))
+            self._file, file_size = stack.enter_context(_opened_file(self.label, data))
             _check_bytes(self.label, file_size, limits)
             self._demuxer = demuxer_of(self.label, self._file.read(HEAD_BYTES))
             self._open()
@@ -265,6 +273,16 @@ def _check_bytes(label: str, size: int, limits: ClipLimits) -> None:
             f"has {size:,} bytes, over the limit of {limits.max_bytes:,}: "
             "cut the part out that matters, or raise max_bytes",
         )
+
+
+@contextmanager
+def _opened_file(label: str, data: bytes | None) -> Iterator[tuple[BinaryIO, int]]:
+    """The file of that name, or `data` in its place, and its size in bytes."""
+    if data is not None:
+        yield io.BytesIO(data), len(data)
+        return
+    with opened(label, "clip") as (file, size):
+        yield file, size
 
 
 def _opened_container(label: str, file: BinaryIO, demuxer: str) -> InputContainer:

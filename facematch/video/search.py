@@ -13,7 +13,17 @@ from facematch.detection.boxes import overlap
 from facematch.engine import Engine
 from facematch.enrolment.gallery import gallery
 from facematch.errors import NoFaceError, OptionError
-from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped, unit_rows
+from facematch.types import (
+    Box,
+    Face,
+    Gallery,
+    Photo,
+    PhotoLike,
+    Pixels,
+    Portrait,
+    Skipped,
+    unit_rows,
+)
 from facematch.video.both import ONE_LIGHT, ClipRoles, compared_with_each_other
 from facematch.video.clip import Clip, ClipPerson, drawbacks, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader, OpenClip
@@ -78,6 +88,24 @@ def search_clip(
         )
 
 
+def best_portraits(engine: Engine, label: str, data: bytes, limits: ClipLimits) -> list[Portrait]:
+    """For each person in a clip's bytes, the frame that shows them best, with that one face.
+
+    Those seen most often come first. Raises a PhotoError that names the clip.
+    """
+    with _opened_clip(engine, label, limits, data) as reader:
+        search = _track_people(engine, reader, None)
+        tracks = search.tracker.tracks()
+        if not tracks:
+            raise NoFaceError(reader.label, _nobody_found(reader, search.frames))
+        shown = [(reader.read(track.best.seconds), track.best) for track in tracks]
+        return [
+            engine.portrait(frame, [Face(best.box, best.confidence)])
+            for frame, best in shown
+            if frame is not None
+        ]
+
+
 def _scored_people(
     engine: Engine, tracks: Sequence[Track], parents: Gallery | None, roles: ClipRoles | None
 ) -> tuple[ClipPerson, ...]:
@@ -90,11 +118,12 @@ def _scored_people(
     return people_in_clip(tracks, parents, model=model)
 
 
-def _opened_clip(engine: Engine, clip: str | os.PathLike[str], limits: ClipLimits) -> OpenClip:
-    """The clip; in a process of its own where photos are decoded so."""
-    if engine.decoders is None:
-        return ClipReader(clip, limits=limits)
-    return IsolatedClip(clip, limits=limits)
+def _opened_clip(
+    engine: Engine, clip: str | os.PathLike[str], limits: ClipLimits, data: bytes | None = None
+) -> OpenClip:
+    """The clip, or the one in `data`; in a process of its own where photos are decoded so."""
+    opener = ClipReader if engine.decoders is None else IsolatedClip
+    return opener(clip, data=data, limits=limits)
 
 
 @dataclass(slots=True)

@@ -100,13 +100,15 @@ def _shorter_side(box: Box) -> float:
 class Track:
     """One person: the best keyframes in order of time and their unit vectors (N, D).
 
-    The person was detected in `detections` of the searched frames, over a `span` in seconds.
+    `best` is the sharpest, most frontal and largest of them. The person was detected in
+    `detections` of the searched frames, over a `span` in seconds.
     """
 
     keyframes: tuple[Keyframe, ...]
     vectors: Vectors
     detections: int
     span: tuple[float, float]
+    best: Keyframe
 
 
 class Tracker:
@@ -254,7 +256,8 @@ class _OpenTrack:
         kept = sorted(self._kept, key=lambda pair: pair[0].keyframe.seconds)
         keyframes = tuple(detection.keyframe for detection, _ in kept)
         vectors = np.stack([vector for _, vector in kept])
-        return Track(keyframes, vectors, len(self.frames), self.span)
+        best = max(self._kept, key=lambda pair: pair[0].quality)[0].keyframe
+        return Track(keyframes, vectors, len(self.frames), self.span, best)
 
     def _keep(self, detection: Detection, vector: NDArray[np.float32], interval: float) -> None:
         for i, (other, _) in enumerate(self._kept):

@@ -20,7 +20,9 @@ _JOB = Job("facematch.video.worker", advice="save it again as H.264 in an MP4", 
 class IsolatedClip(OpenClip):
     """A ClipReader in a process of its own."""
 
-    def __init__(self, path: str | os.PathLike[str], *, limits: ClipLimits) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, data: bytes | None = None, limits: ClipLimits
+    ) -> None:
         """Raises what ClipReader raises, CrashedPhotoError, PhotoTimeoutError and OptionError."""
         self.label = os.fsdecode(path)
         self.position = -1.0
@@ -29,8 +31,10 @@ class IsolatedClip(OpenClip):
             _JOB, asdict(limits), memory=limits.max_memory, seconds=limits.max_wait
         )
         try:
-            request = {"path": absolute(self.label)}
-            self.index = self._process.ask(self.label, request, self._index)
+            request: dict[str, Any] = {"path": absolute(self.label)}
+            if data is not None:
+                request = {"path": self.label, "bytes": len(data)}
+            self.index = self._process.ask(self.label, request, self._index, data or b"")
         except BaseException:
             self.close()
             raise
@@ -75,11 +79,12 @@ def work() -> None:
 
 
 def _answered(
-    limits: ClipLimits, clips: list[ClipReader], request: dict[str, Any], data: bytes
+    limits: ClipLimits, clips: list[ClipReader], request: dict[str, Any], content: bytes
 ) -> Answer:
     """`clips` holds the clip once it is open."""
     if not clips:
-        clips.append(ClipReader(request["path"], limits=limits))
+        data = content if "bytes" in request else None
+        clips.append(ClipReader(request["path"], data=data, limits=limits))
         return _index_answer(clips[0].index)
     (clip,) = clips
     photo = clip.read(request["at"])

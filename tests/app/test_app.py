@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,13 +20,14 @@ from starlette.testclient import TestClient
 
 from facematch import FaceMatcher
 from facematch.analyses.pair import YOUNG_CHILDREN, Pair
-from facematch.app import results, server, sessions, uploads, words
+from facematch.app import dropping, results, searching, server, sessions, uploads, words
 from facematch.app.security import Access, OneTimeToken
 from facematch.app.server import make_app
 from facematch.engine import Engine, open_engine
-from facematch.errors import OptionError
+from facematch.errors import NoFaceError, OptionError
 from facematch.photos.limits import Limits
-from facematch.types import Match, Vectors
+from facematch.types import UNLIKE_PHOTOGRAPHS, Match, Vectors
+from facematch.video.both import ONE_LIGHT
 
 HOSTS = frozenset({"127.0.0.1:8765", "localhost:8765", "10.0.0.7:8765"})
 PAGE = "http://127.0.0.1:8765"
@@ -167,13 +169,23 @@ def test_nothing_is_told_before_the_page_was_opened() -> None:
 # --- what is taken ---
 
 
-def test_a_file_that_is_too_large_is_refused(
+def test_a_request_that_is_too_large_is_refused(
     page: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = {"photo": ("large.jpg", b"\0" * (uploads.MOST_BYTES + 1))}
-    answer = page.post("/photos", files=large)
+    answer = page.post("/api/faces", files=large)
     assert answer.status_code == 413
     assert "at most 64 MiB" in answer.json()["error"]["message"]
+    monkeypatch.setattr(dropping, "_ONE_FILE", uploads.Bounds(files=1, bytes=2**20))
+    assert page.post("/photos", files={"photo": ("a.mp4", b"\0" * 2**20)}).status_code == 413
+
+
+def test_a_clip_may_be_larger_than_a_photo(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST_BYTES", 50_000)
+    assert "too large" in drop(page, "father.png")["problem"]
+    assert drop(page, "both.mp4")["problem"] == ""
 
 
 def test_a_body_without_its_length_is_cut_off(page: TestClient) -> None:
@@ -295,6 +307,56 @@ def test_dates_show_the_years_and_the_same_age(page: TestClient) -> None:
     assert "Over the years" in shown
 
 
+def test_photos_of_phones_are_dropped(page: TestClient) -> None:
+    import pillow_heif
+    from PIL import Image
+
+    file = io.BytesIO()
+    with Image.open(SAMPLES / "father.png") as picture:
+        pillow_heif.from_pillow(picture.convert("RGB")).save(file)
+    answer = page.post("/photos", files={"photo": ("IMG_1234.HEIC", file.getvalue())}).json()
+    assert (answer["faces"], answer["problem"]) == (1, "")
+    assert page.get("/faces/1-0.jpg").headers["content-type"] == "image/jpeg"
+
+
+def test_a_clip_shows_each_person_once_and_joins_nobody(page: TestClient) -> None:
+    found = drop(page, "both.mp4")
+    assert (found["name"], found["faces"], found["problem"]) == ("both.mp4", 2, "")
+    groups = re.findall(r'data-faces="([^"]+)"', page.get("/people").text)
+    assert sorted(groups) == [f"{number}-0" for number in found["photos"]]
+    assert re.search(r"both\.mp4 at 0:0\d\.\d", page.get("/people").text)
+
+
+def test_a_clip_of_both_says_that_they_share_its_light(page: TestClient) -> None:
+    dad, son = (f"{number}-0" for number in drop(page, "both.mp4")["photos"])
+    assert ONE_LIGHT in compared(page, tapped("parent", "dad", dad), tapped("child", "tom", son))
+    photo_of_dad = f"{drop(page, 'father-2.png')['photos'][0]}-0"
+    apart = compared(page, tapped("parent", "dad", photo_of_dad), tapped("child", "tom", son))
+    assert ONE_LIGHT not in apart
+
+
+def test_a_frame_of_a_clip_can_be_turned(page: TestClient) -> None:
+    first, second = drop(page, "both.mp4")["photos"]
+    for _ in range(4):
+        assert page.post(f"/photos/{first}/turn").status_code == 200
+    groups = re.findall(r'data-faces="([^"]+)"', page.get("/people").text)
+    assert f"{second}-0" in groups
+
+
+def test_a_clip_that_cannot_be_used_is_told_in_words(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (SAMPLES / "both.mp4").read_bytes()
+    cut = page.post("/photos", files={"photo": ("cut.mp4", whole[:4000])}).json()
+    assert "copy it again" in cut["problem"]
+
+    def nobody(engine: Engine, label: str, *_: Any) -> None:
+        raise NoFaceError(label, "no face found")
+
+    monkeypatch.setattr(searching, "best_portraits", nobody)
+    assert "choose a clip that shows faces larger" in drop(page, "both.mp4")["problem"]
+
+
 def test_names_are_escaped(page: TestClient) -> None:
     drop(page, "father.png")
     drop(page, "son.png")
@@ -409,6 +471,23 @@ def test_two_photos_of_young_children_are_told_before_the_card(
     assert shown.index("young children") < shown.index("other") < shown.index("To share")
 
 
+def test_drawings_are_told_in_words_before_the_card(page: TestClient) -> None:
+    for name in ("father.png", "son.png"):
+        drop(page, name)
+    shown = compared(page, tapped("parent", "dad", "1-0"), tapped("child", "Ann", "2-0"))
+    told = "father.png and son.png look like no photograph of a face"
+    assert shown.count(told) == 1
+    assert shown.index(told) < shown.index("To share")
+    assert UNLIKE_PHOTOGRAPHS not in shown
+
+
+def test_many_drawings_are_counted() -> None:
+    (caution,) = words._unlike_caution(["a.png", "b.png", "c.png", "d.png", "e.png"])
+    assert caution.startswith("a.png, b.png, c.png and 2 more look like")
+    assert words._unlike_caution(["a.png"])[0].startswith("a.png looks like")
+    assert words._unlike_caution([]) == []
+
+
 def test_a_name_is_isolated_whole_and_wherever_it_stands() -> None:
     line = words.isolated("Ann looks like Annabel; 3 of أحمد, 2 of Ann", ["Ann", "Annabel", "أحمد"])
     plain = line.replace("\u2068", "[").replace("\u2069", "]")
@@ -469,6 +548,8 @@ def test_photos_are_decoded_in_isolated_workers(tmp_path: Path) -> None:
     engine = FaceMatcher(isolate=True, min_face=60).engine
     with client(engine) as api:
         found = api.post("/api/faces", files={"photo": photo("son.png")})
+        api.get("/")
+        assert drop(api, "both.mp4")["faces"] == 2
     assert found.json()["faces_found"] == 1
     whole = matcher.engine.read(SAMPLES / "son.png")
     decoded = engine.decode("son.png", (SAMPLES / "son.png").read_bytes())

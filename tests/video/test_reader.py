@@ -411,6 +411,27 @@ def test_a_clip_is_the_same_wherever_it_is_decoded(tmp_path: Path) -> None:
     assert not apart._process.is_running()
 
 
+def test_a_clip_in_memory_is_the_same_as_its_file(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", map(numbered, range(40)))
+    data = path.read_bytes()
+    with (
+        ClipReader(path) as file,
+        ClipReader("a.mp4", data=data) as here,
+        IsolatedClip("a.mp4", data=data, limits=ClipLimits()) as apart,
+    ):
+        for at in (0, 3.1, 1.0):
+            frames = [clip.read(at) for clip in (file, here, apart)]
+            pixels = [frame.pixels for frame in frames if frame is not None]
+            assert len(pixels) == 3
+            assert np.array_equal(pixels[0], pixels[1])
+            assert np.array_equal(pixels[0], pixels[2])
+        assert here.label == apart.label == "a.mp4"
+    with pytest.raises(NotAVideoError, match=r"a\.mp4: is empty"):
+        ClipReader("a.mp4", data=b"")
+    with pytest.raises(NotAVideoError, match=r"a\.mp4: is empty"):
+        IsolatedClip("a.mp4", data=b"", limits=ClipLimits())
+
+
 def test_a_clip_that_is_refused_is_refused_by_the_process_too(tmp_path: Path) -> None:
     with pytest.raises(MissingPhotoError, match=r"none\.mp4: there is no such file"):
         IsolatedClip(tmp_path / "none.mp4", limits=ClipLimits())
@@ -446,7 +467,7 @@ def test_the_command_decodes_a_clip_in_a_process_of_its_own(
     opened = []
     monkeypatch.setattr(
         "facematch.video.search.IsolatedClip",
-        lambda path, limits: opened.append(path) or ClipReader(path, limits=limits),
+        lambda path, **more: opened.append(path) or ClipReader(path, **more),
     )
     arguments = ["video", "samples/clip.mp4", "--parent", "samples/father.png", "--min-face", "60"]
     for more, count in (([], 1), (["--no-isolate"], 1)):

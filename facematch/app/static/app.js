@@ -1,10 +1,11 @@
 "use strict";
 
 const byId = (id) => document.getElementById(id);
-const waiting = [];
+const waiting = []; // photos before clips, which take longer
 let asked = 0;
 let done = 0;
 let busy = 0;
+let photosLeft = 0;
 let groupRoles = new Map(); // the first face of a group -> a role
 let faceRoles = new Map(); // a face -> a role, "" where it is left out
 
@@ -34,19 +35,22 @@ function addProblem(name, words) {
   byId("problems").append(line);
 }
 
-// --- photos ---
+// --- photos and clips ---
+
+const isClip = (file) => file.type.startsWith("video/");
 
 function takeFiles(files) {
-  const most = Number(document.body.dataset.mostBytes);
+  const { mostBytes, mostClipBytes } = document.body.dataset;
   byId("problems").replaceChildren();
   for (const file of files) {
-    if (file.type.startsWith("video/")) {
-      addProblem(file.name, "the page takes photos only: clips are for “facematch video”");
-    } else if (file.size > most) {
+    const most = Number(isClip(file) ? mostClipBytes : mostBytes);
+    if (file.size > most) {
       addProblem(file.name, `the file is too large: at most ${Math.round(most / 2 ** 20)} MB`);
     } else {
       waiting.push(file);
       asked += 1;
+      if (!isClip(file)) photosLeft += 1;
+      waiting.sort((one, other) => isClip(one) - isClip(other));
     }
   }
   for (let each = busy; each < 2; each += 1) sendNext();
@@ -67,13 +71,15 @@ async function sendNext() {
   }
   busy -= 1;
   done += 1;
+  if (!isClip(file)) photosLeft -= 1;
   showProgress();
+  if (!isClip(file) && photosLeft === 0 && done < asked) showPeople(); // while clips are searched
   if (waiting.length) sendNext();
   else if (!busy) showPeople();
 }
 
 function showProgress() {
-  say("progress", done < asked ? `Looking for faces: ${done} of ${asked} photos` : `${done} photos are done`);
+  say("progress", done < asked ? `Looking for faces: ${done} of ${asked} files` : `${done} files are done`);
 }
 
 byId("files").addEventListener("change", (event) => {
