@@ -24,6 +24,7 @@ from facematch.types import (
     Gallery,
     Match,
     PhotoLike,
+    PhotosLike,
     Portrait,
     Skipped,
     Vectors,
@@ -126,7 +127,7 @@ class FaceMatcher:
         portrait = self.engine.find_faces(photo)
         return with_ages(self.engine, portrait) if ages else portrait
 
-    def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+    def faces(self, photos: PhotosLike) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order; a photo that cannot be read is Skipped."""
         from facematch.enrolment.gallery import faces
 
@@ -138,7 +139,7 @@ class FaceMatcher:
 
         return embed(self.engine, portraits)
 
-    def gallery(self, photos: Iterable[PhotoLike], *, on: str | None = None) -> Gallery:
+    def gallery(self, photos: PhotosLike, *, on: str | None = None) -> Gallery:
         """The largest face of each photo; photos without a usable face are in `skipped`.
 
         `on` says where to work, "ray" or "ray:ADDRESS": see docs/archives.md.
@@ -147,13 +148,13 @@ class FaceMatcher:
 
         return gallery(self.engine, photos, on=on)
 
-    def galleries(self, photos: Iterable[PhotoLike], *, on: str | None = None) -> Iterator[Gallery]:
+    def galleries(self, photos: PhotosLike, *, on: str | None = None) -> Iterator[Gallery]:
         """As `gallery`, some photos at a time, so that a long run can write what is done."""
         from facematch.enrolment.gallery import galleries
 
         return galleries(self.engine, photos, on=on)
 
-    def cohort(self, photos: Iterable[PhotoLike]) -> Cohort:
+    def cohort(self, photos: PhotosLike) -> Cohort:
         """A cohort of all faces in some photos, which should be of different people.
 
         Raises ResemblanceError for fewer than 30 faces. Photos that cannot be used are left out.
@@ -244,7 +245,7 @@ class FaceMatcher:
     def find(
         self,
         child: NamedPhotos,
-        archive: Iterable[PhotoLike] | Index,
+        archive: PhotosLike | Index,
         *,
         top: int = 10,
         days: Span | None = None,
@@ -269,7 +270,7 @@ class FaceMatcher:
     def video(
         self,
         clip: str | os.PathLike[str],
-        parents: Mapping[str, Sequence[PhotoLike]] | None = None,
+        parents: NamedPhotos | None = None,
         *,
         roles: ClipRoles | None = None,
         limits: ClipLimits | None = None,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import EmbeddingError, NoFaceError, PhotoError
+from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, upright
 Chips: TypeAlias = NDArray[np.uint8]  # (N, S, S, 3) RGB, aligned faces
@@ -48,18 +52,52 @@ class Photo:
     scale: float = 1.0
     digest: str = ""
 
+    @classmethod
+    def from_rgb(cls, pixels: Pixels, label: str = "") -> Photo:
+        """A photo in memory, upright, (H, W, 3) uint8 in RGB; `label` names it in messages.
+
+        Raises OptionError for any other array.
+        """
+        pixels = np.ascontiguousarray(photo_array(pixels))
+        height, width = pixels.shape[:2]
+        # The checksum tells two arrays of one size apart.
+        label = label or f"array {width}x{height} ({zlib.crc32(pixels.data):08x})"
+        return cls(label, pixels)
+
+    @classmethod
+    def from_bgr(cls, pixels: Pixels, label: str = "") -> Photo:
+        """As `from_rgb`, of an array in BGR, as OpenCV reads photos."""
+        return cls.from_rgb(photo_array(pixels)[:, :, ::-1], label)
+
     @property
     def day(self) -> date | None:
         """The day it was taken, None where the file does not say."""
         return None if self.taken is None else self.taken.date()
 
 
-PhotoLike: TypeAlias = str | os.PathLike[str] | Photo  # a path, or one already decoded
+# A path, the bytes of a file, an open file, a picture, an RGB array (H, W, 3), or a Photo.
+PhotoLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | Pixels "
+    "| Photo"
+)
+PhotosLike: TypeAlias = "PhotoLike | Iterable[PhotoLike]"  # one photo, a folder, or several
 
 
-def several(photos: PhotoLike | Iterable[PhotoLike]) -> Iterable[PhotoLike]:
-    """Photos as an iterable; a single photo becomes a list of one."""
-    return [photos] if isinstance(photos, str | os.PathLike | Photo) else photos
+def refuse_photo(what: str) -> NoReturn:
+    """Raise the OptionError for something that is no photo, with what is taken."""
+    raise OptionError(
+        f"{what} is no photo: give a path, the bytes of a file, an open file, a PIL image or an "
+        "RGB array of shape (H, W, 3) and dtype uint8; Photo.from_bgr takes OpenCV's arrays"
+    )
+
+
+def photo_array(pixels: object) -> Pixels:
+    """The array. Raises OptionError unless it is (H, W, 3) uint8 with at least one pixel."""
+    if not isinstance(pixels, np.ndarray):
+        refuse_photo(f"a {type(pixels).__name__}")
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        refuse_photo(f"an array of shape {pixels.shape} and dtype {pixels.dtype}")
+    return pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,7 +259,7 @@ class Portrait:
         height, width = (round(side / self.photo.scale) for side in self.photo.pixels.shape[:2])
         smaller = max(max(width, height) // 40, 10)  # half the default
         return (
-            f"no face found ({width}x{height}): try --min-face {smaller}, crop closer, "
+            f"no face found ({width}x{height}): try min_face={smaller}, crop closer, "
             "or turn it upright"
         )
 

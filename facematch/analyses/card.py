@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from facematch.analyses.family import compare_family
 from facematch.engine import Engine
-from facematch.enrolment.people import NamedPhotos, parents_and_children
+from facematch.enrolment.people import NamedPhotos, check_people, parents_and_children
 from facematch.errors import OptionError
 from facematch.scoring.people import Likeness
 from facematch.types import Person, Skipped
@@ -35,6 +35,7 @@ def card(engine: Engine, parent: NamedPhotos, child: NamedPhotos) -> Card:
 
     Raises OptionError for more than one parent or child, and what `family` raises.
     """
+    check_people(parent, child)
     if len(parent) != 1 or len(child) != 1:
         raise OptionError("a card shows one parent and one child")
     older, younger, skipped = parents_and_children(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -32,7 +32,7 @@ from facematch.types import (
     EngineNames,
     Gallery,
     Person,
-    PhotoLike,
+    PhotosLike,
     Pixels,
     Portrait,
     Skipped,
@@ -109,9 +109,7 @@ class Findings:
         return "exact" if self.candidates is None else "approximate"
 
 
-def find(
-    engine: Engine, child: NamedPhotos, photos: Iterable[PhotoLike], options: FindOptions
-) -> Findings:
+def find(engine: Engine, child: NamedPhotos, photos: PhotosLike, options: FindOptions) -> Findings:
     """Who in some photos looks most like a child: every face of every photo, by person.
 
     `child` is one name and its photos; copies of them among the photos are left out. Memory stays
@@ -321,7 +319,7 @@ def _first_day(person: Person) -> date:
     days = [day for day in days_of(person, {}) if day is not None]
     if not days:
         raise OptionError(
-            f"nothing says when {person.name}'s photos were taken: say with --born 2006-06-01 who "
-            "is older"
+            f"nothing says when {person.name}'s photos were taken: say when {person.name} was "
+            "born, then older photos can be told"
         )
     return min(days)

@@ -12,7 +12,7 @@ from facematch.analyses.grouping import SAME_PERSON
 from facematch.detection.alignment import recrop
 from facematch.detection.quality import face_warnings, is_same_picture
 from facematch.engine import Engine
-from facematch.photos.files import check_files
+from facematch.photos.given import check_files
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.intervals import intervals, neutral_score
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
@@ -83,8 +83,8 @@ def read_pair(
     indices = [portrait.face_index(face) for portrait, face in zip(portraits, faces, strict=True)]
     pair = chosen_pair(portraits, indices)
     of_choice = [
-        *_choice_warnings(portraits[0], faces[0], "--parent-face"),
-        *_choice_warnings(portraits[1], faces[1], "--child-face"),
+        *_choice_warnings(portraits[0], faces[0], "parent_face"),
+        *_choice_warnings(portraits[1], faces[1], "child_face"),
     ]
     return replace(pair, warnings=(*of_choice, *pair.warnings))
 
@@ -199,7 +199,7 @@ def _pair_warnings(portraits: Sequence[Portrait], indices: Sequence[int]) -> lis
     if one is other or (one.digest and one.digest == other.digest):
         if indices[0] == indices[1]:
             same_face = (
-                "parent and child are the same face: --parent-face or --child-face chooses another"
+                "parent and child are the same face: parent_face or child_face chooses another"
             )
             return [*warnings, same_face]
     elif not is_same_picture(one.pixels, other.pixels):

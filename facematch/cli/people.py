@@ -41,7 +41,7 @@ def photos_by_name(
 
 def named_photos(path: str | os.PathLike[str]) -> list[str]:
     """The photos in a folder, or the photo; it is refused where it cannot be opened."""
-    from facematch.photos.files import check_files
+    from facematch.photos.given import check_files
 
     photos = photos_given(path)
     if not os.path.isdir(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from facematch.types import Skipped
+
+
+# Arguments of the library that messages name, and that are options with a value here.
+_ARGUMENTS = re.compile(
+    r"\b(parent_face|child_face|min_face|max_bytes|max_pixels|max_memory)\b(=?)"
+)
 
 
 class Result(Protocol):
@@ -53,7 +60,7 @@ def show_result(
         write_rows(rows, list(rows[0]) if rows else [], "csv", None)
     print_skipped(result.skipped, err=not is_table)
     for warning in result.warnings:
-        typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
+        print_warning(warning, err=not is_table)
     print_no_paternity_test(err=not is_table)
 
 
@@ -84,8 +91,20 @@ def glyph_warnings_shown() -> Iterator[None]:
 def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:
     """A line for each photo that was left out, with the reason."""
     for photo in skipped:
-        line = printable(f"left out: {photo.photo}: {photo.reason}")
+        line = printable(f"left out: {photo.photo}: {with_flags(photo.reason)}")
         typer.secho(line, fg="yellow", err=err)
+
+
+def print_warning(warning: str, *, err: bool) -> None:
+    """What makes a result less sure, in yellow."""
+    typer.secho(f"warning: {with_flags(warning)}", fg="yellow", err=err)
+
+
+def with_flags(message: str) -> str:
+    """A message of the library with options in place of arguments: "--min-face 10"."""
+    return _ARGUMENTS.sub(
+        lambda found: f"--{found[1].replace('_', '-')}{' ' if found[2] else ''}", message
+    )
 
 
 def print_no_paternity_test(*, err: bool) -> None:

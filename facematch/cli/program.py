@@ -193,7 +193,9 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except FacematchError as error:
-        typer.echo(f"facematch: {printable(str(error))}", err=True)
+        from facematch.cli.printing import with_flags
+
+        typer.echo(f"facematch: {printable(with_flags(str(error)))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         leave_stdout()

@@ -22,6 +22,7 @@ from facematch.cli.options import (
 from facematch.cli.printing import (
     print_no_paternity_test,
     print_table,
+    print_warning,
     refuse_overwrite,
     show_result,
 )
@@ -67,7 +68,7 @@ def score(
     else:
         print_table(match_output.table(match, prior))
         for warning in match.warnings:
-            typer.secho(f"warning: {warning}", fg="yellow")
+            print_warning(warning, err=False)
     print_no_paternity_test(err=is_json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -12,8 +12,9 @@ import numpy as np
 from facematch.detection.boxes import overlap
 from facematch.engine import Engine
 from facematch.enrolment.gallery import gallery
+from facematch.enrolment.people import NamedPhotos
 from facematch.errors import NoFaceError, OptionError
-from facematch.types import Box, Face, Gallery, Photo, PhotoLike, Pixels, Skipped, unit_rows
+from facematch.types import Box, Face, Gallery, Photo, Pixels, Skipped, unit_rows
 from facematch.video.both import ONE_LIGHT, ClipRoles, compared_with_each_other
 from facematch.video.clip import Clip, ClipPerson, drawbacks, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader, OpenClip
@@ -42,7 +43,7 @@ OnProgress = Callable[[float], bool]  # given the share that is done; False stop
 def search_clip(
     engine: Engine,
     clip: str | os.PathLike[str],
-    parents: Mapping[str, Sequence[PhotoLike]] | None,
+    parents: NamedPhotos | None,
     *,
     roles: ClipRoles | None = None,
     limits: ClipLimits | None = None,
@@ -106,7 +107,7 @@ class _Search:
     complete: bool = True
 
 
-def _enrolled_parents(engine: Engine, parents: Mapping[str, Sequence[PhotoLike]]) -> Gallery:
+def _enrolled_parents(engine: Engine, parents: NamedPhotos) -> Gallery:
     """One row for each parent."""
     galleries = {name: gallery(engine, photos) for name, photos in parents.items()}
     for name, found in galleries.items():
@@ -222,7 +223,7 @@ def _nobody_found(reader: OpenClip, frames: int) -> str:
     width, height = reader.index.size
     smaller = max(max(width, height) // 40, 10)  # half the default
     return (
-        f"no face found in {frames} frames ({width}x{height}): try --min-face {smaller}, "
+        f"no face found in {frames} frames ({width}x{height}): try min_face={smaller}, "
         "or a clip that shows faces larger"
     )
 
