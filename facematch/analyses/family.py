@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.analyses.ages import seem_swapped
 from facematch.engine import Engine
 from facematch.enrolment.people import (
     NamedPhotos,
@@ -149,6 +150,7 @@ def compare_family(
         warnings=(
             *_warnings([*parents, *children], chosen),
             *_young_warnings(everyone, likenesses, model),
+            *_swapped_warnings(everyone, likenesses, model),
         ),
     )
 
@@ -222,6 +224,19 @@ def _young_warnings(
             yield (
                 f"{pair.parent} and {pair.child} both look like young children, and those look "
                 f"alike to the program: adult photos of {pair.parent} say more"
+            )
+
+
+def _swapped_warnings(
+    people: Mapping[str, Person], pairs: Sequence[Likeness], model: ResemblanceModel
+) -> Iterator[str]:
+    """Warnings about parents who look like children beside children who look like adults."""
+    years = {name: float(model.ages(one.averaged.vectors)[0][0]) for name, one in people.items()}
+    for pair in pairs:
+        if seem_swapped(years[pair.parent], years[pair.child]):
+            yield (
+                f"{pair.parent}, the parent, seems to be a child here and {pair.child} an adult: "
+                "are they the wrong way round?"
             )
 
 

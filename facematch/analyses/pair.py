@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facematch.analyses.ages import ages_of
+from facematch.analyses.ages import ages_of, seem_swapped
 from facematch.analyses.grouping import SAME_PERSON
 from facematch.detection.alignment import recrop
 from facematch.detection.quality import face_warnings, is_same_picture
@@ -33,7 +33,6 @@ YOUNG_CHILDREN = (
 SWAPPED = (
     "the first photo seems to show a child and the second an adult: the parent's photo comes first"
 )
-_GENERATION = 15.0  # years by which a child must look older than the parent to be told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +161,7 @@ def _notes(engine: Engine, pair: Pair, match: Match) -> list[str]:
     parent, child = (age.years for age in match.ages)
     if max(parent, child) < YOUNG:
         return [YOUNG_CHILDREN]  # most of them seem one person to dlib's vectors
-    if parent < YOUNG and child > parent + _GENERATION:
+    if seem_swapped(parent, child):
         return [SWAPPED]
     if match.score >= _ALIKE and _looks_like_one_person(engine, pair):
         return [ONE_PERSON]

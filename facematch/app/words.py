@@ -9,11 +9,10 @@ from facematch.analyses.explain import Explanation
 from facematch.analyses.family import Family, Verdict
 from facematch.analyses.timeline import Timeline
 from facematch.app.results import Result
+from facematch.output.family import single_parent_words
 from facematch.scoring.wording import (
     age_in_words,
-    card_meaning,
     counted,
-    is_undecided,
     score_words,
 )
 
@@ -48,7 +47,7 @@ def sentences(result: Result) -> list[str]:
     if family.verdicts:
         lines = [_verdict_sentence(family, verdict) for verdict in family.verdicts]
     else:
-        lines = [_single_sentence(family, child) for child in family.children]
+        lines = [single_parent_words(family, child) for child in family.children]
     return [*lines, *(f"But {caution}." for caution in result.cautions)]
 
 
@@ -108,19 +107,6 @@ def _advice(verdict: Verdict) -> str:
     (name, number), *others = wanted
     first = f"{counted(number, 'more photo')} of {name}"
     return f": add {_listed([first, *(f'{count} of {who}' for who, count in others)])}."
-
-
-def _single_sentence(family: Family, child: str) -> str:
-    parent = family.parents[0]
-    likeness, neutral = family.of(parent, child), family.neutral_score
-    meaning = card_meaning(likeness.score, child)
-    if neutral is None:  # with a cohort nobody knows how alike relatives are
-        return f"{child} and {parent}: {meaning}."
-    if is_undecided(likeness.score_interval, neutral):
-        return f"These photos leave open how much {child} looks like {parent}: {meaning}. Add more."
-    if likeness.score < neutral:
-        return f"{child} does not look much like {parent}: {meaning}."
-    return f"{child} looks like {parent}: {meaning}."
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from facematch.cli.memory import lacks_memory, memory_words
@@ -116,6 +116,27 @@ class _LazyCommands(TyperGroup):
         return _bare_flags(super().get_params(ctx))
 
 
+# typer.BadParameter is a click.UsageError, of the click that typer itself uses.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+class _Command(TyperCommand):
+    """A command that says what to call where it is called in another way."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = list(args)  # click takes words out of `args`
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            if error.format_message().startswith(("Got unexpected extra", "Missing argument")):
+                from facematch.cli.advice import refuse_words
+
+                flags = [each for each in self.params if getattr(each, "is_flag", False)]
+                names = [name for each in flags for name in (*each.opts, *each.secondary_opts)]
+                refuse_words(str(self.name), words, names)
+            raise
+
+
 @cache
 def _load_command(name: str) -> Any:
     """A command with its options, or a group with its commands, from its module."""
@@ -129,7 +150,7 @@ def _load_command(name: str) -> Any:
     else:
         from facematch.cli.options import takes_options
 
-        program.command(name, rich_help_panel=panel)(takes_options(command))
+        program.command(name, cls=_Command, rich_help_panel=panel)(takes_options(command))
     _unwrap_help(program)
     loaded = get_group(program).commands[name]
     for each in [loaded, *getattr(loaded, "commands", {}).values()]:

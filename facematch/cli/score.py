@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facematch.cli.advice import call_words, refuse_no_photos
 from facematch.cli.options import (
     EngineOptions,
     FaceOptions,
@@ -57,10 +58,13 @@ def score(
     """
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior {prior}: a share above 0 and below 1 is needed, 0.5 say")
-    match = _matcher(engine).score(
+    matcher = _matcher(engine)
+    refuse_no_photos(parent, child)
+    match = matcher.score(
         parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
     )
-    from facematch.output import match as match_output  # after the number of threads is set
+    from facematch.analyses.pair import SWAPPED  # after the number of threads is set
+    from facematch.output import match as match_output
 
     is_json = result_format is Format.JSON
     if is_json:
@@ -69,6 +73,8 @@ def score(
         print_table(match_output.table(match, prior))
         for warning in match.warnings:
             print_warning(warning, err=False)
+        if SWAPPED in match.warnings:
+            typer.echo(f"to swap them: {call_words('score', str(child), str(parent))}")
     print_no_paternity_test(err=is_json)
 
 
@@ -86,7 +92,9 @@ def explain(
     This is no paternity test.
     """
     refuse_overwrite(picture.save, str(parent), str(child))
-    found = _matcher(engine).explain(
+    matcher = _matcher(engine)
+    refuse_no_photos(parent, child)
+    found = matcher.explain(
         parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
     )
     show_result(found, result_format, picture)

@@ -78,7 +78,7 @@ def test_the_faces_of_a_photo_are_listed_and_saved(tmp_path: Path) -> None:
         (["score", "none.png", "samples/son.png"], 1, "none.png: there is no such file"),
         (["score", "samples", "samples/son.png"], 1, "samples: is a folder"),
         (["score", "README.md", "samples/son.png"], 1, "README.md: is in no format"),
-        (["score", "samples/father.png"], 2, "Missing argument"),
+        (["score", "samples/father.png"], 1, "one photo is given: name a second one"),
         (["score", "a", "b", "--detector", "x"], 1, "no detector called 'x'; there are:"),
         (["score", "a", "b", "--embedder", "x"], 1, "no embedder called 'x'; there are:"),
         (["score", "a", "b", "--parent-face", "0"], 2, "--parent-face"),
