@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from facematch.detection.alignment import crop_faces
 from facematch.detection.landmarks import LandmarkLocator
@@ -46,6 +46,8 @@ T = TypeVar("T")
 # than the detector's 80 and enough for a chip.
 _DECODED_SIDE = 2000
 
+OnPhoto: TypeAlias = Callable[[str], object]  # called with a photo's label
+
 IDENTITY_EMBEDDER = "dlib-resnet"  # its vectors tell people apart
 
 
@@ -57,8 +59,9 @@ class Engine:
     `min_face` is the side, in pixels of the photo's file, of the smallest face to find; None stands
     for 5 % of the long side and at least 24. With `decoders`, photos are decoded in processes of
     their own. A photo is sought in `store` before it is searched. `cohort` takes the place of the
-    strangers that the resemblance model was fitted on. `reopen` makes the same engine in another
-    process, without its store, its cohort and the networks it has read.
+    strangers that the resemblance model was fitted on. `progress` is called with the label of each
+    photo of a person, a gallery or an archive once it is searched. `reopen` makes the same engine
+    in another process, without its store, its cohort, its progress and the networks it has read.
     """
 
     detector: Detector
@@ -71,6 +74,7 @@ class Engine:
     identity_embedder: Embedder = field(default_factory=partial(load_embedder, IDENTITY_EMBEDDER))
     reopen: Callable[[], Engine] | None = None
     cohort: Cohort | None = None
+    progress: OnPhoto | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Engine], tuple[Any, ...]]:
         """Pickle what the engine was opened with."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from facematch.analyses.ages import with_ages
 from facematch.analyses.pair import score
-from facematch.engine import open_engine
+from facematch.engine import OnPhoto, open_engine
 from facematch.errors import OptionError
 from facematch.photos.limits import Limits
 from facematch.scoring.cohort import Cohort, read_cohort
@@ -59,8 +59,11 @@ class FaceMatcher:
     `cache` is a file that keeps what is found in photos, face templates included; `index` is the
     place of an index. A photo that one of them knows is not searched again. `cohort`, or the file
     it was saved to, holds strangers of your own, of whom scores are percentiles then: see
-    `cohort` below. Raises OptionError where a cache and an index are given, ArchiveError where
-    there is no such index, ResemblanceError for a file that holds no cohort.
+    `cohort` below. `progress` is called with the label of each photo of a person, a gallery or an
+    archive once it is searched; an error that it raises stops the work.
+
+    Raises OptionError where a cache and an index are given, ArchiveError where there is no such
+    index, ResemblanceError for a file that holds no cohort.
     """
 
     def __init__(
@@ -74,10 +77,12 @@ class FaceMatcher:
         cache: str | os.PathLike[str] | None = None,
         index: str | os.PathLike[str] | None = None,
         cohort: Cohort | str | os.PathLike[str] | None = None,
+        progress: OnPhoto | None = None,
     ) -> None:
         self.engine = open_engine(
             detector=detector, embedder=embedder, min_face=min_face, limits=limits, isolate=isolate
         )
+        self.engine = replace(self.engine, progress=progress)
         if cache is not None and index is not None:
             raise OptionError("a cache or an index tells what is known of photos: name one of them")
         if cache is not None:

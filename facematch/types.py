@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol, TypeAlias, TypeVar
@@ -46,7 +47,7 @@ class Photo:
     """
 
     label: str
-    pixels: Pixels
+    pixels: Pixels = field(repr=False)
     path: Path | None = None
     taken: datetime | None = None
     scale: float = 1.0
@@ -113,7 +114,7 @@ class Face:
 
     box: Box
     confidence: float
-    landmarks: Points | None = None
+    landmarks: Points | None = field(default=None, repr=False)
     landmark_spread: float | None = None
     age: Age | None = None
 
@@ -176,8 +177,49 @@ class EngineNames:
     cohort: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class ResultMethods:
+    """How a result is shown in a notebook, as data, and saved as a picture.
+
+    `output/showing.py` does it. It is imported by its name, since imports go down the layers.
+    """
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of the JSON that the command line prints."""
+        fields: dict[str, Any] = _showing().as_dict(self)
+        return fields
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame of the rows that the command line prints as CSV.
+
+        Raises MissingExtraError where pandas is not installed.
+        """
+        return _showing().as_frame(self)
+
+    def save(self, path: str | os.PathLike[str], *, theme: str = "light", **options: Any) -> Path:
+        """Save the picture: a .png, .jpg or .webp, "light" or "dark". Gives its path.
+
+        `options` are those of its picture, such as a card's `style`. Raises UnreadablePhotoError
+        where no picture can be written there.
+        """
+        place: Path = _showing().save(self, path, theme, **options)
+        return place
+
+    def _repr_html_(self) -> str:
+        """The picture and a sentence, for a notebook."""
+        return str(_showing().as_notebook_html(self))
+
+    def __repr__(self) -> str:
+        return str(_showing().as_text(self))
+
+
+def _showing() -> Any:
+    return import_module("facematch.output.showing")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Match(ResultMethods):
     """How much a child looks like a parent.
 
     `cosine` lies in [-1, 1] and compares the two embeddings. `score` is the mini-me score, 0 to
@@ -187,7 +229,8 @@ class Match:
     the same people; that of the ratio covers other training families too. A score above
     `neutral_score` speaks for kinship, one below it against. `ages` are those of both faces in the
     photos, the parent's first. All but the cosine are None where no resemblance model fits the
-    embedder. None of them is a paternity test.
+    embedder. `chips` (2, S, S, 3) are both faces as they were embedded. None of the numbers is a
+    paternity test.
     """
 
     parent: Subject
@@ -201,6 +244,7 @@ class Match:
     engine: EngineNames
     warnings: tuple[str, ...] = ()
     ages: tuple[Age, ...] | None = None
+    chips: Chips | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +267,7 @@ class Portrait:
 
     photo: Photo
     faces: tuple[Face, ...]
-    chips: Chips
+    chips: Chips = field(repr=False)
 
     def subjects(self) -> list[Subject]:
         """The Subject of each face, largest first."""
@@ -343,11 +387,11 @@ class Gallery:
     """
 
     subjects: tuple[Subject, ...]
-    vectors: Vectors
+    vectors: Vectors = field(repr=False)
     space: str
     warnings: tuple[tuple[str, ...], ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    photos: NDArray[np.int64] | None = None
+    photos: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         shape = self.vectors.shape
@@ -453,9 +497,9 @@ class Person:
 
     name: str
     gallery: Gallery
-    portraits: Chips
-    squares: NDArray[np.float64]
-    clearness: NDArray[np.float64]
+    portraits: Chips = field(repr=False)
+    squares: NDArray[np.float64] = field(repr=False)
+    clearness: NDArray[np.float64] = field(repr=False)
     digests: tuple[str, ...]
     taken: tuple[date | None, ...]
 

@@ -9,13 +9,13 @@ from facematch.engine import Engine
 from facematch.enrolment.people import NamedPhotos, check_people, parents_and_children
 from facematch.errors import OptionError
 from facematch.scoring.people import Likeness
-from facematch.types import Person, Skipped
+from facematch.types import Person, ResultMethods, Skipped
 
 CARD_PORTRAIT_SIDE = 640  # pixels
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Card:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Card(ResultMethods):
     """A parent and a child, their photos averaged, and the portraits to show.
 
     `parent` and `child` have portraits of one size, aligned alike. `neutral_score` is that of

@@ -30,7 +30,7 @@ from facematch.scoring.people import (
     person_warnings,
 )
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import EngineNames, Person, PhotoLike, Pixels, Skipped
+from facematch.types import EngineNames, Person, PhotoLike, Pixels, ResultMethods, Skipped
 
 SURE = 0.8  # share of the resamples from which on a parent is named
 
@@ -59,8 +59,8 @@ class Verdict:
         return min(int(100 * self.share + 1e-9), 99)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Family:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Family(ResultMethods):
     """Who looks like whom: a likeness for every parent and child, parent by parent.
 
     `siblings` compare children with each other; the model was fitted to parents and children.

@@ -35,6 +35,7 @@ from facematch.types import (
     PhotosLike,
     Pixels,
     Portrait,
+    ResultMethods,
     Skipped,
     Subject,
     Vectors,
@@ -86,8 +87,8 @@ class FoundPerson:
     may_be_child: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Findings:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Findings(ResultMethods):
     """Those in an archive who look most like a child, best first. No paternity test.
 
     `candidates` says how many of the `faces` were compared, where an index chose them; None: all.

@@ -123,6 +123,7 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
         likelihood_ratio_interval=None,
         neutral_score=None,
         engine=engine.names,
+        chips=pair.chips,
     )
     if model is None:
         name = engine.embedder.name

@@ -19,7 +19,7 @@ from facematch.scoring.intervals import intervals, z_interval
 from facematch.scoring.people import RESAMPLES, people_z_scores, person_warnings
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
 from facematch.scoring.strata import ADULT
-from facematch.types import EngineNames, Person, PhotoLike, Skipped
+from facematch.types import EngineNames, Person, PhotoLike, ResultMethods, Skipped
 
 Floats = NDArray[np.float64]
 
@@ -88,8 +88,8 @@ class Curve:
     trend: tuple[float, float, float] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Timeline:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Timeline(ResultMethods):
     """How much a child looks like each parent, photo by photo in the order they were taken.
 
     `portraits` show the child in the order of `taken`. `ticks` pair scores with their z-scores, for

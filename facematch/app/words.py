@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from facematch.analyses.explain import Explanation
 from facematch.analyses.family import Family, Verdict
 from facematch.analyses.timeline import Timeline
 from facematch.app.results import Result
@@ -65,13 +64,6 @@ def sibling_sentences(family: Family) -> list[str]:
             if round(scores[first]) > round(scores[second]):
                 lines.append(f"Of the children, {first} scores highest with {parent}.")
     return lines
-
-
-def why_sentence(explanation: Explanation, names: tuple[str, str]) -> str:
-    """Which parts carry the likeness of a parent and a child."""
-    parent, child = names
-    words = "there is little likeness to explain" if explanation.little else explanation.in_words
-    return f"{child} and {parent}: {words}."
 
 
 def same_age_sentences(timeline: Timeline) -> list[str]:

@@ -64,7 +64,15 @@ def faces(
 
     with _store_closed_after(engine):
         read = _ahead(several(photos), partial(_read_or_skip, engine), _READING_THREADS)
-        yield from _searched(engine, read, search)
+        for found in _searched(engine, read, search):
+            yield found
+            _tell(engine, found.photo if isinstance(found, Skipped) else found.photo.label)
+
+
+def _tell(engine: Engine, photo: str) -> None:
+    """Call the engine's `progress` with the label of a photo that is done."""
+    if engine.progress is not None:
+        engine.progress(photo)
 
 
 def embed(engine: Engine, portraits: Iterable[Portrait]) -> Vectors:
@@ -101,7 +109,10 @@ def galleries(engine: Engine, photos: PhotosLike, *, on: str | None = None) -> I
         return
     if engine.store is not None:
         raise OptionError("a cluster searches every photo again: name no cache and no index")
-    yield from distribute(partial(gallery, engine), several(photos), on=on)
+    for part in distribute(partial(gallery, engine), several(photos), on=on):
+        for photo in [*part.labels, *(each.photo for each in part.skipped)]:
+            _tell(engine, photo)
+        yield part
 
 
 def largest_face(found: Portrait | Skipped) -> tuple[Portrait, int] | Skipped:
@@ -150,7 +161,9 @@ def _largest_faces(engine: Engine, photos: PhotosLike) -> Iterator[_LargestFace 
         return _largest(found) if isinstance(found, Portrait) else found
 
     read = _ahead(several(photos), partial(_look_up_or_read, engine), _READING_THREADS)
-    return _searched(engine, read, search)
+    for found in _searched(engine, read, search):
+        yield found
+        _tell(engine, found.photo)
 
 
 def _largest(portrait: Portrait) -> _LargestFace:

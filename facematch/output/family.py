@@ -60,7 +60,7 @@ def single_parent_words(family: Family, child: str) -> str:
     return f"{child} looks like {parent}: {meaning}."
 
 
-def verdict_lines(family: Family) -> list[str]:
+def sentences(family: Family) -> list[str]:
     """A line for each child: whom it looks most like, or how much like its only parent."""
     if family.verdicts:
         return [verdict_words(verdict) for verdict in family.verdicts]
@@ -103,7 +103,7 @@ def table(family: Family) -> RenderableType:
         words = (score_words(cell.score, cell.score_interval) for cell in cells)
         matrix.add_row(escape(parent), *(f"[bold]{cell}[/]" for cell in words))
     lines = [escape(line) for verdict in family.verdicts for line in _verdict_lines(verdict)]
-    lines = lines or [escape(line) for line in verdict_lines(family)]
+    lines = lines or [escape(line) for line in sentences(family)]
     if family.siblings:
         lines += ["", "siblings, by a model of parents and children:"]
         lines += [
