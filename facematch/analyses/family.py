@@ -28,6 +28,7 @@ from facematch.scoring.people import (
     of_couple,
     people_z_scores,
     person_warnings,
+    seem_several,
 )
 from facematch.scoring.resemblance import ResemblanceModel
 from facematch.types import EngineNames, Person, PhotoLike, Pixels, ResultMethods, Skipped
@@ -151,6 +152,7 @@ def compare_family(
             *_warnings([*parents, *children], chosen),
             *_young_warnings(everyone, likenesses, model),
             *_swapped_warnings(everyone, likenesses, model),
+            *_several_warnings(engine, everyone, model),
         ),
     )
 
@@ -237,6 +239,18 @@ def _swapped_warnings(
             yield (
                 f"{pair.parent}, the parent, seems to be a child here and {pair.child} an adult: "
                 "are they the wrong way round?"
+            )
+
+
+def _several_warnings(
+    engine: Engine, people: Mapping[str, Person], model: ResemblanceModel
+) -> Iterator[str]:
+    """Warnings about people whose photos seem to show several, told by the shipped strangers."""
+    for name, person in people.items():
+        if engine.cohort is None and seem_several(model, person.gallery):
+            yield (
+                f"{name}: the photos are as unlike each other as those of several people: give "
+                "each person a name and a folder of their own"
             )
 
 
