@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -45,7 +45,6 @@ def show_result(
 ) -> None:
     """Print a result and what makes it less sure; save its picture, which `drawing` is about."""
     from facematch import output
-    from facematch.output.writing import write_rows
 
     if picture.save is not None:
         # First: a stdout that is full or closed must not cost the picture.
@@ -56,8 +55,7 @@ def show_result(
     elif result_format is VerdictFormat.JSON:
         typer.echo(output.as_json(result))
     else:
-        rows = list(output.rows(result))
-        write_rows(rows, list(rows[0]) if rows else [], "csv", None)
+        print_csv(output.rows(result))
     print_skipped(result.skipped, err=not is_table)
     for warning in result.warnings:
         print_warning(warning, err=not is_table)
@@ -86,6 +84,14 @@ def glyph_warnings_shown() -> Iterator[None]:
     lines = [str(each.message) for each in given if each.category is MissingGlyphWarning]
     for line in dict.fromkeys(lines):
         typer.secho(f"warning: {printable(line)}", fg="yellow", err=True)
+
+
+def print_csv(rows: Iterable[dict[str, Any]]) -> None:
+    """Rows with the same columns as CSV on stdout."""
+    from facematch.output.writing import write_rows
+
+    found = list(rows)
+    write_rows(found, list(found[0]) if found else [], "csv", None)
 
 
 def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:

@@ -21,6 +21,7 @@ from facematch.cli.options import (
     check_folder,
 )
 from facematch.cli.printing import (
+    print_csv,
     print_no_paternity_test,
     print_table,
     print_warning,
@@ -50,7 +51,7 @@ def score(
             "above 0 and below 1. Then the probability afterwards is printed too.",
         ),
     ] = None,
-    result_format: FormatOption = Format.TABLE,
+    result_format: VerdictOption = VerdictFormat.TABLE,
 ) -> None:
     """Score how much the child in one photo looks like the parent in another.
 
@@ -66,16 +67,18 @@ def score(
     from facematch.analyses.pair import SWAPPED  # after the number of threads is set
     from facematch.output import match as match_output
 
-    is_json = result_format is Format.JSON
-    if is_json:
+    is_table = result_format is VerdictFormat.TABLE
+    if result_format is VerdictFormat.JSON:
         typer.echo(match_output.as_json(match, prior))
+    elif result_format is VerdictFormat.CSV:
+        print_csv(match_output.rows(match, prior))
     else:
         print_table(match_output.table(match, prior))
         for warning in match.warnings:
             print_warning(warning, err=False)
         if SWAPPED in match.warnings:
             typer.echo(f"to swap them: {call_words('score', str(child), str(parent))}")
-    print_no_paternity_test(err=is_json)
+    print_no_paternity_test(err=not is_table)
 
 
 def explain(

@@ -52,9 +52,10 @@ def as_json(match: Match, prior: float | None = None) -> str:
     return json_object(match_fields(match, prior))
 
 
-def rows(match: Match) -> Iterator[dict[str, Any]]:
-    """One row."""
-    fields = match_fields(match)
+def rows(match: Match, prior: float | None = None) -> Iterator[dict[str, Any]]:
+    """One row. With a prior, the posterior is in it."""
+    fields = match_fields(match, prior)
+    chances = {} if prior is None else {name: fields[name] for name in ("prior", "posterior")}
     low, high = fields["score_interval"] or (None, None)
     least, most = fields["likelihood_ratio_interval"] or (None, None)
     yield {
@@ -68,6 +69,7 @@ def rows(match: Match) -> Iterator[dict[str, Any]]:
         "likelihood_ratio_low": least,
         "likelihood_ratio_high": most,
         "support": fields["support"],
+        **chances,
         "warnings": "; ".join(match.warnings) or None,
     }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -51,6 +52,16 @@ def test_a_prior_gives_a_posterior_and_without_one_there_is_none() -> None:
     assert low <= ratio <= high
     assert "kinship" in plain["support"] or plain["support"] == "no support either way"
     assert "chance of kinship" in run(*pair[:5], "--prior", "0.1").stdout
+
+
+def test_a_score_is_a_row_of_csv() -> None:
+    pair = ("score", "samples/father.png", "samples/son.png", "--min-face", 60, "--format")
+    [row] = csv.DictReader(run(*pair, "csv", "--prior", "0.5").stdout.splitlines())
+    told = json.loads(run(*pair, "json").stdout)
+    assert float(row["score"]) == told["score"]
+    assert (row["parent"], row["prior"]) == ("samples/father.png", "0.5")
+    assert "posterior" in row
+    assert "prior" not in run(*pair, "csv").stdout
 
 
 def test_one_photo_saved_twice_is_warned_of(tmp_path: Path) -> None:

@@ -12,6 +12,21 @@ from helpers.command import run
 from helpers.places import REPOSITORY, SAMPLES
 
 
+def test_one_photo_on_both_sides_is_warned_of_in_both_commands(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.png"
+    copy.write_bytes((SAMPLES / "son.png").read_bytes())
+    words = "parent and child are the same face: one photo is given twice"
+    given = run("match", SAMPLES / "son.png", copy, "--format", "json", "--min-face", 60)
+    [row] = json.loads(given.stdout)
+    assert words in row["warnings"]
+    pairs = tmp_path / "pairs.csv"
+    son, father = SAMPLES / "son.png", SAMPLES / "father.png"
+    pairs.write_text(f"parent,child\n{son},{copy}\n{father},{son}\n", encoding="utf-8")
+    same, other = json.loads(run("pairs", pairs, "--format", "json", "--min-face", 60).stdout)
+    assert words in same["warnings"]
+    assert words not in (other["warnings"] or "")
+
+
 def test_photos_are_matched_from_the_command_line(tmp_path: Path) -> None:
     parents, children = tmp_path / "parents", tmp_path / "children"
     for folder, names in ((parents, ("father", "mother")), (children, ("son", "daughter"))):
