@@ -12,6 +12,22 @@ from helpers.command import run
 from helpers.places import REPOSITORY, SAMPLES
 
 
+def test_a_pair_as_json_has_the_fields_of_a_score(tmp_path: Path) -> None:
+    pair, quick = ("samples/father.png", "samples/son.png"), ("--format", "json", "--min-face", 60)
+    told = json.loads(run("score", *pair, *quick).stdout)
+    [matched] = json.loads(run("match", *pair, *quick).stdout)
+    assert matched.keys() - {"reason"} == told.keys()
+    assert matched["reason"] is None
+    for name in told.keys() - {"warnings"}:  # score alone asks whether both are one person
+        assert matched[name] == told[name], name
+    assert set(matched["warnings"]) <= set(told["warnings"])
+    (tmp_path / "none.png").write_bytes(b"none")
+    [left_out] = json.loads(run("match", pair[0], tmp_path / "none.png", *quick).stdout)
+    assert left_out["child"] == {"photo": str(tmp_path / "none.png")}
+    assert "is in no format" in left_out["reason"]
+    assert left_out.keys() == matched.keys()
+
+
 def test_one_photo_on_both_sides_is_warned_of_in_both_commands(tmp_path: Path) -> None:
     copy = tmp_path / "copy.png"
     copy.write_bytes((SAMPLES / "son.png").read_bytes())
