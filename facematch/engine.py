@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from facematch.detection.alignment import crop_faces
 from facematch.detection.landmarks import LandmarkLocator
@@ -17,6 +16,7 @@ from facematch.detection.whole import WholeDetector
 from facematch.embedding.photographs import embed_with_warnings
 from facematch.embedding.registry import load_embedder
 from facematch.errors import OptionError, ResemblanceError
+from facematch.photos.given import is_path, photo_in_memory
 from facematch.photos.limits import Limits
 from facematch.photos.reading import decode_photo, read_photo
 from facematch.scoring.cohort import Cohort, model_with_cohort
@@ -40,9 +40,13 @@ from facematch.weights.catalogue import engine_weights
 if TYPE_CHECKING:
     from facematch.photos.worker import Decoders
 
+T = TypeVar("T")
+
 # The default smallest face fills 5 % of the long side. With 2000 pixels it has 100, which is more
 # than the detector's 80 and enough for a chip.
 _DECODED_SIDE = 2000
+
+OnPhoto: TypeAlias = Callable[[str], object]  # called with a photo's label
 
 IDENTITY_EMBEDDER = "dlib-resnet"  # its vectors tell people apart
 
@@ -55,8 +59,9 @@ class Engine:
     `min_face` is the side, in pixels of the photo's file, of the smallest face to find; None stands
     for 5 % of the long side and at least 24. With `decoders`, photos are decoded in processes of
     their own. A photo is sought in `store` before it is searched. `cohort` takes the place of the
-    strangers that the resemblance model was fitted on. `reopen` makes the same engine in another
-    process, without its store, its cohort and the networks it has read.
+    strangers that the resemblance model was fitted on. `progress` is called with the label of each
+    photo of a person, a gallery or an archive once it is searched. `reopen` makes the same engine
+    in another process, without its store, its cohort, its progress and the networks it has read.
     """
 
     detector: Detector
@@ -69,6 +74,7 @@ class Engine:
     identity_embedder: Embedder = field(default_factory=partial(load_embedder, IDENTITY_EMBEDDER))
     reopen: Callable[[], Engine] | None = None
     cohort: Cohort | None = None
+    progress: OnPhoto | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Engine], tuple[Any, ...]]:
         """Pickle what the engine was opened with."""
@@ -102,20 +108,23 @@ class Engine:
         model = self.resemblance
         if model is None:
             raise ResemblanceError(
-                f"no resemblance model fits {self.embedder.name}: verdicts need one, use "
-                "--embedder kin"
+                f"no resemblance model fits {self.embedder.name}: verdicts need one, as the "
+                "embedder 'kin' has"
             )
         return model
 
-    def read(self, path: str | os.PathLike[str]) -> Photo:
+    def read(self, photo: PhotoLike) -> Photo:
         """The photo in a file, with as many pixels as the smallest face to find needs.
 
-        Raises a PhotoError that names the file.
+        One in memory is taken as it is. Raises a PhotoError that names the photo, OptionError for
+        what is no photo.
         """
+        if not is_path(photo):
+            return photo_in_memory(photo, self.decode, self.limits)
         min_side = _DECODED_SIDE if self.min_face is None else None
         if self.decoders is not None:
-            return self.decoders.read(path, min_side=min_side)
-        return read_photo(path, min_side=min_side, limits=self.limits)
+            return self.decoders.read(photo, min_side=min_side)
+        return read_photo(photo, min_side=min_side, limits=self.limits)
 
     def decode(self, label: str, data: bytes) -> Photo:
         """As `read`, from the bytes of a file; `label` names them in errors."""
@@ -132,7 +141,7 @@ class Engine:
         keeps where the faces are. Raises a PhotoError for a file that cannot be read, OptionError
         where `min_face` is too small for this photo.
         """
-        photo = photo if isinstance(photo, Photo) else self.read(photo)
+        photo = self.read(photo)
         return self.portrait(photo, self._all_faces(photo, keep=keep))
 
     def find_largest(self, photo: PhotoLike, *, keep: bool = False) -> Portrait:
@@ -141,7 +150,7 @@ class Engine:
         That is found in less time. With `keep`, a photo that the store does not know is searched
         for all faces: a store keeps all faces of a photo or none. Raises what `find_faces` raises.
         """
-        photo = photo if isinstance(photo, Photo) else self.read(photo)
+        photo = self.read(photo)
         if self._known_faces(photo) is None and not (keep and self.store is not None):
             found = self._search(photo, partial(detect_largest, self.detector))
         else:
@@ -213,14 +222,18 @@ def open_engine(
 
     `detector` and `embedder` are registered names or objects. With `isolate`, photos are decoded in
     worker processes. Raises UnknownBackendError for a name that is not registered, OptionError for
-    a `min_face` below 1.
+    a `min_face` below 1 or for an object that is no detector or embedder.
     """
     if min_face is not None and not min_face >= 1:
         raise OptionError(f"the smallest face cannot have {min_face} pixels: try 20 or more")
     limits = Limits() if limits is None else limits
     return Engine(
-        detector=load_detector(detector) if isinstance(detector, str) else detector,
-        embedder=load_embedder(embedder) if isinstance(embedder, str) else embedder,
+        detector=(
+            load_detector(detector) if isinstance(detector, str) else _checked(detector, "detect")
+        ),
+        embedder=(
+            load_embedder(embedder) if isinstance(embedder, str) else _checked(embedder, "embed")
+        ),
         min_face=min_face,
         limits=limits,
         decoders=_decoders(limits) if isolate else None,
@@ -229,6 +242,16 @@ def open_engine(
             isolate=isolate,
         ),
     )  # fmt: skip
+
+
+def _checked(part: T, method: str) -> T:
+    """A part of the engine. Raises OptionError where it lacks the method that is called."""
+    if isinstance(part, type) or not hasattr(part, method):
+        raise OptionError(
+            f"a {type(part).__name__} does not {method} faces: give a registered name, or an "
+            f"object with a method `{method}`"
+        )
+    return part
 
 
 def _decoders(limits: Limits) -> Decoders:

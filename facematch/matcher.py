@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from facematch.analyses.ages import with_ages
 from facematch.analyses.pair import score
-from facematch.engine import open_engine
+from facematch.engine import OnPhoto, open_engine
 from facematch.errors import OptionError
 from facematch.photos.limits import Limits
 from facematch.scoring.cohort import Cohort, read_cohort
@@ -24,6 +24,7 @@ from facematch.types import (
     Gallery,
     Match,
     PhotoLike,
+    PhotosLike,
     Portrait,
     Skipped,
     Vectors,
@@ -58,8 +59,11 @@ class FaceMatcher:
     `cache` is a file that keeps what is found in photos, face templates included; `index` is the
     place of an index. A photo that one of them knows is not searched again. `cohort`, or the file
     it was saved to, holds strangers of your own, of whom scores are percentiles then: see
-    `cohort` below. Raises OptionError where a cache and an index are given, ArchiveError where
-    there is no such index, ResemblanceError for a file that holds no cohort.
+    `cohort` below. `progress` is called with the label of each photo of a person, a gallery or an
+    archive once it is searched; an error that it raises stops the work.
+
+    Raises OptionError where a cache and an index are given, ArchiveError where there is no such
+    index, ResemblanceError for a file that holds no cohort.
     """
 
     def __init__(
@@ -73,10 +77,12 @@ class FaceMatcher:
         cache: str | os.PathLike[str] | None = None,
         index: str | os.PathLike[str] | None = None,
         cohort: Cohort | str | os.PathLike[str] | None = None,
+        progress: OnPhoto | None = None,
     ) -> None:
         self.engine = open_engine(
             detector=detector, embedder=embedder, min_face=min_face, limits=limits, isolate=isolate
         )
+        self.engine = replace(self.engine, progress=progress)
         if cache is not None and index is not None:
             raise OptionError("a cache or an index tells what is known of photos: name one of them")
         if cache is not None:
@@ -126,7 +132,7 @@ class FaceMatcher:
         portrait = self.engine.find_faces(photo)
         return with_ages(self.engine, portrait) if ages else portrait
 
-    def faces(self, photos: Iterable[PhotoLike]) -> Iterator[Portrait | Skipped]:
+    def faces(self, photos: PhotosLike) -> Iterator[Portrait | Skipped]:
         """The faces in each photo, in order; a photo that cannot be read is Skipped."""
         from facematch.enrolment.gallery import faces
 
@@ -138,7 +144,7 @@ class FaceMatcher:
 
         return embed(self.engine, portraits)
 
-    def gallery(self, photos: Iterable[PhotoLike], *, on: str | None = None) -> Gallery:
+    def gallery(self, photos: PhotosLike, *, on: str | None = None) -> Gallery:
         """The largest face of each photo; photos without a usable face are in `skipped`.
 
         `on` says where to work, "ray" or "ray:ADDRESS": see docs/archives.md.
@@ -147,13 +153,13 @@ class FaceMatcher:
 
         return gallery(self.engine, photos, on=on)
 
-    def galleries(self, photos: Iterable[PhotoLike], *, on: str | None = None) -> Iterator[Gallery]:
+    def galleries(self, photos: PhotosLike, *, on: str | None = None) -> Iterator[Gallery]:
         """As `gallery`, some photos at a time, so that a long run can write what is done."""
         from facematch.enrolment.gallery import galleries
 
         return galleries(self.engine, photos, on=on)
 
-    def cohort(self, photos: Iterable[PhotoLike]) -> Cohort:
+    def cohort(self, photos: PhotosLike) -> Cohort:
         """A cohort of all faces in some photos, which should be of different people.
 
         Raises ResemblanceError for fewer than 30 faces. Photos that cannot be used are left out.
@@ -244,7 +250,7 @@ class FaceMatcher:
     def find(
         self,
         child: NamedPhotos,
-        archive: Iterable[PhotoLike] | Index,
+        archive: PhotosLike | Index,
         *,
         top: int = 10,
         days: Span | None = None,
@@ -269,7 +275,7 @@ class FaceMatcher:
     def video(
         self,
         clip: str | os.PathLike[str],
-        parents: Mapping[str, Sequence[PhotoLike]] | None = None,
+        parents: NamedPhotos | None = None,
         *,
         roles: ClipRoles | None = None,
         limits: ClipLimits | None = None,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import EmbeddingError, NoFaceError, PhotoError
+from facematch.errors import EmbeddingError, NoFaceError, OptionError, PhotoError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, upright
 Chips: TypeAlias = NDArray[np.uint8]  # (N, S, S, 3) RGB, aligned faces
@@ -42,11 +47,28 @@ class Photo:
     """
 
     label: str
-    pixels: Pixels
+    pixels: Pixels = field(repr=False)
     path: Path | None = None
     taken: datetime | None = None
     scale: float = 1.0
     digest: str = ""
+
+    @classmethod
+    def from_rgb(cls, pixels: Pixels, label: str = "") -> Photo:
+        """A photo in memory, upright, (H, W, 3) uint8 in RGB; `label` names it in messages.
+
+        Raises OptionError for any other array.
+        """
+        pixels = np.ascontiguousarray(photo_array(pixels))
+        height, width = pixels.shape[:2]
+        # The checksum tells two arrays of one size apart.
+        label = label or f"array {width}x{height} ({zlib.crc32(pixels.data):08x})"
+        return cls(label, pixels)
+
+    @classmethod
+    def from_bgr(cls, pixels: Pixels, label: str = "") -> Photo:
+        """As `from_rgb`, of an array in BGR, as OpenCV reads photos."""
+        return cls.from_rgb(photo_array(pixels)[:, :, ::-1], label)
 
     @property
     def day(self) -> date | None:
@@ -54,12 +76,29 @@ class Photo:
         return None if self.taken is None else self.taken.date()
 
 
-PhotoLike: TypeAlias = str | os.PathLike[str] | Photo  # a path, or one already decoded
+# A path, the bytes of a file, an open file, a picture, an RGB array (H, W, 3), or a Photo.
+PhotoLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | Pixels "
+    "| Photo"
+)
+PhotosLike: TypeAlias = "PhotoLike | Iterable[PhotoLike]"  # one photo, a folder, or several
 
 
-def several(photos: PhotoLike | Iterable[PhotoLike]) -> Iterable[PhotoLike]:
-    """Photos as an iterable; a single photo becomes a list of one."""
-    return [photos] if isinstance(photos, str | os.PathLike | Photo) else photos
+def refuse_photo(what: str) -> NoReturn:
+    """Raise the OptionError for something that is no photo, with what is taken."""
+    raise OptionError(
+        f"{what} is no photo: give a path, the bytes of a file, an open file, a PIL image or an "
+        "RGB array of shape (H, W, 3) and dtype uint8; Photo.from_bgr takes OpenCV's arrays"
+    )
+
+
+def photo_array(pixels: object) -> Pixels:
+    """The array. Raises OptionError unless it is (H, W, 3) uint8 with at least one pixel."""
+    if not isinstance(pixels, np.ndarray):
+        refuse_photo(f"a {type(pixels).__name__}")
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        refuse_photo(f"an array of shape {pixels.shape} and dtype {pixels.dtype}")
+    return pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +114,7 @@ class Face:
 
     box: Box
     confidence: float
-    landmarks: Points | None = None
+    landmarks: Points | None = field(default=None, repr=False)
     landmark_spread: float | None = None
     age: Age | None = None
 
@@ -138,8 +177,49 @@ class EngineNames:
     cohort: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class ResultMethods:
+    """How a result is shown in a notebook, as data, and saved as a picture.
+
+    `output/showing.py` does it. It is imported by its name, since imports go down the layers.
+    """
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of the JSON that the command line prints."""
+        fields: dict[str, Any] = _showing().as_dict(self)
+        return fields
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame of the rows that the command line prints as CSV.
+
+        Raises MissingExtraError where pandas is not installed.
+        """
+        return _showing().as_frame(self)
+
+    def save(self, path: str | os.PathLike[str], *, theme: str = "light", **options: Any) -> Path:
+        """Save the picture: a .png, .jpg or .webp, "light" or "dark". Gives its path.
+
+        `options` are those of its picture, such as a card's `style`. Raises UnreadablePhotoError
+        where no picture can be written there.
+        """
+        place: Path = _showing().save(self, path, theme, **options)
+        return place
+
+    def _repr_html_(self) -> str:
+        """The picture and a sentence, for a notebook."""
+        return str(_showing().as_notebook_html(self))
+
+    def __repr__(self) -> str:
+        return str(_showing().as_text(self))
+
+
+def _showing() -> Any:
+    return import_module("facematch.output.showing")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Match(ResultMethods):
     """How much a child looks like a parent.
 
     `cosine` lies in [-1, 1] and compares the two embeddings. `score` is the mini-me score, 0 to
@@ -149,7 +229,8 @@ class Match:
     the same people; that of the ratio covers other training families too. A score above
     `neutral_score` speaks for kinship, one below it against. `ages` are those of both faces in the
     photos, the parent's first. All but the cosine are None where no resemblance model fits the
-    embedder. None of them is a paternity test.
+    embedder. `chips` (2, S, S, 3) are both faces as they were embedded. None of the numbers is a
+    paternity test.
     """
 
     parent: Subject
@@ -163,6 +244,7 @@ class Match:
     engine: EngineNames
     warnings: tuple[str, ...] = ()
     ages: tuple[Age, ...] | None = None
+    chips: Chips | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +267,7 @@ class Portrait:
 
     photo: Photo
     faces: tuple[Face, ...]
-    chips: Chips
+    chips: Chips = field(repr=False)
 
     def subjects(self) -> list[Subject]:
         """The Subject of each face, largest first."""
@@ -221,7 +303,7 @@ class Portrait:
         height, width = (round(side / self.photo.scale) for side in self.photo.pixels.shape[:2])
         smaller = max(max(width, height) // 40, 10)  # half the default
         return (
-            f"no face found ({width}x{height}): try --min-face {smaller}, crop closer, "
+            f"no face found ({width}x{height}): try min_face={smaller}, crop closer, "
             "or turn it upright"
         )
 
@@ -305,11 +387,11 @@ class Gallery:
     """
 
     subjects: tuple[Subject, ...]
-    vectors: Vectors
+    vectors: Vectors = field(repr=False)
     space: str
     warnings: tuple[tuple[str, ...], ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    photos: NDArray[np.int64] | None = None
+    photos: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         shape = self.vectors.shape
@@ -415,9 +497,9 @@ class Person:
 
     name: str
     gallery: Gallery
-    portraits: Chips
-    squares: NDArray[np.float64]
-    clearness: NDArray[np.float64]
+    portraits: Chips = field(repr=False)
+    squares: NDArray[np.float64] = field(repr=False)
+    clearness: NDArray[np.float64] = field(repr=False)
     digests: tuple[str, ...]
     taken: tuple[date | None, ...]
 

@@ -980,10 +980,10 @@ def write_tables(out: Path, people: dict[str, Person]) -> None:
     """Write who is whose child (family.csv), and shares and genes (family.json)."""
     with (out / "family.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(("name", "sex", "role", "mother", "father"))
-        for name in SECOND_PHOTOS:
-            ties = ("child", "mother", "father") if name in FATHERS_SHARE else ("parent", "", "")
-            table.writerow((name, people[name].sex, *ties))
+        table.writerow(("parent", "child"))
+        for child in FATHERS_SHARE:
+            for parent in ("father", "mother"):
+                table.writerow((f"samples/{parent}.png", f"samples/{child}.png"))
     shares = {
         child: {"father": share, "mother": round(1 - share, 6)}
         for child, share in FATHERS_SHARE.items()

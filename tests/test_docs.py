@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shutil
@@ -134,6 +135,22 @@ def test_every_example_of_the_library_runs(tmp_path: Path, monkeypatch: pytest.M
         # Only larger faces are searched for, which is faster.
         block = block.replace("FaceMatcher()", "FaceMatcher(min_face=100)")
         exec(compile(block, "docs/python.md", "exec"), names)
+
+
+def test_every_cell_of_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = json.loads((REPOSITORY / "samples" / "family.ipynb").read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    shutil.copytree(REPOSITORY / "samples", tmp_path / "samples")
+    monkeypatch.chdir(tmp_path / "samples")
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            # Only larger faces are searched for, which is faster.
+            source = "".join(cell["source"]).replace("FaceMatcher()", "FaceMatcher(min_face=60)")
+            exec(compile(source, cell["id"], "exec"), names)
+    assert (tmp_path / "family.png").exists()
+    assert "<img" in names["family"]._repr_html_()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())

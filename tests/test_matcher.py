@@ -54,7 +54,7 @@ def test_of_several_faces_the_largest_is_taken_and_said() -> None:
     match = matcher.score(sample("group.jpg"), sample("son.png"))
     chosen = matcher.score(sample("group.jpg"), sample("son.png"), parent_face=1)
     assert match.parent.faces_found == 4
-    assert match.warnings[0].endswith("4 faces, the largest was taken; --parent-face chooses")
+    assert match.warnings[0].endswith("4 faces, the largest was taken; parent_face chooses")
     assert chosen.warnings == match.warnings[1:]
     assert chosen.cosine == match.cosine
 
@@ -115,7 +115,7 @@ def test_a_photo_without_a_face_is_no_error_until_it_is_scored(tmp_path: Path) -
     portrait = matcher.find_faces(tmp_path / "noise.png")
     assert portrait.faces == ()
     assert portrait.chips.shape == (0, 150, 150, 3)
-    advice = r"noise\.png: no face found \(400x300\): try --min-face 10, crop closer, or turn"
+    advice = r"noise\.png: no face found \(400x300\): try min_face=10, crop closer, or turn"
     with pytest.raises(NoFaceError, match=advice):
         matcher.score(sample("father.png"), tmp_path / "noise.png")
 

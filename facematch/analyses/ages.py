@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from facematch.engine import Engine
 from facematch.scoring.resemblance import ResemblanceModel
+from facematch.scoring.strata import YOUNG
 from facematch.types import Age, Portrait, Vectors
+
+_GENERATION = 15.0  # years by which a child must look older than the parent to be told
+
+
+def seem_swapped(parent: float, child: float) -> bool:
+    """Whether by their ages in years the parent looks like a child, and the child is far older."""
+    return parent < YOUNG and child > parent + _GENERATION
 
 
 def with_ages(engine: Engine, portrait: Portrait) -> Portrait:

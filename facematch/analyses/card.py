@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from facematch.analyses.family import compare_family
 from facematch.engine import Engine
-from facematch.enrolment.people import NamedPhotos, parents_and_children
+from facematch.enrolment.people import NamedPhotos, check_people, parents_and_children
 from facematch.errors import OptionError
 from facematch.scoring.people import Likeness
-from facematch.types import Person, Skipped
+from facematch.types import Person, ResultMethods, Skipped
 
 CARD_PORTRAIT_SIDE = 640  # pixels
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Card:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Card(ResultMethods):
     """A parent and a child, their photos averaged, and the portraits to show.
 
     `parent` and `child` have portraits of one size, aligned alike. `neutral_score` is that of
@@ -35,6 +35,7 @@ def card(engine: Engine, parent: NamedPhotos, child: NamedPhotos) -> Card:
 
     Raises OptionError for more than one parent or child, and what `family` raises.
     """
+    check_people(parent, child)
     if len(parent) != 1 or len(child) != 1:
         raise OptionError("a card shows one parent and one child")
     older, younger, skipped = parents_and_children(

@@ -22,7 +22,17 @@ from facematch.detection.alignment import dlib_frame, similarity_transform
 from facematch.engine import Engine
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import Chips, Embedder, Frame, Match, PhotoLike, Pixels, Skipped, Vectors
+from facematch.types import (
+    Chips,
+    Embedder,
+    Frame,
+    Match,
+    PhotoLike,
+    Pixels,
+    ResultMethods,
+    Skipped,
+    Vectors,
+)
 
 Masks = NDArray[np.float32]  # (M, S, S), 1 where covered, 0 where not
 Ellipses = tuple[tuple[float, float, float, float], ...]
@@ -96,8 +106,8 @@ class RegionEffect:
         return self.verdict in (CARRIES, AGAINST)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Explanation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Explanation(ResultMethods):
     """Which parts of the face carry a match.
 
     `whole` is the likeness of both faces uncovered, in `unit`: "standard deviations" above the

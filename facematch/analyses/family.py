@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.analyses.ages import seem_swapped
 from facematch.engine import Engine
 from facematch.enrolment.people import (
     NamedPhotos,
@@ -27,9 +28,10 @@ from facematch.scoring.people import (
     of_couple,
     people_z_scores,
     person_warnings,
+    seem_several,
 )
 from facematch.scoring.resemblance import ResemblanceModel
-from facematch.types import EngineNames, Person, PhotoLike, Pixels, Skipped
+from facematch.types import EngineNames, Person, PhotoLike, Pixels, ResultMethods, Skipped
 
 SURE = 0.8  # share of the resamples from which on a parent is named
 
@@ -58,8 +60,8 @@ class Verdict:
         return min(int(100 * self.share + 1e-9), 99)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Family:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Family(ResultMethods):
     """Who looks like whom: a likeness for every parent and child, parent by parent.
 
     `siblings` compare children with each other; the model was fitted to parents and children.
@@ -149,6 +151,8 @@ def compare_family(
         warnings=(
             *_warnings([*parents, *children], chosen),
             *_young_warnings(everyone, likenesses, model),
+            *_swapped_warnings(everyone, likenesses, model),
+            *_several_warnings(engine, everyone, model),
         ),
     )
 
@@ -222,6 +226,31 @@ def _young_warnings(
             yield (
                 f"{pair.parent} and {pair.child} both look like young children, and those look "
                 f"alike to the program: adult photos of {pair.parent} say more"
+            )
+
+
+def _swapped_warnings(
+    people: Mapping[str, Person], pairs: Sequence[Likeness], model: ResemblanceModel
+) -> Iterator[str]:
+    """Warnings about parents who look like children beside children who look like adults."""
+    years = {name: float(model.ages(one.averaged.vectors)[0][0]) for name, one in people.items()}
+    for pair in pairs:
+        if seem_swapped(years[pair.parent], years[pair.child]):
+            yield (
+                f"{pair.parent}, the parent, seems to be a child here and {pair.child} an adult: "
+                "are they the wrong way round?"
+            )
+
+
+def _several_warnings(
+    engine: Engine, people: Mapping[str, Person], model: ResemblanceModel
+) -> Iterator[str]:
+    """Warnings about people whose photos seem to show several, told by the shipped strangers."""
+    for name, person in people.items():
+        if engine.cohort is None and seem_several(model, person.gallery):
+            yield (
+                f"{name}: the photos are as unlike each other as those of several people: give "
+                "each person a name and a folder of their own"
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -32,9 +32,10 @@ from facematch.types import (
     EngineNames,
     Gallery,
     Person,
-    PhotoLike,
+    PhotosLike,
     Pixels,
     Portrait,
+    ResultMethods,
     Skipped,
     Subject,
     Vectors,
@@ -86,8 +87,8 @@ class FoundPerson:
     may_be_child: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Findings:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Findings(ResultMethods):
     """Those in an archive who look most like a child, best first. No paternity test.
 
     `candidates` says how many of the `faces` were compared, where an index chose them; None: all.
@@ -109,9 +110,7 @@ class Findings:
         return "exact" if self.candidates is None else "approximate"
 
 
-def find(
-    engine: Engine, child: NamedPhotos, photos: Iterable[PhotoLike], options: FindOptions
-) -> Findings:
+def find(engine: Engine, child: NamedPhotos, photos: PhotosLike, options: FindOptions) -> Findings:
     """Who in some photos looks most like a child: every face of every photo, by person.
 
     `child` is one name and its photos; copies of them among the photos are left out. Memory stays
@@ -321,7 +320,7 @@ def _first_day(person: Person) -> date:
     days = [day for day in days_of(person, {}) if day is not None]
     if not days:
         raise OptionError(
-            f"nothing says when {person.name}'s photos were taken: say with --born 2006-06-01 who "
-            "is older"
+            f"nothing says when {person.name}'s photos were taken: say when {person.name} was "
+            "born, then older photos can be told"
         )
     return min(days)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facematch.analyses.ages import ages_of
+from facematch.analyses.ages import ages_of, seem_swapped
 from facematch.analyses.grouping import SAME_PERSON
 from facematch.detection.alignment import recrop
 from facematch.detection.quality import face_warnings, is_same_picture
 from facematch.engine import Engine
-from facematch.photos.files import check_files
+from facematch.photos.given import check_files
 from facematch.scoring.cosine import cosine_pairs
 from facematch.scoring.intervals import intervals, neutral_score
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
@@ -33,7 +33,6 @@ YOUNG_CHILDREN = (
 SWAPPED = (
     "the first photo seems to show a child and the second an adult: the parent's photo comes first"
 )
-_GENERATION = 15.0  # years by which a child must look older than the parent to be told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +82,8 @@ def read_pair(
     indices = [portrait.face_index(face) for portrait, face in zip(portraits, faces, strict=True)]
     pair = chosen_pair(portraits, indices)
     of_choice = [
-        *_choice_warnings(portraits[0], faces[0], "--parent-face"),
-        *_choice_warnings(portraits[1], faces[1], "--child-face"),
+        *_choice_warnings(portraits[0], faces[0], "parent_face"),
+        *_choice_warnings(portraits[1], faces[1], "child_face"),
     ]
     return replace(pair, warnings=(*of_choice, *pair.warnings))
 
@@ -124,6 +123,7 @@ def compare_pair(engine: Engine, pair: Pair, vectors: Vectors) -> Match:
         likelihood_ratio_interval=None,
         neutral_score=None,
         engine=engine.names,
+        chips=pair.chips,
     )
     if model is None:
         name = engine.embedder.name
@@ -162,7 +162,7 @@ def _notes(engine: Engine, pair: Pair, match: Match) -> list[str]:
     parent, child = (age.years for age in match.ages)
     if max(parent, child) < YOUNG:
         return [YOUNG_CHILDREN]  # most of them seem one person to dlib's vectors
-    if parent < YOUNG and child > parent + _GENERATION:
+    if seem_swapped(parent, child):
         return [SWAPPED]
     if match.score >= _ALIKE and _looks_like_one_person(engine, pair):
         return [ONE_PERSON]
@@ -199,7 +199,7 @@ def _pair_warnings(portraits: Sequence[Portrait], indices: Sequence[int]) -> lis
     if one is other or (one.digest and one.digest == other.digest):
         if indices[0] == indices[1]:
             same_face = (
-                "parent and child are the same face: --parent-face or --child-face chooses another"
+                "parent and child are the same face: parent_face or child_face chooses another"
             )
             return [*warnings, same_face]
     elif not is_same_picture(one.pixels, other.pixels):

@@ -11,8 +11,10 @@ from facematch.analyses.explain import Explanation, explain
 from facematch.analyses.family import Family, compare_family
 from facematch.analyses.timeline import Days, Timeline, compare_over_time, dated_photos
 from facematch.engine import Engine
-from facematch.enrolment.people import NamedPhotos, parents_and_children
-from facematch.types import Person, Photo, PhotoLike, several
+from facematch.enrolment.people import NamedPhotos, check_people, parents_and_children
+from facematch.errors import PhotoError
+from facematch.photos.given import is_path, several
+from facematch.types import Person, Photo, PhotoLike
 
 _FEWEST_FOR_TIMELINE = 2  # dated photos of a child
 
@@ -37,8 +39,9 @@ def report(
     raise.
     """
     days = Days() if days is None else days
+    check_people(parents, children)
     days.check_names([*parents, *children])
-    parents, children = _listed(parents), _listed(children)
+    parents, children = _listed(engine, parents), _listed(engine, children)
     older, younger, skipped = parents_and_children(
         engine, parents, children, portrait_side=CARD_PORTRAIT_SIDE
     )
@@ -66,12 +69,24 @@ def card_of_child(family: Family, parents: Sequence[Person], child: Person) -> C
     return Card(parents[best], child, likenesses[best], family.neutral_score)
 
 
-def _listed(photos: NamedPhotos) -> dict[str, list[PhotoLike]]:
-    return {name: list(several(some)) for name, some in photos.items()}
+def _listed(engine: Engine, photos: NamedPhotos) -> dict[str, list[PhotoLike]]:
+    """The photos of each person; those in memory are decoded, which gives them a label."""
+    return {
+        name: [
+            photo if is_path(photo) else _read_if_possible(engine, photo) for photo in several(some)
+        ]
+        for name, some in photos.items()
+    }
+
+
+def _read_if_possible(engine: Engine, photo: PhotoLike) -> PhotoLike:
+    try:
+        return engine.read(photo)
+    except PhotoError:
+        return photo  # enrolment says why it is left out
 
 
 def _photos_by_label(*sides: Mapping[str, Sequence[PhotoLike]]) -> dict[str, PhotoLike]:
     photos = [photo for side in sides for some in side.values() for photo in some]
-    return {
-        photo.label if isinstance(photo, Photo) else os.fsdecode(photo): photo for photo in photos
-    }
+    paths = {os.fsdecode(photo): photo for photo in photos if is_path(photo)}
+    return {**paths, **{photo.label: photo for photo in photos if isinstance(photo, Photo)}}

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.engine import Engine
-from facematch.enrolment.people import NamedPhotos, parents_and_children
+from facematch.enrolment.people import NamedPhotos, check_people, parents_and_children
 from facematch.errors import OptionError, PhotoError, TableError
 from facematch.photos.dates import DAYS_A_YEAR, date_of, years_between
+from facematch.photos.given import is_path, several
 from facematch.scoring.intervals import intervals, z_interval
 from facematch.scoring.people import RESAMPLES, people_z_scores, person_warnings
 from facematch.scoring.resemblance import ResemblanceModel, mean_inverse
 from facematch.scoring.strata import ADULT
-from facematch.types import EngineNames, Person, Photo, PhotoLike, Skipped, several
+from facematch.types import EngineNames, Person, PhotoLike, ResultMethods, Skipped
 
 Floats = NDArray[np.float64]
 
@@ -87,8 +88,8 @@ class Curve:
     trend: tuple[float, float, float] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Timeline:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Timeline(ResultMethods):
     """How much a child looks like each parent, photo by photo in the order they were taken.
 
     `portraits` show the child in the order of `taken`. `ticks` pair scores with their z-scores, for
@@ -117,6 +118,7 @@ def timeline(
     birth date of somebody else, and what `family` raises.
     """
     days = Days() if days is None else days
+    check_people(parents, child)
     if len(child) != 1:
         raise OptionError(f"a timeline is of one child, not of {len(child)}")
     days.check_names([*parents, *child])
@@ -170,13 +172,13 @@ def _check_some_date(
 
     Files are decoded for their EXIF only until one is found that has a date.
     """
-    labels = [photo.label if isinstance(photo, Photo) else os.fsdecode(photo) for photo in photos]
+    labels = [os.fsdecode(photo) for photo in photos if is_path(photo)]
     if any(date_of(label, None, known) for label in labels):
         return
     undated = False
     for photo in photos:
         try:
-            read = photo if isinstance(photo, Photo) else engine.read(photo)
+            read = engine.read(photo)
         except PhotoError:
             continue  # enrolment says why it is left out
         if date_of(read.label, read.day, known) is not None:
@@ -188,8 +190,8 @@ def _check_some_date(
 
 def _no_date(name: str) -> TableError:
     return TableError(
-        f"no photo of {name} tells when it was taken: name files like 2018-05-16.jpg, or give a "
-        "CSV with --dates"
+        f"no photo of {name} tells when it was taken: name files like 2018-05-16.jpg, or give "
+        "the dates"
     )
 
 

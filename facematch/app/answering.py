@@ -19,6 +19,7 @@ from facematch.app.results import Result, Tapped, as_fields, compare, explain
 from facematch.app.sessions import FaceKey, Session
 from facematch.app.uploads import read_body
 from facematch.errors import OptionError
+from facematch.output.explanation import why_sentence
 from facematch.output.html import as_html
 from facematch.output.json_text import json_object
 from facematch.output.timeline import trend_lines
@@ -62,7 +63,7 @@ async def show_why(request: Request) -> Response:
     """Which parts of the faces carry the likeness, as a part of the page."""
     result = await _explained(request)
     pairs = [(card.parent.name, card.child.name) for card in result.report.cards]
-    lines = list(map(words.why_sentence, result.explanations or (), pairs))
+    lines = list(map(why_sentence, result.explanations or (), pairs))
     number = request.path_params["result"]
     return HTMLResponse(rendered("why", number=number, lines=lines, names=_names(result)))
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from facematch.analyses.explain import Explanation
 from facematch.analyses.family import Family, Verdict
 from facematch.analyses.timeline import Timeline
 from facematch.app.results import Result
+from facematch.output.family import single_parent_words
 from facematch.scoring.wording import (
     age_in_words,
-    card_meaning,
     counted,
-    is_undecided,
     score_words,
 )
 
@@ -51,7 +49,7 @@ def sentences(result: Result) -> list[str]:
     if family.verdicts:
         lines = [_verdict_sentence(family, verdict) for verdict in family.verdicts]
     else:
-        lines = [_single_sentence(family, child) for child in family.children]
+        lines = [single_parent_words(family, child) for child in family.children]
     cautions = [*_unlike_caution(result.unlike_photographs), *result.cautions]
     return [*lines, *(f"But {caution}." for caution in cautions)]
 
@@ -84,13 +82,6 @@ def sibling_sentences(family: Family) -> list[str]:
             if round(scores[first]) > round(scores[second]):
                 lines.append(f"Of the children, {first} scores highest with {parent}.")
     return lines
-
-
-def why_sentence(explanation: Explanation, names: tuple[str, str]) -> str:
-    """Which parts carry the likeness of a parent and a child."""
-    parent, child = names
-    words = "there is little likeness to explain" if explanation.little else explanation.in_words
-    return f"{child} and {parent}: {words}."
 
 
 def same_age_sentences(timeline: Timeline) -> list[str]:
@@ -126,19 +117,6 @@ def _advice(verdict: Verdict) -> str:
     (name, number), *others = wanted
     first = f"{counted(number, 'more photo')} of {name}"
     return f": add {_listed([first, *(f'{count} of {who}' for who, count in others)])}."
-
-
-def _single_sentence(family: Family, child: str) -> str:
-    parent = family.parents[0]
-    likeness, neutral = family.of(parent, child), family.neutral_score
-    meaning = card_meaning(likeness.score, child)
-    if neutral is None:  # with a cohort nobody knows how alike relatives are
-        return f"{child} and {parent}: {meaning}."
-    if is_undecided(likeness.score_interval, neutral):
-        return f"These photos leave open how much {child} looks like {parent}: {meaning}. Add more."
-    if likeness.score < neutral:
-        return f"{child} does not look much like {parent}: {meaning}."
-    return f"{child} looks like {parent}: {meaning}."
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from facematch.archive.index import OVERSAMPLING, Index, searched_vectors
 from facematch.archive.tables import FACE_COLUMNS, matrix, photos_where, subject_of
 from facematch.engine import Engine
+from facematch.errors import MissingPhotoError
 from facematch.photos.dates import Span
 from facematch.photos.reading import photo_digest
 from facematch.scoring.best import BestParents
-from facematch.scoring.matching import without_ratios
+from facematch.scoring.matching import check_galleries, without_ratios
 from facematch.types import Comparison, Gallery, unit_rows
 
 # Rows of the index, and their comparison with some children in the same order.
@@ -27,10 +29,11 @@ def match_index(
 
     The children's own photos are left out. Gives the faces found, and their comparison with the
     children: by score, or by cosine where no resemblance model fits. A large index is searched
-    approximately.
+    approximately. Raises OptionError where `children` are no gallery.
     """
+    check_galleries(children)
     model = engine.resemblance
-    own = {photo_digest(photo, limits=engine.limits) for photo in children.labels}
+    own = _digests(engine, children.labels)
     where = photos_where(Span(), own)
     if not index.is_large:
         best = BestParents(model, children.vectors, children.counts, top)
@@ -44,6 +47,15 @@ def match_index(
     found, compared = _as_compared(engine, parts, children.space)
     unlike = found.unlike_photographs, children.unlike_photographs
     return found, without_ratios(compared, *unlike)
+
+
+def _digests(engine: Engine, photos: Iterable[str]) -> set[str]:
+    """The sha256 of each photo; photos that came from memory are passed over."""
+    digests = set()
+    for photo in photos:
+        with suppress(MissingPhotoError):
+            digests.add(photo_digest(photo, limits=engine.limits))
+    return digests
 
 
 def _best_faces(best: BestParents, batches: Iterable[Any], child: int = 0) -> _Found:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from facematch.output.comparison import Row
     from facematch.types import Gallery
 
+_OBJECT_FORMATS = ("json", "jsonl")  # a pair has the fields of `score --format json`
 _RESUMABLE_FORMATS = ("csv", "json", "jsonl")  # a row is added at the end of the file
 
 
@@ -73,9 +74,11 @@ def match(
     With --db and one argument, its photos are the children, and every face in the index is a
     parent.
 
-    Photos that cannot be used become rows with a reason. This is no paternity test.
+    Photos that cannot be used become rows with a reason. As JSON, each pair of two photos has the
+    fields of `score`. This is no paternity test.
     """
     from facematch.output.comparison import RESULTS
+    from facematch.output.pair_objects import PAIR_FIELDS
     from facematch.output.writing import check_place, write_rows
 
     _check_match(children, wanted, table, run)
@@ -99,7 +102,9 @@ def match(
         }
         if wanted.people:
             found = {role: [_by_person(sides[role], parts)] for role, parts in found.items()}
-        if archive is None:
+        if archive is None and table.kind in _OBJECT_FORMATS:
+            rows, columns = _objects_of_parents(matcher, found, wanted.top), [*PAIR_FIELDS]
+        elif archive is None:
             rows = _rows_of_parents(matcher, found, wanted.top)
             columns = ["parent", "child", *RESULTS]
         else:
@@ -184,6 +189,18 @@ def _rows_of_parents(
 
     parents = Gallery.joined(list(found["parents"]))
     return comparison_rows(parents, found["children"], partial(matcher.match, top=top))
+
+
+def _objects_of_parents(
+    matcher: FaceMatcher, found: Mapping[str, Iterable[Gallery]], top: int | None
+) -> Iterator[Row]:
+    """As `_rows_of_parents`, with the fields that `score` gives as JSON."""
+    from facematch.output.pair_objects import pair_objects
+    from facematch.types import Gallery
+
+    parents = Gallery.joined(list(found["parents"]))
+    match = partial(matcher.match, top=top)
+    return pair_objects(matcher.engine, parents, found["children"], match)
 
 
 def _rows_of_index(

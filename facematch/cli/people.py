@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facematch.cli.advice import PARENT_NAMES
 from facematch.cli.folders import photos_given
 from facematch.cli.printing import refuse_overwrite
 from facematch.errors import OptionError
 
 if TYPE_CHECKING:
     from datetime import date
-
-_PARENT_NAMES = re.compile(
-    r"(mum(my)?|mom(my)?|mama?|mother|dad(dy)?|father|papa|pop|parent)\d*", re.IGNORECASE
-)
 
 
 def photos_by_name(
@@ -41,7 +37,7 @@ def photos_by_name(
 
 def named_photos(path: str | os.PathLike[str]) -> list[str]:
     """The photos in a folder, or the photo; it is refused where it cannot be opened."""
-    from facematch.photos.files import check_files
+    from facematch.photos.given import check_files
 
     photos = photos_given(path)
     if not os.path.isdir(path):
@@ -83,7 +79,7 @@ def roles_in_photo(
             f"{unknown[0]!r} is not in --names {names}: with --photo, --parent and --child take "
             "names from there"
         )
-    older = set(parents or [name for name in numbers if _PARENT_NAMES.fullmatch(name)])
+    older = set(parents or [name for name in numbers if PARENT_NAMES.fullmatch(name)])
     older -= set(children or [])
     younger = set(children or numbers) - older
     if not older or not younger:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from facematch.types import Skipped
+
+
+# Arguments of the library that messages name, and that are options with a value here.
+_ARGUMENTS = re.compile(
+    r"\b(parent_face|child_face|min_face|max_bytes|max_pixels|max_memory)\b(=?)"
+)
 
 
 class Result(Protocol):
@@ -38,7 +45,6 @@ def show_result(
 ) -> None:
     """Print a result and what makes it less sure; save its picture, which `drawing` is about."""
     from facematch import output
-    from facematch.output.writing import write_rows
 
     if picture.save is not None:
         # First: a stdout that is full or closed must not cost the picture.
@@ -49,11 +55,10 @@ def show_result(
     elif result_format is VerdictFormat.JSON:
         typer.echo(output.as_json(result))
     else:
-        rows = list(output.rows(result))
-        write_rows(rows, list(rows[0]) if rows else [], "csv", None)
+        print_csv(output.rows(result))
     print_skipped(result.skipped, err=not is_table)
     for warning in result.warnings:
-        typer.secho(f"warning: {warning}", fg="yellow", err=not is_table)
+        print_warning(warning, err=not is_table)
     print_no_paternity_test(err=not is_table)
 
 
@@ -81,11 +86,31 @@ def glyph_warnings_shown() -> Iterator[None]:
         typer.secho(f"warning: {printable(line)}", fg="yellow", err=True)
 
 
+def print_csv(rows: Iterable[dict[str, Any]]) -> None:
+    """Rows with the same columns as CSV on stdout."""
+    from facematch.output.writing import write_rows
+
+    found = list(rows)
+    write_rows(found, list(found[0]) if found else [], "csv", None)
+
+
 def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:
     """A line for each photo that was left out, with the reason."""
     for photo in skipped:
-        line = printable(f"left out: {photo.photo}: {photo.reason}")
+        line = printable(f"left out: {photo.photo}: {with_flags(photo.reason)}")
         typer.secho(line, fg="yellow", err=err)
+
+
+def print_warning(warning: str, *, err: bool) -> None:
+    """What makes a result less sure, in yellow."""
+    typer.secho(f"warning: {with_flags(warning)}", fg="yellow", err=err)
+
+
+def with_flags(message: str) -> str:
+    """A message of the library with options in place of arguments: "--min-face 10"."""
+    return _ARGUMENTS.sub(
+        lambda found: f"--{found[1].replace('_', '-')}{' ' if found[2] else ''}", message
+    )
 
 
 def print_no_paternity_test(*, err: bool) -> None:

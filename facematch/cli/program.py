@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from facematch.cli.memory import lacks_memory, memory_words
@@ -111,6 +112,30 @@ class _LazyCommands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and _load_command(str(name)), rest
 
+    def get_params(self, ctx: Any) -> Any:
+        return _bare_flags(super().get_params(ctx))
+
+
+# typer.BadParameter is a click.UsageError, of the click that typer itself uses.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+class _Command(TyperCommand):
+    """A command that says what to call where it is called in another way."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = list(args)  # click takes words out of `args`
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            if error.format_message().startswith(("Got unexpected extra", "Missing argument")):
+                from facematch.cli.advice import refuse_words
+
+                flags = [each for each in self.params if getattr(each, "is_flag", False)]
+                names = [name for each in flags for name in (*each.opts, *each.secondary_opts)]
+                refuse_words(str(self.name), words, names)
+            raise
+
 
 @cache
 def _load_command(name: str) -> Any:
@@ -125,9 +150,24 @@ def _load_command(name: str) -> Any:
     else:
         from facematch.cli.options import takes_options
 
-        program.command(name, rich_help_panel=panel)(takes_options(command))
+        program.command(name, cls=_Command, rich_help_panel=panel)(takes_options(command))
     _unwrap_help(program)
-    return get_group(program).commands[name]
+    loaded = get_group(program).commands[name]
+    for each in [loaded, *getattr(loaded, "commands", {}).values()]:
+        each.get_params = partial(_params_with_bare_flags, each.get_params)
+    return loaded
+
+
+def _params_with_bare_flags(get_params: Callable[[Any], list[Any]], ctx: Any) -> list[Any]:
+    return _bare_flags(get_params(ctx))
+
+
+def _bare_flags(parameters: list[Any]) -> list[Any]:
+    """Parameters whose flags the help shows as `--dark`; typer would write `--dark <bool>`."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
 
 
 def _print_version(wanted: bool) -> None:
@@ -193,7 +233,9 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except FacematchError as error:
-        typer.echo(f"facematch: {printable(str(error))}", err=True)
+        from facematch.cli.printing import with_flags
+
+        typer.echo(f"facematch: {printable(with_flags(str(error)))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         leave_stdout()

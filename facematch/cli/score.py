@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facematch.cli.advice import call_words, refuse_no_photos
 from facematch.cli.options import (
     EngineOptions,
     FaceOptions,
@@ -20,8 +21,10 @@ from facematch.cli.options import (
     check_folder,
 )
 from facematch.cli.printing import (
+    print_csv,
     print_no_paternity_test,
     print_table,
+    print_warning,
     refuse_overwrite,
     show_result,
 )
@@ -48,7 +51,7 @@ def score(
             "above 0 and below 1. Then the probability afterwards is printed too.",
         ),
     ] = None,
-    result_format: FormatOption = Format.TABLE,
+    result_format: VerdictOption = VerdictFormat.TABLE,
 ) -> None:
     """Score how much the child in one photo looks like the parent in another.
 
@@ -56,19 +59,26 @@ def score(
     """
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior {prior}: a share above 0 and below 1 is needed, 0.5 say")
-    match = _matcher(engine).score(
+    matcher = _matcher(engine)
+    refuse_no_photos(parent, child)
+    match = matcher.score(
         parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
     )
-    from facematch.output import match as match_output  # after the number of threads is set
+    from facematch.analyses.pair import SWAPPED  # after the number of threads is set
+    from facematch.output import match as match_output
 
-    is_json = result_format is Format.JSON
-    if is_json:
+    is_table = result_format is VerdictFormat.TABLE
+    if result_format is VerdictFormat.JSON:
         typer.echo(match_output.as_json(match, prior))
+    elif result_format is VerdictFormat.CSV:
+        print_csv(match_output.rows(match, prior))
     else:
         print_table(match_output.table(match, prior))
         for warning in match.warnings:
-            typer.secho(f"warning: {warning}", fg="yellow")
-    print_no_paternity_test(err=is_json)
+            print_warning(warning, err=False)
+        if SWAPPED in match.warnings:
+            typer.echo(f"to swap them: {call_words('score', str(child), str(parent))}")
+    print_no_paternity_test(err=not is_table)
 
 
 def explain(
@@ -85,7 +95,9 @@ def explain(
     This is no paternity test.
     """
     refuse_overwrite(picture.save, str(parent), str(child))
-    found = _matcher(engine).explain(
+    matcher = _matcher(engine)
+    refuse_no_photos(parent, child)
+    found = matcher.explain(
         parent, child, parent_face=chosen.parent_face, child_face=chosen.child_face
     )
     show_result(found, result_format, picture)

@@ -36,5 +36,5 @@ def check_size(pixels: Pixels, scale: float, most: int, window: int) -> None:
         least = window / math.sqrt(most / (width * height))
         raise OptionError(
             f"so small a face is too much to search for in {width}x{height} pixels: "
-            f"try --min-face {math.ceil(least)} or more"
+            f"try min_face={math.ceil(least)} or more"
         )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from facematch.engine import Engine
 from facematch.enrolment.gallery import embed, faces
 from facematch.scoring.cohort import Cohort
-from facematch.types import PhotoLike, Portrait
+from facematch.types import PhotosLike, Portrait
 
 
-def cohort_of_photos(engine: Engine, photos: Iterable[PhotoLike]) -> Cohort:
+def cohort_of_photos(engine: Engine, photos: PhotosLike) -> Cohort:
     """The cohort of all faces in some photos, which should be of different people.
 
     Raises ResemblanceError for too few faces, or where no resemblance model fits the embedder.

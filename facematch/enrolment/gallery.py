@@ -19,6 +19,7 @@ from facematch.detection.quality import face_warnings
 from facematch.embedding.photographs import embed_with_warnings
 from facematch.engine import Engine
 from facematch.errors import NoFaceError, OptionError, PhotoError
+from facematch.photos.given import is_path, several
 from facematch.photos.reading import photo_digest
 from facematch.runtime.distributed import distribute
 from facematch.runtime.threads import cores, take_threads
@@ -26,13 +27,13 @@ from facematch.types import (
     Gallery,
     Photo,
     PhotoLike,
+    PhotosLike,
     Pixels,
     Portrait,
     Skipped,
     StoredFace,
     Subject,
     Vectors,
-    several,
     unit_rows,
 )
 
@@ -47,7 +48,7 @@ _Entry = tuple[str, StoredFace | Skipped]  # a photo's label, and its largest fa
 
 
 def faces(
-    engine: Engine, photos: Iterable[PhotoLike], *, largest: bool = False
+    engine: Engine, photos: PhotosLike, *, largest: bool = False
 ) -> Iterator[Portrait | Skipped]:
     """The faces in each photo, in order; a photo that cannot be read is Skipped.
 
@@ -63,7 +64,15 @@ def faces(
 
     with _store_closed_after(engine):
         read = _ahead(several(photos), partial(_read_or_skip, engine), _READING_THREADS)
-        yield from _searched(engine, read, search)
+        for found in _searched(engine, read, search):
+            yield found
+            _tell(engine, found.photo if isinstance(found, Skipped) else found.photo.label)
+
+
+def _tell(engine: Engine, photo: str) -> None:
+    """Call the engine's `progress` with the label of a photo that is done."""
+    if engine.progress is not None:
+        engine.progress(photo)
 
 
 def embed(engine: Engine, portraits: Iterable[Portrait]) -> Vectors:
@@ -79,7 +88,7 @@ def embed(engine: Engine, portraits: Iterable[Portrait]) -> Vectors:
     return np.concatenate(vectors)
 
 
-def gallery(engine: Engine, photos: Iterable[PhotoLike], *, on: str | None = None) -> Gallery:
+def gallery(engine: Engine, photos: PhotosLike, *, on: str | None = None) -> Gallery:
     """The largest face of each photo, embedded in batches across photos.
 
     Photos that cannot be read or show no face are in `skipped`; the rest goes on. `on` says where
@@ -90,9 +99,7 @@ def gallery(engine: Engine, photos: Iterable[PhotoLike], *, on: str | None = Non
     return Gallery.joined(parts) if parts else _as_gallery(engine, [])
 
 
-def galleries(
-    engine: Engine, photos: Iterable[PhotoLike], *, on: str | None = None
-) -> Iterator[Gallery]:
+def galleries(engine: Engine, photos: PhotosLike, *, on: str | None = None) -> Iterator[Gallery]:
     """As `gallery`, some photos at a time: each part comes as soon as it is embedded and stored.
 
     So a long run can write what is done, and hold no more. Raises what `gallery` raises.
@@ -101,8 +108,11 @@ def galleries(
         yield from map(partial(_as_gallery, engine), _entries(engine, photos))
         return
     if engine.store is not None:
-        raise OptionError("--on searches every photo again: leave --cache and --db out with it")
-    yield from distribute(partial(gallery, engine), photos, on=on)
+        raise OptionError("a cluster searches every photo again: name no cache and no index")
+    for part in distribute(partial(gallery, engine), several(photos), on=on):
+        for photo in [*part.labels, *(each.photo for each in part.skipped)]:
+            _tell(engine, photo)
+        yield part
 
 
 def largest_face(found: Portrait | Skipped) -> tuple[Portrait, int] | Skipped:
@@ -135,7 +145,7 @@ class _LargestFace:
     chip: Pixels | None = None
 
 
-def _entries(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[list[_Entry]]:
+def _entries(engine: Engine, photos: PhotosLike) -> Iterator[list[_Entry]]:
     """The largest face of each photo, a batch at a time; the store keeps them."""
     with _store_closed_after(engine):
         found = _largest_faces(engine, photos)
@@ -143,7 +153,7 @@ def _entries(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[list[_Entr
             yield _embedded(engine, batch)
 
 
-def _largest_faces(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[_LargestFace | Skipped]:
+def _largest_faces(engine: Engine, photos: PhotosLike) -> Iterator[_LargestFace | Skipped]:
     """The largest face of each photo, from the store or by a search; or why there is none."""
 
     def search(read: Photo | Skipped | _LargestFace) -> _LargestFace | Skipped:
@@ -151,7 +161,9 @@ def _largest_faces(engine: Engine, photos: Iterable[PhotoLike]) -> Iterator[_Lar
         return _largest(found) if isinstance(found, Portrait) else found
 
     read = _ahead(several(photos), partial(_look_up_or_read, engine), _READING_THREADS)
-    return _searched(engine, read, search)
+    for found in _searched(engine, read, search):
+        yield found
+        _tell(engine, found.photo)
 
 
 def _largest(portrait: Portrait) -> _LargestFace:
@@ -221,7 +233,7 @@ def _find_or_skip(find: Callable[[Photo], Portrait], photo: Photo) -> Portrait |
 
 def _look_up_or_read(engine: Engine, photo: PhotoLike) -> Photo | Skipped | _LargestFace:
     """What the store knows of a photo, else the photo itself."""
-    if engine.store is None or isinstance(photo, Photo):
+    if engine.store is None or not is_path(photo):
         return _read_or_skip(engine, photo)
     try:
         digest = photo_digest(photo, limits=engine.limits)
@@ -234,8 +246,6 @@ def _look_up_or_read(engine: Engine, photo: PhotoLike) -> Photo | Skipped | _Lar
 
 
 def _read_or_skip(engine: Engine, photo: PhotoLike) -> Photo | Skipped:
-    if isinstance(photo, Photo):
-        return photo
     try:
         return engine.read(photo)
     except PhotoError as error:

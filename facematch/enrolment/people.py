@@ -18,7 +18,7 @@ from facematch.errors import NoFaceError, OptionError
 from facematch.types import (
     Gallery,
     Person,
-    PhotoLike,
+    PhotosLike,
     Pixels,
     Portrait,
     Skipped,
@@ -28,7 +28,8 @@ from facematch.types import (
 )
 
 PORTRAIT_SIDE = 240  # pixels, of a Person's portraits
-NamedPhotos = Mapping[str, Iterable[PhotoLike]]  # who is shown, and their photos
+# Who is shown, and their photos: one, several, or a folder.
+NamedPhotos = Mapping[str, PhotosLike]
 
 
 def enrol_people(
@@ -83,10 +84,10 @@ def parents_and_children(
     """Parents and children with a usable photo, and the photos without a usable face.
 
     Raises NoFaceError where no parent or no child has a usable photo. Before any photo is searched:
-    OptionError where two people have one name, ResemblanceError where no resemblance model fits the
-    embedder.
+    OptionError where two people have one name or none, ResemblanceError where no resemblance model
+    fits the embedder.
     """
-    check_names([*parents, *children])
+    check_people(parents, children)
     engine.require_resemblance()
     older, skipped = enrol_people(engine, parents, portrait_side=portrait_side)
     if not older:
@@ -97,11 +98,22 @@ def parents_and_children(
     return older, younger, [*skipped, *more]
 
 
+def check_people(parents: NamedPhotos, children: NamedPhotos) -> None:
+    """Raise OptionError where people are not given by name, or two have one name."""
+    for side in (parents, children):
+        if not isinstance(side, Mapping):
+            raise OptionError(
+                f"people are given as names with photos, {{'mum': 'mum.jpg'}}, not as a "
+                f"{type(side).__name__}"
+            )
+    check_names([*parents, *children])
+
+
 def check_names(names: Sequence[str]) -> None:
     """Raise OptionError where two people have one name."""
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
-        raise OptionError(f"two people are called {twice[0]!r}: name them apart, NAME=PHOTO")
+        raise OptionError(f"two people are called {twice[0]!r}: name them apart")
 
 
 def no_usable_photo(skipped: Sequence[Skipped]) -> NoFaceError:

@@ -1,6 +1,6 @@
 """Results as text: JSON for programs, rows for CSV, tables for a terminal, an HTML page.
 
-The three functions here find the module of a result by its type, and import only that module.
+The functions here find the module of a result by its type, and import only that module.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ def as_json(result: object) -> str:
 def rows(result: object) -> Iterator[dict[str, Any]]:
     """The rows of a CSV file, as dicts with the same keys. Raises TypeError likewise."""
     yield from _output_module(result).rows(result)
+
+
+def sentences(result: object) -> list[str]:
+    """What a result says, in one or a few sentences. Raises TypeError likewise."""
+    told: list[str] = _output_module(result).sentences(result)
+    return told
 
 
 def table(result: object) -> RenderableType:

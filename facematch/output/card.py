@@ -25,6 +25,12 @@ def as_json(card: Card) -> str:
     return json_object(_card_fields(card) | {"warnings": card.warnings, "skipped": card.skipped})
 
 
+def sentences(card: Card) -> list[str]:
+    """What the score means."""
+    meaning = card_meaning(card.likeness.score, card.child.name)
+    return [f"{card.child.name} and {card.parent.name}: {meaning}"]
+
+
 def table(card: Card) -> RenderableType:
     """The parent, the child, the score, and what the score means."""
     from rich.markup import escape

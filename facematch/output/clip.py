@@ -43,6 +43,18 @@ def rows(clip: Clip) -> Iterator[dict[str, Any]]:
             yield dict(zip(CLIP_COLUMNS, cells, strict=True))
 
 
+def sentences(clip: Clip) -> list[str]:
+    """Each person of the clip, and the score with each parent."""
+    return [
+        f"{person.name} ({time_span(person)}): "
+        + ", ".join(
+            f"{each.parent} {frames_score_words(each.score, each.score_interval, each.cosine)}"
+            for each in person.verdicts
+        )
+        for person in clip.people
+    ]
+
+
 def table(clip: Clip) -> Table:
     """A line for each person and parent: person, time, frames, parent, score, ratio."""
     from rich.markup import escape

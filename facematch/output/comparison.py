@@ -24,6 +24,8 @@ RESULT_DIGITS = DIGITS | {
     for end in ("low", "high")
 }
 RESULTS = (*RESULT_DIGITS, "warnings", "reason")
+_SAME_FACE = "parent and child are the same face: one photo is given twice"
+_SAME_COSINE = 0.999999  # of a vector with itself, as float32 rounds it
 _ROWS_AT_A_TIME = 10_000
 
 
@@ -60,7 +62,9 @@ def _compared_rows(
         pairs = zip(compared.parents.tolist(), compared.children.tolist(), strict=True)
         results = result_rows(parents, children, compared)
         for (parent, child), result in zip(pairs, results, strict=True):
-            result["warnings"] = joined_warnings(of_parents[parent], of_children[child])
+            result["warnings"] = joined_warnings(
+                of_parents[parent], of_children[child], same_face_warnings(result)
+            )
             yield parent, {"parent": parent_labels[parent], "child": child_labels[child], **result}
 
 
@@ -99,8 +103,13 @@ def _rounded(values: NDArray[np.float32], digits: int) -> list[float | None]:
 
 
 def joined_warnings(*sides: Sequence[str]) -> str | None:
-    """The warnings of both photos in one cell, None where there are none."""
+    """The warnings of both photos and of the pair in one cell, None where there are none."""
     return "; ".join(dict.fromkeys(chain.from_iterable(sides))) if any(sides) else None
+
+
+def same_face_warnings(result: Row) -> Sequence[str]:
+    """A warning where a pair's vectors are equal, as those of one photo given twice are."""
+    return [_SAME_FACE] if result["cosine"] >= _SAME_COSINE else []
 
 
 def failed_row(*skipped: Skipped) -> Row:

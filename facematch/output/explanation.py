@@ -39,6 +39,19 @@ def as_json(explanation: Explanation) -> str:
     })  # fmt: skip
 
 
+def why_sentence(explanation: Explanation, names: tuple[str, str]) -> str:
+    """Which parts carry the likeness of a parent and a child: "mostly the eyes and the nose"."""
+    parent, child = names
+    words = "there is little likeness to explain" if explanation.little else explanation.in_words
+    return f"{child} and {parent}: {words}."
+
+
+def sentences(explanation: Explanation) -> list[str]:
+    """Which parts carry the likeness of the two photos."""
+    match = explanation.match
+    return [why_sentence(explanation, (match.parent.photo, match.child.photo))]
+
+
 def note(explanation: Explanation) -> str:
     """What the numbers of the table mean, and whether there is likeness enough to explain."""
     if explanation.unit == COSINE:

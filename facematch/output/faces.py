@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from facematch.output.json_text import json_object
+from facematch.scoring.wording import counted
 from facematch.types import Age, Box, Portrait
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def rows(portrait: Portrait) -> Iterator[dict[str, Any]]:
             "age": age.get("years"),
             "age_error": age.get("error"),
         }
+
+
+def sentences(portrait: Portrait) -> list[str]:
+    """How many faces there are."""
+    found = len(portrait.faces)
+    return [f"{portrait.photo.label}: {counted(found, 'face')}"]
 
 
 def table(portrait: Portrait) -> Table:

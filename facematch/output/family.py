@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from facematch.analyses.family import Family, Verdict
 from facematch.output.json_text import json_object
 from facematch.output.likeness import likeness_fields, likeness_row
-from facematch.scoring.wording import counted, neutral_words, score_words, shown_score
+from facematch.scoring.wording import (
+    card_meaning,
+    counted,
+    is_undecided,
+    neutral_words,
+    score_words,
+    shown_score,
+)
 from facematch.types import DIGITS
 
 if TYPE_CHECKING:
@@ -37,6 +44,27 @@ def advice_words(verdict: Verdict) -> str:
     first = f"{counted(count, 'more photo')} of {name}"
     people = ", ".join([first, *(f"{count} of {name}" for name, count in others)])
     return f"{people}: then half of such cases are clear"
+
+
+def single_parent_words(family: Family, child: str) -> str:
+    """What the score of a child with its only parent says, as a sentence."""
+    parent = family.parents[0]
+    likeness, neutral = family.of(parent, child), family.neutral_score
+    meaning = card_meaning(likeness.score, child)
+    if neutral is None:  # with a cohort nobody knows how alike relatives are
+        return f"{child} and {parent}: {meaning}."
+    if is_undecided(likeness.score_interval, neutral):
+        return f"These photos leave open how much {child} looks like {parent}: {meaning}. Add more."
+    if likeness.score < neutral:
+        return f"{child} does not look much like {parent}: {meaning}."
+    return f"{child} looks like {parent}: {meaning}."
+
+
+def sentences(family: Family) -> list[str]:
+    """A line for each child: whom it looks most like, or how much like its only parent."""
+    if family.verdicts:
+        return [verdict_words(verdict) for verdict in family.verdicts]
+    return [single_parent_words(family, child) for child in family.children]
 
 
 def rows(family: Family) -> Iterator[dict[str, Any]]:
@@ -75,6 +103,7 @@ def table(family: Family) -> RenderableType:
         words = (score_words(cell.score, cell.score_interval) for cell in cells)
         matrix.add_row(escape(parent), *(f"[bold]{cell}[/]" for cell in words))
     lines = [escape(line) for verdict in family.verdicts for line in _verdict_lines(verdict)]
+    lines = lines or [escape(line) for line in sentences(family)]
     if family.siblings:
         lines += ["", "siblings, by a model of parents and children:"]
         lines += [

@@ -13,6 +13,8 @@ from facematch.scoring.wording import counted, score_words
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_MOST_TOLD = 3  # people that sentences name
+
 
 def rows(findings: Findings) -> Iterator[dict[str, Any]]:
     """A row for each photo of each person found."""
@@ -50,6 +52,16 @@ def as_json(findings: Findings) -> str:
         "warnings": findings.warnings,
         "skipped": findings.skipped,
     })  # fmt: skip
+
+
+def sentences(findings: Findings) -> list[str]:
+    """Who looks most like the child, the best three, and among how many faces."""
+    best = [
+        f"{rank}. {_place_words(person)}: "
+        f"{score_words(person.likeness.score, person.likeness.score_interval)} of 100"
+        for rank, person in enumerate(findings.found[:_MOST_TOLD], start=1)
+    ]
+    return [f"most like {findings.child}: {_search_words(findings)}", *best]
 
 
 def table(findings: Findings) -> RenderableType:

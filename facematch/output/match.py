@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from typing import TYPE_CHECKING, Any
 
 from facematch.output.faces import age_fields, age_words, left_top_width_height, rounded_box
@@ -16,6 +16,7 @@ from facematch.scoring.wording import (
     posterior,
     ratio_words,
     score_meaning,
+    score_words,
     shown_score,
     support,
 )
@@ -29,8 +30,8 @@ UNDECIDED = "two photos leave it open: more photos of each make it surer (facema
 
 def match_fields(match: Match, prior: float | None = None) -> dict[str, Any]:
     """Fields for JSON; what is not known is None. With a prior, the posterior is in it."""
-    fields = asdict(match)
-    del fields["ages"]
+    fields = asdict(replace(match, chips=None))
+    del fields["ages"], fields["chips"]
     for role, age in zip(("parent", "child"), match.ages or (None, None), strict=True):
         fields[role] = _subject_fields(getattr(match, role)) | {"age": age_fields(age)}
     for name, digits in (DIGITS | {"neutral_score": DIGITS["score"]}).items():
@@ -51,9 +52,10 @@ def as_json(match: Match, prior: float | None = None) -> str:
     return json_object(match_fields(match, prior))
 
 
-def rows(match: Match) -> Iterator[dict[str, Any]]:
-    """One row."""
-    fields = match_fields(match)
+def rows(match: Match, prior: float | None = None) -> Iterator[dict[str, Any]]:
+    """One row. With a prior, the posterior is in it."""
+    fields = match_fields(match, prior)
+    chances = {} if prior is None else {name: fields[name] for name in ("prior", "posterior")}
     low, high = fields["score_interval"] or (None, None)
     least, most = fields["likelihood_ratio_interval"] or (None, None)
     yield {
@@ -67,8 +69,18 @@ def rows(match: Match) -> Iterator[dict[str, Any]]:
         "likelihood_ratio_low": least,
         "likelihood_ratio_high": most,
         "support": fields["support"],
+        **chances,
         "warnings": "; ".join(match.warnings) or None,
     }
+
+
+def sentences(match: Match) -> list[str]:
+    """What the score says of these two photos."""
+    who = f"{match.child.photo} and {match.parent.photo}"
+    if match.score is None or match.score_interval is None:
+        return [f"{who}: cosine {match.cosine:.3f}"]
+    score = score_words(match.score, match.score_interval)
+    return [f"{who}: {score} of 100: {score_meaning(match.score)}"]
 
 
 def table(match: Match, prior: float | None = None) -> Table:

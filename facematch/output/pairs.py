@@ -17,6 +17,7 @@ from facematch.output.comparison import (
     joined_warnings,
     result_rows,
     row_warnings,
+    same_face_warnings,
 )
 from facematch.runtime.tables import read_columns_and_rows
 from facematch.types import Comparison, Gallery, Skipped
@@ -96,7 +97,7 @@ def _pair_results(
     compared = match_pairs(parents, children)
     warned = zip(row_warnings(parents), row_warnings(children), strict=True)
     for result, both in zip(result_rows(parents, children, compared), warned, strict=True):
-        yield result | {"warnings": joined_warnings(*both)}
+        yield result | {"warnings": joined_warnings(*both, same_face_warnings(result))}
 
 
 def _gallery_of_rows(rows: Sequence[tuple[Gallery, int]]) -> Gallery:

@@ -19,6 +19,11 @@ def trend_lines(timeline: Timeline) -> list[str]:
     return [_trend_words(timeline.child, curve) for curve in timeline.curves]
 
 
+def sentences(timeline: Timeline) -> list[str]:
+    """How the child's likeness to each parent changes."""
+    return [f"{timeline.child} and {line}" for line in trend_lines(timeline)]
+
+
 def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
     """A row for each photo and parent."""
     for moment in timeline.moments:

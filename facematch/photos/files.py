@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from typing import NoReturn
 
 from facematch.errors import MissingPhotoError, UnreadablePhotoError
-from facematch.types import Photo, PhotoLike
 
 
 @contextmanager
@@ -27,17 +26,6 @@ def opened(label: str, what: str = "photo") -> Iterator[tuple[BufferedReader, in
             yield file, status.st_size
     except (OSError, ValueError) as error:
         _refuse_file(label, what, error)
-
-
-def check_files(photos: Iterable[PhotoLike]) -> None:
-    """Raise the PhotoError of the first file that cannot be opened: called before any work.
-
-    A Photo that is decoded already is passed over.
-    """
-    for photo in photos:
-        if not isinstance(photo, Photo):
-            with opened(os.fsdecode(photo)):
-                pass
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -52,16 +52,22 @@ def check_size(label: str, kind: str, size: tuple[int, int], limits: Limits, fil
     most = limits.max_pixels
     if kind in _FORMATS_PILLOW_CHECKS:
         most = min(most, _PILLOW_WARNS_ABOVE)
+    of = f" of a {kind}" if most < limits.max_pixels else ""
+    check_pixels(label, size, most, of)
+    if kind != "JPEG":
+        check_memory(label, file + int(width * height * BYTES_PER_PIXEL[kind]), limits)
+
+
+def check_pixels(label: str, size: tuple[int, int], most: int, of: str = "") -> None:
+    """Raise PhotoTooLargeError for more pixels than `most`; `of` says what has that limit."""
+    width, height = size
     if width * height > most:
-        of = f" of a {kind}" if most < limits.max_pixels else ""
         advice = "save it as JPEG or PNG" if of else "scale it down, or raise max_pixels"
         raise PhotoTooLargeError(
             label,
             f"has {width * height:,} pixels ({width}x{height}), over the limit of {most:,}{of}: "
             f"{advice}",
         )
-    if kind != "JPEG":
-        check_memory(label, file + int(width * height * BYTES_PER_PIXEL[kind]), limits)
 
 
 def check_frames(label: str, frames: int, limits: Limits) -> None:

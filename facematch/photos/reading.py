@@ -11,6 +11,7 @@ import os
 import struct
 import zlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,33 +38,39 @@ from facematch.photos.formats import (
     photo_format,
     reader_class,
 )
+from facematch.photos.given import is_path, photo_in_memory
 from facematch.photos.headers import check_header, check_jpeg_memory
 from facematch.photos.limits import Limits, check_frames, check_size
 from facematch.photos.orientation import read_metadata, upright
 from facematch.photos.raw import is_raw
-from facematch.types import Photo, Pixels
+from facematch.types import Photo, PhotoLike, Pixels
 
 _PHOTO_LIMITS = Limits()
 
 
 def read_photo(
-    path: str | os.PathLike[str],
+    photo: PhotoLike,
     *,
     min_side: int | None = None,
     limits: Limits = _PHOTO_LIMITS,
 ) -> Photo:
     """Decode a photograph: upright, RGB, within limits.
 
-    Opens JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and HEIC. The content decides the format, never the
-    name. Of several frames, the first is decoded. Transparent pixels become white, and 16 bits
-    become 8.
+    It is given as a path, the bytes of a file, an open file, a PIL image, an RGB array (H, W, 3)
+    of uint8, or as a Photo. Opens JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and HEIC. The content
+    decides the format, never the name. Of several frames, the first is decoded. Transparent pixels
+    become white, and 16 bits become 8.
 
     `min_side`: decode a JPEG at 1/2, 1/4 or 1/8 of its size, the smallest whose long side has at
     least this many pixels. That is several times faster. None, or another format: full size.
 
-    Raises a PhotoError: missing, not an image, truncated, too large or unreadable.
+    Raises a PhotoError: missing, not an image, truncated, too large or unreadable. Raises
+    OptionError for what is no photo.
     """
-    label = os.fsdecode(path)
+    if not is_path(photo):
+        decode = partial(decode_photo, min_side=min_side, limits=limits)
+        return photo_in_memory(photo, decode, limits)
+    label = os.fsdecode(photo)
     data = _read_bytes(label, limits.max_bytes)
     return replace(decode_photo(label, data, min_side=min_side, limits=limits), path=Path(label))
 

@@ -18,6 +18,7 @@ _PICTURE_MODULES = {
     "Explanation": "explanation",
     "Family": "family",
     "Findings": "findings",
+    "Match": "match",
     "Portrait": "faces",
     "Timeline": "timeline",
 }

@@ -128,7 +128,7 @@ def model_with_cohort(model: ResemblanceModel, cohort: Cohort) -> ResemblanceMod
     if cohort.model != model.name:
         raise ResemblanceError(
             f"a cohort for {cohort.model}, but the engine uses {model.name}: make it again with "
-            "the same --embedder"
+            "the same embedder"
         )
     middle, deviation = _calibrated_strangers(model)
     scale = cohort.z_deviation / deviation

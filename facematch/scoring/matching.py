@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import EmbeddingError
+from facematch.errors import EmbeddingError, OptionError
 from facematch.scoring.best import BestParents
 from facematch.scoring.cosine import cosine_matrix_in_full, cosine_pairs
 from facematch.scoring.intervals import Intervals, intervals
@@ -40,9 +40,25 @@ def match(
     With `top`, each child with the parents it looks most like, best first: by score, then by
     cosine, then by index; by cosine alone where no resemblance model fits. The order and the values
     are those of the full matrix. `model` None stands for the shipped one. Raises EmbeddingError for
-    galleries of two spaces.
+    galleries of two spaces, OptionError for what is no gallery.
     """
-    model = _model_of_both(parents, children, model)
+    return _compared(parents, children, top, _model_of_both(parents, children, model))
+
+
+def check_galleries(*sides: object) -> None:
+    """Raise OptionError for what is no gallery, such as the path of a photo."""
+    for side in sides:
+        if not isinstance(side, Gallery):
+            raise OptionError(
+                f"galleries are compared, and a {type(side).__name__} is none: make one of photos "
+                "with FaceMatcher.gallery, or compare two photos with FaceMatcher.score"
+            )
+
+
+def _compared(
+    parents: Gallery, children: Gallery, top: int | None, model: ResemblanceModel | None
+) -> Iterator[Comparison]:
+    """What `match` gives."""
     unlike = parents.unlike_photographs, children.unlike_photographs
     if top is not None and 0 < top <= _SEARCHED_SHARE * max(len(parents.subjects), 1):
         found = _searched(model, parents, children, top)
@@ -149,6 +165,7 @@ def _model_of_both(
     parents: Gallery, children: Gallery, model: ResemblanceModel | None
 ) -> ResemblanceModel | None:
     """The model given, else the shipped one for the space of both galleries, if there is one."""
+    check_galleries(parents, children)
     if parents.space != children.space:
         raise EmbeddingError(
             f"vectors of {parents.space} and {children.space} cannot be compared: "

@@ -27,6 +27,11 @@ RESAMPLES = 400  # bootstrap resamples: a share of them has a standard error of 
 PARENTS_APART = 0.339  # variance of the difference between the z-scores of two parents
 COUPLE_SPREAD = 0.817  # standard deviation of a couple's mean z-score, in that of one parent
 
+# By space: the mean z-score of somebody's photos with each other below which they seem to show
+# several people. `benchmarks/eval_find.py` prints how often it is right.
+_SEVERAL_PEOPLE = {"kin-1": 0.5}
+_FEWEST_TOLD_APART = 3  # photos: two of one person are often unlike
+
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
@@ -145,6 +150,18 @@ def people_z_scores(model: ResemblanceModel, one: Gallery, other: Gallery) -> ND
     z = model.z_scores(one.vectors, other.vectors)
     inverse = mean_inverse(one.counts[:, np.newaxis], other.counts)
     return model.correct_for_averaging(z, inverse)
+
+
+def seem_several(model: ResemblanceModel, gallery: Gallery) -> bool:
+    """Whether somebody's photos are as unlike each other as those of several people.
+
+    Their mean z-score with each other decides, where there are enough photos.
+    """
+    bound = _SEVERAL_PEOPLE.get(gallery.space)
+    if bound is None or len(gallery.subjects) < _FEWEST_TOLD_APART:
+        return False
+    z = model.z_scores(gallery.vectors, gallery.vectors)
+    return bool(z[~np.eye(len(z), dtype=bool)].mean() < bound)
 
 
 def person_warnings(person: Person, *, chosen: bool = False) -> Iterator[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facematch.scoring.cosine import cosine_matrix
 from facematch.scoring.resemblance import ResemblanceModel, model_for
-from facematch.types import EngineNames, Gallery, Skipped, Vectors
+from facematch.types import EngineNames, Gallery, ResultMethods, Skipped, Vectors
 from facematch.video.reader import clock
 from facematch.video.tracking import (
     Keyframe,
@@ -59,8 +59,8 @@ class ClipPerson:
     verdicts: tuple[ParentScore, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Clip(ResultMethods):
     """Who is in a clip, most often seen first, and how much each looks like the parents given.
 
     `skipped` are photos of parents without a usable face. `complete` is False where the search was

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -12,13 +12,13 @@ import numpy as np
 from facematch.detection.boxes import overlap
 from facematch.engine import Engine
 from facematch.enrolment.gallery import gallery
+from facematch.enrolment.people import NamedPhotos
 from facematch.errors import NoFaceError, OptionError
 from facematch.types import (
     Box,
     Face,
     Gallery,
     Photo,
-    PhotoLike,
     Pixels,
     Portrait,
     Skipped,
@@ -52,7 +52,7 @@ OnProgress = Callable[[float], bool]  # given the share that is done; False stop
 def search_clip(
     engine: Engine,
     clip: str | os.PathLike[str],
-    parents: Mapping[str, Sequence[PhotoLike]] | None,
+    parents: NamedPhotos | None,
     *,
     roles: ClipRoles | None = None,
     limits: ClipLimits | None = None,
@@ -135,7 +135,7 @@ class _Search:
     complete: bool = True
 
 
-def _enrolled_parents(engine: Engine, parents: Mapping[str, Sequence[PhotoLike]]) -> Gallery:
+def _enrolled_parents(engine: Engine, parents: NamedPhotos) -> Gallery:
     """One row for each parent."""
     galleries = {name: gallery(engine, photos) for name, photos in parents.items()}
     for name, found in galleries.items():
@@ -251,7 +251,7 @@ def _nobody_found(reader: OpenClip, frames: int) -> str:
     width, height = reader.index.size
     smaller = max(max(width, height) // 40, 10)  # half the default
     return (
-        f"no face found in {frames} frames ({width}x{height}): try --min-face {smaller}, "
+        f"no face found in {frames} frames ({width}x{height}): try min_face={smaller}, "
         "or a clip that shows faces larger"
     )
 

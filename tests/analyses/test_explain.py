@@ -432,7 +432,7 @@ def test_the_command_prints_json_and_csv_for_programs() -> None:
     ("arguments", "status", "message"),
     [
         (["none.png", "samples/son.png"], 1, "none.png: there is no such file"),
-        (["samples/father.png"], 2, "Missing argument"),
+        (["samples/father.png"], 1, "one photo is given"),
         (["samples/father.png", "samples/son.png", "--child-face", "2"], 1, "there is no face 2"),
         (["a", "b", "--format", "xml"], 2, "--format"),
         (["samples/father.png", "samples/son.png", "--save", "why.gif"], 1, "end its name in .png"),

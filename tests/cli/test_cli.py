@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -53,6 +54,16 @@ def test_a_prior_gives_a_posterior_and_without_one_there_is_none() -> None:
     assert "chance of kinship" in run(*pair[:5], "--prior", "0.1").stdout
 
 
+def test_a_score_is_a_row_of_csv() -> None:
+    pair = ("score", "samples/father.png", "samples/son.png", "--min-face", 60, "--format")
+    [row] = csv.DictReader(run(*pair, "csv", "--prior", "0.5").stdout.splitlines())
+    told = json.loads(run(*pair, "json").stdout)
+    assert float(row["score"]) == told["score"]
+    assert (row["parent"], row["prior"]) == ("samples/father.png", "0.5")
+    assert "posterior" in row
+    assert "prior" not in run(*pair, "csv").stdout
+
+
 def test_one_photo_saved_twice_is_warned_of(tmp_path: Path) -> None:
     with Image.open(SAMPLES / "group.jpg") as group:
         group.resize((900, 600)).save(tmp_path / "again.jpg", quality=60)
@@ -78,7 +89,7 @@ def test_the_faces_of_a_photo_are_listed_and_saved(tmp_path: Path) -> None:
         (["score", "none.png", "samples/son.png"], 1, "none.png: there is no such file"),
         (["score", "samples", "samples/son.png"], 1, "samples: is a folder"),
         (["score", "README.md", "samples/son.png"], 1, "README.md: is in no format"),
-        (["score", "samples/father.png"], 2, "Missing argument"),
+        (["score", "samples/father.png"], 1, "one photo is given: name a second one"),
         (["score", "a", "b", "--detector", "x"], 1, "no detector called 'x'; there are:"),
         (["score", "a", "b", "--embedder", "x"], 1, "no embedder called 'x'; there are:"),
         (["score", "a", "b", "--parent-face", "0"], 2, "--parent-face"),

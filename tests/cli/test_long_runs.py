@@ -212,7 +212,7 @@ def test_names_of_any_kind_come_out_as_they_went_in(tmp_path: Path) -> None:
     for kind in ("csv", "json", "jsonl"):
         assert run(*where, f"out.{kind}", cwd=tmp_path).returncode == 0
     rows = json.loads((tmp_path / "out.json").read_text("utf-8"))
-    assert [row["parent"] for row in rows] == sorted(names)
+    assert [row["parent"]["photo"] for row in rows] == sorted(names)
     lines = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == rows
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:

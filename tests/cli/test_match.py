@@ -12,6 +12,37 @@ from helpers.command import run
 from helpers.places import REPOSITORY, SAMPLES
 
 
+def test_a_pair_as_json_has_the_fields_of_a_score(tmp_path: Path) -> None:
+    pair, quick = ("samples/father.png", "samples/son.png"), ("--format", "json", "--min-face", 60)
+    told = json.loads(run("score", *pair, *quick).stdout)
+    [matched] = json.loads(run("match", *pair, *quick).stdout)
+    assert matched.keys() - {"reason"} == told.keys()
+    assert matched["reason"] is None
+    for name in told.keys() - {"warnings"}:  # score alone asks whether both are one person
+        assert matched[name] == told[name], name
+    assert set(matched["warnings"]) <= set(told["warnings"])
+    (tmp_path / "none.png").write_bytes(b"none")
+    [left_out] = json.loads(run("match", pair[0], tmp_path / "none.png", *quick).stdout)
+    assert left_out["child"] == {"photo": str(tmp_path / "none.png")}
+    assert "is in no format" in left_out["reason"]
+    assert left_out.keys() == matched.keys()
+
+
+def test_one_photo_on_both_sides_is_warned_of_in_both_commands(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.png"
+    copy.write_bytes((SAMPLES / "son.png").read_bytes())
+    words = "parent and child are the same face: one photo is given twice"
+    given = run("match", SAMPLES / "son.png", copy, "--format", "json", "--min-face", 60)
+    [row] = json.loads(given.stdout)
+    assert words in row["warnings"]
+    pairs = tmp_path / "pairs.csv"
+    son, father = SAMPLES / "son.png", SAMPLES / "father.png"
+    pairs.write_text(f"parent,child\n{son},{copy}\n{father},{son}\n", encoding="utf-8")
+    same, other = json.loads(run("pairs", pairs, "--format", "json", "--min-face", 60).stdout)
+    assert words in same["warnings"]
+    assert words not in (other["warnings"] or "")
+
+
 def test_photos_are_matched_from_the_command_line(tmp_path: Path) -> None:
     parents, children = tmp_path / "parents", tmp_path / "children"
     for folder, names in ((parents, ("father", "mother")), (children, ("son", "daughter"))):

@@ -134,3 +134,10 @@ def test_the_list_of_commands_says_what_each_command_says_first() -> None:
         _, command, _ = program.resolve_command(None, [name])
         assert listed.help == command.help.split("\n\n")[0], name
         assert listed.rich_help_panel == command.rich_help_panel, name
+
+
+@pytest.mark.parametrize("command", ["", "card", "match", "models", "db compact", "video"])
+def test_the_help_shows_flags_without_a_type(command: str) -> None:
+    told = run(*command.split(), "--help").stdout
+    assert "--help" in told
+    assert "bool" not in told.lower()

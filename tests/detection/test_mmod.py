@@ -120,7 +120,7 @@ def test_the_smallest_photos_hold_no_face(shape: tuple[int, int]) -> None:
 
 def test_too_small_a_least_face_is_refused_with_one_that_would_do() -> None:
     pixels = np.zeros((1000, 1000, 3), np.uint8)
-    with pytest.raises(OptionError, match="try --min-face 8 or more"):
+    with pytest.raises(OptionError, match="try min_face=8 or more"):
         detector.detect(pixels, min_face=1)
 
 

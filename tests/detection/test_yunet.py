@@ -95,7 +95,7 @@ def test_a_strip_of_a_few_rows_or_columns_has_no_faces(detector: YuNetDetector) 
 
 
 def test_too_small_a_least_face_is_refused(detector: YuNetDetector) -> None:
-    with pytest.raises(OptionError, match="try --min-face 4 or more"):
+    with pytest.raises(OptionError, match="try min_face=4 or more"):
         detector.detect(np.zeros((1000, 1000, 3), np.uint8), min_face=1)
 
 

@@ -123,7 +123,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_cache_stays_on_one_machine(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="leave --cache and --db out"):
+    with pytest.raises(OptionError, match="name no cache and no index"):
         FaceMatcher(cache=tmp_path / "cache").gallery([], on="ray")
 
 

@@ -266,7 +266,7 @@ def test_a_clip_that_ends_early_is_scored_as_far_as_it_goes(tmp_path: Path) -> N
 
 def test_a_clip_without_a_face_says_what_to_do(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "noise.mp4", (noise(120, 160, seed) for seed in range(5)))
-    with pytest.raises(NoFaceError, match=r"no face found in 5 frames \(160x120\): try --min-face"):
+    with pytest.raises(NoFaceError, match=r"no face found in 5 frames \(160x120\): try min_face="):
         matcher.video(path, PARENTS)
 
 
