@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from facematch import output
@@ -71,7 +72,8 @@ class Result:
     @property
     def warnings(self) -> list[str]:
         """All other warnings, each once."""
-        given = list(self.report.family.warnings)
+        family = self.report.family
+        given = [f"{each.photo}: {each.reason}" for each in family.skipped] + list(family.warnings)
         for timeline in self.report.timelines:
             given += timeline.warnings
         for match in self.matches:
@@ -100,7 +102,8 @@ def compare(engine: Engine, people: Sequence[Tapped]) -> Result:
         ]
         for side in (parents, children)
     )
-    family = compare_family(engine, older, younger, chosen=True)
+    skipped = tuple(chain.from_iterable(each.gallery.skipped for each in (*older, *younger)))
+    family = replace(compare_family(engine, older, younger, chosen=True), skipped=skipped)
     cards = tuple(card_of_child(family, older, child) for child in younger)
     days = Days(born={each.name: each.born for each in people if each.born is not None})
     timelines = tuple(
