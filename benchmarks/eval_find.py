@@ -1,10 +1,11 @@
-"""Distances of photos of one person, of siblings, of parent and child: for SAME_PERSON.
+"""Distances of photos of one person, of siblings, of parent and child: for grouping.py.
 
     python benchmarks/eval_find.py [--data ../shared/kinship] [--json]
 
 DATA holds fiw-train.zip and fiw-train-relations.csv of Families In the Wild; the families held back
 are used. Prints, for some distances between dlib's vectors, the share of pairs that are nearer, and
-how often the photos of one person, and of strangers, are told as those of several people.
+how often the photos of one person, and of strangers, are told as those of several people; into how
+many groups the photos of a family are joined up to that mean distance.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from eval_family import photos_of
 from machine import machine
 from measuring import fitted, kin_parser
 
-from facematch.analyses.find import SAME_PERSON
+from facematch.analyses.grouping import SAME_GROUP, SAME_PERSON, group_by_person
 from facematch.embedding.registry import load_embedder
-from facematch.evaluation.fiw import PARENT_CHILD, embed_families
+from facematch.evaluation.fiw import PARENT_CHILD, embed_families, read_families
+from facematch.evaluation.fiw_faces import photograph_of
 from facematch.evaluation.kin import Kin
 from facematch.scoring.people import seem_several
 from facematch.scoring.resemblance import model_for
@@ -28,13 +30,16 @@ from facematch.types import Gallery, Subject, Vectors, unit_rows
 
 DRAWS = 4  # of photos, for each two people
 SEVERAL, MIXED = (3, 4, 6), 1500  # photos of each person, and folders of strangers
-BOUNDS = (0.4, SAME_PERSON, 0.5, 0.6)
+BOUNDS = (0.4, SAME_PERSON, SAME_GROUP, 0.55, 0.6)
+MOST_PHOTOS, FEWEST_PHOTOS = 5, 3  # of a person who is grouped, of one whose groups are counted
 
 
 def main() -> None:
     options = kin_parser(__doc__).parse_args()
     families = fitted(options.data)
     kin, _ = embed_families(options.data, load_embedder("dlib-resnet"), families, lambda _: None)
+    names, *_ = read_families(options.data, families)
+    photographs = [photograph_of(name) or name for name in names]
     photos, rng = photos_of(kin), np.random.default_rng(0)
     of_one = [
         rng.permutation(some)[:2] for some in photos.values() if len(some) > 1 for _ in range(DRAWS)
@@ -61,6 +66,7 @@ def main() -> None:
             "photos of one person": round(float((same < bound).mean()), 3),
             "of brothers, or of sisters": round(float((siblings < bound).mean()), 3),
             "of parent and child": round(float((parents < bound).mean()), 4),
+            **in_groups(kin, photographs, bound),
         }
         print(json.dumps(found) if options.json else found)
     kin, _ = embed_families(options.data, load_embedder("kin"), families, lambda _: None)
@@ -91,6 +97,26 @@ def several_told(kin: Kin, count: int) -> dict[str, float]:
 def _gallery(vectors: Vectors) -> Gallery:
     subject = Subject("", (0, 0, 9, 9), 1.0, 1, 1)
     return Gallery((subject,) * len(vectors), unit_rows(vectors), "kin-1")
+
+
+def in_groups(kin: Kin, photographs: Sequence[str], bound: float) -> dict[str, object]:
+    """Into how many groups one person's photos fall, and how many lie in somebody else's group."""
+    rng, parts, wrong, photos = np.random.default_rng(0), [], 0, 0
+    few = {person: rng.permutation(some)[:MOST_PHOTOS] for person, some in photos_of(kin).items()}
+    for family in np.unique(kin.family):
+        people = [person for person in few if kin.family[person] == family]
+        rows = np.concatenate([few[person] for person in people])
+        shown = kin.person[rows]
+        names = [photographs[row] for row in rows]
+        groups = [shown[group] for group in group_by_person(names, kin.vectors[rows], bound)]
+        wrong += sum(len(group) - int(np.bincount(group).max()) for group in groups)
+        photos += len(rows)
+        parts += [sum(person in group for group in groups) for person in people
+                  if len(few[person]) >= FEWEST_PHOTOS]  # fmt: skip
+    return {
+        "groups of one person": round(float(np.mean(parts)), 2),
+        "photos in a group of somebody else": f"{wrong} of {photos:,}",
+    }
 
 
 if __name__ == "__main__":

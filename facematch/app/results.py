@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ class Result:
     @property
     def _given(self) -> list[str]:
         """All warnings, each once."""
-        given = [*self.notes, *self.report.family.warnings]
+        family = self.report.family
+        skipped = [f"{each.photo}: {each.reason}" for each in family.skipped]
+        given = [*self.notes, *skipped, *family.warnings]
         for timeline in self.report.timelines:
             given += timeline.warnings
         for match in self.matches:
@@ -121,7 +124,8 @@ def compare(engine: Engine, people: Sequence[Tapped]) -> Result:
         ]
         for side in (parents, children)
     )
-    family = compare_family(engine, older, younger, chosen=True)
+    skipped = tuple(chain.from_iterable(each.gallery.skipped for each in (*older, *younger)))
+    family = replace(compare_family(engine, older, younger, chosen=True), skipped=skipped)
     cards = tuple(card_of_child(family, older, child) for child in younger)
     days = Days(born={each.name: each.born for each in people if each.born is not None})
     timelines = tuple(

@@ -115,7 +115,7 @@ def _framed(pixels: Pixels, to_photo: NDArray[np.float64], size: int) -> Pixels:
 
     corners = np.array([[x, y, 1] for x in (0, size) for y in (0, size)]).T
     is_filled = _reaches_beyond(to_photo @ corners, pixels.shape)
-    source, to_source = _shrunk(pixels, to_photo)
+    source, to_source = shrunk(pixels, to_photo)
     flags, square = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (size, size)
     framed = cv2.warpAffine(source, to_source, square, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     if not is_filled:
@@ -128,7 +128,7 @@ def _framed(pixels: Pixels, to_photo: NDArray[np.float64], size: int) -> Pixels:
     return np.asarray(np.rint(share * framed + (1 - share) * blurred), np.uint8)
 
 
-def _shrunk(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.float64]]:
+def shrunk(pixels: Pixels, to_photo: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.float64]]:
     """The photo halved until a pixel of the portrait covers less than two of its pixels."""
     import cv2
 

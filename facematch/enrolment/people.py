@@ -10,9 +10,11 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.detection.copies import aligned_face
 from facematch.detection.portraits import portrait_squares, portraits
 from facematch.detection.quality import clearness, face_warnings
 from facematch.engine import Engine
+from facematch.enrolment.copies import PhotoOfPerson, find_copies, is_dated
 from facematch.enrolment.gallery import CHIPS_PER_BATCH, faces, largest_face
 from facematch.errors import NoFaceError, OptionError
 from facematch.types import (
@@ -22,7 +24,6 @@ from facematch.types import (
     Pixels,
     Portrait,
     Skipped,
-    Subject,
     Vectors,
     unit_rows,
 )
@@ -135,11 +136,13 @@ def without_skipped(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """What a Person keeps of one photo; `vector` is set once its chip is embedded."""
+    """What a Person keeps of one photo; `vector` is set once its chip is embedded.
 
-    subject: Subject
+    Copies of one photo are told by `seen`.
+    """
+
+    seen: PhotoOfPerson
     warnings: tuple[str, ...]
-    digest: str
     taken: date | None
     picture: Pixels
     square: NDArray[np.float64]
@@ -149,10 +152,16 @@ class _Sample:
 
 def _sample(portrait: Portrait, index: int, portrait_side: int) -> _Sample:
     photo, face = portrait.photo, portrait.faces[index]
+    warnings = tuple(face_warnings(portrait, index))
     return _Sample(
-        subject=portrait.subject(index),
-        warnings=tuple(face_warnings(portrait, index)),
-        digest=photo.digest,
+        seen=PhotoOfPerson(
+            subject=portrait.subject(index),
+            warned=bool(warnings),
+            dated=is_dated(photo),
+            digest=photo.digest,
+            aligned=aligned_face(photo.pixels, face),
+        ),
+        warnings=warnings,
         taken=photo.day,
         picture=portraits(photo.pixels, [face], portrait_side)[0],
         square=portrait_squares(photo.pixels.shape, [face])[0],
@@ -163,37 +172,23 @@ def _sample(portrait: Portrait, index: int, portrait_side: int) -> _Sample:
 def _as_person(
     name: str, samples: Sequence[_Sample], skipped: Sequence[Skipped], space: str
 ) -> Person:
-    samples, copies = _without_copies(samples)
+    copies = find_copies([sample.seen for sample in samples])
+    samples = [sample for sample, copy in zip(samples, copies, strict=True) if copy is None]
     vectors = [sample.vector for sample in samples if sample.vector is not None]
     pictures = [sample.picture for sample in samples]
     no_pictures = np.empty((0, PORTRAIT_SIDE, PORTRAIT_SIDE, 3), np.uint8)
     return Person(
         name=name,
         gallery=Gallery(
-            subjects=tuple(sample.subject for sample in samples),
+            subjects=tuple(sample.seen.subject for sample in samples),
             vectors=unit_rows(np.stack(vectors)) if vectors else np.empty((0, 0), np.float32),
             space=space,
             warnings=tuple(sample.warnings for sample in samples),
-            skipped=(*skipped, *copies),
+            skipped=(*skipped, *filter(None, copies)),
         ),
         portraits=np.stack(pictures) if pictures else no_pictures,
         squares=np.array([sample.square for sample in samples]).reshape(-1, 3),
         clearness=np.array([sample.clearness for sample in samples]),
-        digests=tuple(sample.digest for sample in samples),
+        digests=tuple(sample.seen.digest for sample in samples),
         taken=tuple(sample.taken for sample in samples),
     )
-
-
-def _without_copies(samples: Sequence[_Sample]) -> tuple[list[_Sample], list[Skipped]]:
-    """Each file once, and its copies: the same file twice tells nothing more of a person."""
-    first_of: dict[str, str] = {}
-    kept, copies = [], []
-    for sample in samples:
-        photo, first = sample.subject.photo, first_of.get(sample.digest)
-        if first is not None:
-            copies.append(Skipped(photo, "copy", f"is the same file as {first}, counted once"))
-            continue
-        kept.append(sample)
-        if sample.digest:
-            first_of[sample.digest] = photo
-    return kept, copies

@@ -16,8 +16,8 @@ DAYS_A_YEAR = 365.2425
 _YEARS = re.compile(r"(\d{4})(?:-(\d{4}))?")
 
 # 2018-05-16, 2018_05_16, 2018.05.16 or 20180516, alone or within a name: IMG_20180516_101530.
-# The time may follow without a gap: 20180516101530, 20180516101530123.
-_TIME = r"(?:(?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?:\d{3})?)?"
+# The time may follow without a gap: 20180516101530, then parts of a second.
+_TIME = r"(?:(?:[01]\d|2[0-3])[0-5]\d[0-5]\d\d{0,6})?"
 _DATE_IN_NAME = re.compile(rf"(?<!\d)((?:18|19|20)\d\d)([-_.]?)(\d\d)\2(\d\d){_TIME}(?!\d)")
 # Cameras and scanners whose clock was never set begin with these days.
 _CLOCK_DEFAULTS = (date(1970, 1, 1), date(1980, 1, 1), date(2000, 1, 1))

@@ -42,6 +42,7 @@ from facematch.photos.given import is_path, photo_in_memory
 from facematch.photos.headers import check_header, check_jpeg_memory
 from facematch.photos.limits import Limits, check_frames, check_size
 from facematch.photos.orientation import read_metadata, upright
+from facematch.photos.packed import packed_grey
 from facematch.photos.raw import is_raw
 from facematch.types import Photo, PhotoLike, Pixels
 
@@ -169,6 +170,9 @@ def _decode_checked(
     label: str, kind: str, data: bytes, min_side: int | None, limits: Limits
 ) -> tuple[Pixels, float, Exif]:
     """As `_decode_picture`, of a file whose header was checked."""
+    if kind == "TIFF" and (grey := packed_grey(data)) is not None:
+        check_size(label, kind, grey.size, limits, len(data))
+        return grey.pixels(), 1.0, read_metadata(kind, data, {})
     image = open_image(kind, data)
     size = image.size
     check_size(label, kind, size, limits, len(data))

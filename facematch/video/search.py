@@ -11,6 +11,7 @@ import numpy as np
 
 from facematch.detection.boxes import overlap
 from facematch.engine import Engine
+from facematch.enrolment.copies import without_copies
 from facematch.enrolment.gallery import gallery
 from facematch.enrolment.people import NamedPhotos
 from facematch.errors import NoFaceError, OptionError
@@ -137,10 +138,12 @@ class _Search:
 
 def _enrolled_parents(engine: Engine, parents: NamedPhotos) -> Gallery:
     """One row for each parent."""
-    galleries = {name: gallery(engine, photos) for name, photos in parents.items()}
-    for name, found in galleries.items():
+    galleries = {}
+    for name, photos in parents.items():
+        found = gallery(engine, photos)
         if not found.subjects:
             _refuse_parent(name, found.skipped)
+        galleries[name] = without_copies(engine, found, [name] * len(found.subjects))
     names = [name for name, found in galleries.items() for _ in found.subjects]
     return Gallery.joined(list(galleries.values())).by_person(names)
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from facematch import FaceMatcher
 from facematch.analyses.find import ArchiveFace, Candidates, Findings, SoughtChild
-from facematch.analyses.grouping import SAME_PERSON, group_by_person
+from facematch.analyses.grouping import SAME_GROUP, group_by_person
 from facematch.archive.index import Index
 from facematch.cli import app
 from facematch.errors import MissingPhotoError, OptionError
@@ -58,11 +58,19 @@ def test_photos_of_one_person_are_together_and_siblings_apart() -> None:
     rng = np.random.default_rng(0)
     one, step = rng.normal(0, 1, (2, 128))
     one *= 1.4 / np.linalg.norm(one)
-    step *= SAME_PERSON * 1.3 / np.linalg.norm(step)
+    step *= SAME_GROUP * 1.2 / np.linalg.norm(step)
     people = np.repeat([one, one + step], 3, axis=0)
     identities = (people + rng.normal(0, 0.015, people.shape)).astype(np.float32)
     names = [f"{at}.jpg" for at in range(6)]
     assert group_by_person(names, identities) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_groups_within_the_mean_distance_are_one_person() -> None:
+    apart = np.zeros((4, 128), np.float32)
+    apart[2:, 0] = 0.96 * SAME_GROUP
+    assert group_by_person(list("abcd"), apart) == [[0, 1, 2, 3]]
+    apart[2:, 0] = 1.04 * SAME_GROUP
+    assert group_by_person(list("abcd"), apart) == [[0, 1], [2, 3]]
 
 
 def test_two_faces_of_one_photo_are_never_one_person() -> None:

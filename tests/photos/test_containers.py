@@ -20,6 +20,7 @@ from helpers.make_photos import (
 from PIL import Image
 
 from facematch.errors import (
+    PhotoTooLargeError,
     RawPhotoError,
     TruncatedPhotoError,
     UnreadablePhotoError,
@@ -39,7 +40,8 @@ def read(folder: Path, content: bytes, **options: int) -> Photo:
 # --- bits ---
 
 
-@pytest.mark.parametrize(("bits", "order"), [(8, "<"), (8, ">"), (12, "<"), (16, "<"), (16, ">")])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 def test_grey_of_any_bits_is_as_bright_as_its_8_bit_twin(
     tmp_path: Path, bits: int, order: str
 ) -> None:
@@ -47,13 +49,47 @@ def test_grey_of_any_bits_is_as_bright_as_its_8_bit_twin(
     np.testing.assert_allclose(photo.pixels[:, :, 0], 255 * RAMP, atol=1)
 
 
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("bits", [8, 10, 14, 16])
 def test_grey_whose_white_is_0_is_no_negative(tmp_path: Path, bits: int) -> None:
     photo = read(tmp_path, grey_tiff(RAMP, bits, white_is_zero=True))
     np.testing.assert_allclose(photo.pixels[:, :, 0], 255 * RAMP, atol=1)
 
 
-@pytest.mark.parametrize("bits", [6, 10, 14])
+@pytest.mark.parametrize("bits", [10, 14])
+def test_grey_in_strips_is_read_row_by_row(tmp_path: Path, bits: int) -> None:
+    picture = np.random.default_rng(0).random((301, 253))  # rows end within a byte
+    packed = grey_tiff(picture, bits)
+    row_bytes = -(-253 * bits // 8)
+    offsets = [8 + start * row_bytes for start in range(0, 301, 100)]
+    body = packed[8 : 8 + 301 * row_bytes]
+    tags = {256: (3, 253), 257: (3, 301), 258: (3, bits), 259: (3, 1), 262: (3, 1), 278: (3, 100)}
+    content = bytearray(tiff(tags | {273: (4, 8 + len(body))}, body + struct.pack("<4I", *offsets)))
+    entry = content.index(struct.pack("<HHI", 273, 4, 1))
+    content[entry : entry + 8] = struct.pack("<HHI", 273, 4, 4)
+    photo = read(tmp_path, bytes(content))
+    np.testing.assert_allclose(photo.pixels[:, :, 0], 255 * picture, atol=1)
+
+
+@pytest.mark.parametrize("bits", [10, 14])
+def test_grey_whose_pixels_are_missing_is_called_truncated(tmp_path: Path, bits: int) -> None:
+    content = grey_tiff(RAMP, bits)
+    offset = struct.pack("<HHII", 273, 4, 1, 8)
+    assert content.count(offset) == 1
+    for start in (500, 2**31, 2**32 - 1):
+        moved = content.replace(offset, struct.pack("<HHII", 273, 4, 1, start))
+        with pytest.raises(TruncatedPhotoError):
+            read(tmp_path, moved)
+
+
+def test_a_grey_tiff_of_10_bits_keeps_the_limits(tmp_path: Path) -> None:
+    content = grey_tiff(RAMP, 10)
+    height = struct.pack("<HHIHH", 257, 3, 1, 16, 0)
+    assert content.count(height) == 1
+    with pytest.raises(PhotoTooLargeError):
+        read(tmp_path, content.replace(height, struct.pack("<HHII", 257, 4, 1, 2**31)))
+
+
+@pytest.mark.parametrize("bits", [6])
 def test_a_kind_of_pixels_that_is_not_read_is_called_so(tmp_path: Path, bits: int) -> None:
     with pytest.raises(
         UnsupportedPhotoError,
