@@ -3,7 +3,7 @@
     python docs/make_cli.py
 
 A test compares the file with what `cli_page` gives, so the page cannot differ from `--help`.
-It reads the parameters as Typer 0.29 describes them.
+It reads the parameters as Typer 0.28 describes them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from typer.main import get_command
 
 from facematch.cli import app
 
 PAGE = Path(__file__).parent / "cli.md"
+# The words that stand for a value of each of Typer's types, where a command names none.
+_WORDS = {
+    "str": "TEXT",
+    "int": "N",
+    "int range": "N",
+    "float": "NUMBER",
+    "float range": "NUMBER",
+    "path": "PATH",
+}
 OWN_PANELS = ("Options", "Arguments")  # of parameters for which the help names no panel
 # Options of the help itself: every command has the first, the program the others.
 LEFT_OUT = {"--help", "--install-completion", "--show-completion"}
@@ -156,8 +165,7 @@ def metavar_of(parameter: Any) -> str:
     """The word that stands for a value; the kind of value where the command names none."""
     if parameter.metavar or parameter.param_type_name == "argument":
         return str(parameter.metavar or parameter.name.upper())
-    kinds = [kind for kind in plain_types(parameter) if kind is not type(None)]
-    return {str: "TEXT", int: "N", float: "NUMBER", Path: "PATH"}.get(kinds[0], "VALUE")
+    return _WORDS.get(parameter.type.name, "VALUE")
 
 
 def meaning_of(parameter: Any) -> str:
@@ -178,18 +186,7 @@ def meaning_of(parameter: Any) -> str:
 
 def choices_of(parameter: Any) -> list[str]:
     """The words that a parameter may be; none where it may be anything."""
-    enums = [kind for kind in plain_types(parameter) if issubclass(kind, Enum)]
-    return [str(choice.value) for kind in enums for choice in kind]
-
-
-def plain_types(parameter: Any) -> list[type]:
-    """The classes in a parameter's annotation: [int, NoneType] of `int | None`."""
-    left, found = [parameter.type_descriptor.annotation], []
-    while left:
-        kind = left.pop(0)
-        left += get_args(kind)
-        found += [kind] if not get_args(kind) else []
-    return found
+    return [str(choice) for choice in getattr(parameter.type, "choices", None) or ()]
 
 
 def paragraphs(text: str) -> list[str]:
