@@ -101,9 +101,7 @@ def match(
             for role, photos in listed.items()
         }
         if wanted.people:
-            found = {
-                role: [_by_person(matcher, sides[role], parts)] for role, parts in found.items()
-            }
+            found = {role: _by_person(matcher, sides[role], parts) for role, parts in found.items()}
         if archive is None and table.kind in _OBJECT_FORMATS:
             rows, columns = _objects_of_parents(matcher, found, wanted.top), [*PAIR_FIELDS]
         elif archive is None:
@@ -222,15 +220,15 @@ def _rows_of_index(
     return comparison_rows(faces, [children], lambda *_: [comparison], faces=True)
 
 
-def _by_person(matcher: FaceMatcher, root: Path, parts: Iterable[Gallery]) -> Gallery:
-    """One row for each person, whose photos count once each."""
+def _by_person(matcher: FaceMatcher, root: Path, parts: Iterable[Gallery]) -> list[Gallery]:
+    """One gallery with a row for each person, whose photos count once each."""
     from facematch.enrolment.copies import without_copies
     from facematch.types import Gallery
 
     photos = Gallery.joined(list(parts))
     people = [_folder_or_photo(root, photo) for photo in photos.labels]
     photos = without_copies(matcher.engine, photos, people)
-    return photos.by_person([_folder_or_photo(root, photo) for photo in photos.labels])
+    return [photos.by_person([_folder_or_photo(root, photo) for photo in photos.labels])]
 
 
 def _folder_or_photo(root: Path, photo: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -112,9 +111,6 @@ class _LazyCommands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and _load_command(str(name)), rest
 
-    def get_params(self, ctx: Any) -> Any:
-        return _bare_flags(super().get_params(ctx))
-
 
 # typer.BadParameter is a click.UsageError, of the click that typer itself uses.
 _UsageError: Any = typer.BadParameter.__base__
@@ -152,22 +148,7 @@ def _load_command(name: str) -> Any:
 
         program.command(name, cls=_Command, rich_help_panel=panel)(takes_options(command))
     _unwrap_help(program)
-    loaded = get_group(program).commands[name]
-    for each in [loaded, *getattr(loaded, "commands", {}).values()]:
-        each.get_params = partial(_params_with_bare_flags, each.get_params)
-    return loaded
-
-
-def _params_with_bare_flags(get_params: Callable[[Any], list[Any]], ctx: Any) -> list[Any]:
-    return _bare_flags(get_params(ctx))
-
-
-def _bare_flags(parameters: list[Any]) -> list[Any]:
-    """Parameters whose flags the help shows as `--dark`; typer would write `--dark <bool>`."""
-    for parameter in parameters:
-        if getattr(parameter, "is_flag", False):
-            parameter.metavar = ""
-    return parameters
+    return get_group(program).commands[name]
 
 
 def _print_version(wanted: bool) -> None:
