@@ -42,6 +42,7 @@ SCRIPTS: dict[str, str | None] = {
     "plan_scale": None,
     "eval_photos": None,
     "eval_family": None,
+    "eval_copies": None,
     "eval_find": None,
     "eval_explain": None,
     "eval_precision": None,

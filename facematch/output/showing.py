@@ -45,7 +45,7 @@ def save(result: object, path: str | os.PathLike[str], theme: str, **options: An
 
 def as_text(result: object) -> str:
     """The kind of result and its sentences, in a line."""
-    return f"<{type(result).__name__}: {'; '.join(output.sentences(result))}>"
+    return f"<{type(result).__name__}: {' '.join(output.sentences(result))}>"
 
 
 def as_notebook_html(result: Any) -> str:

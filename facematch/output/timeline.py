@@ -21,7 +21,7 @@ def trend_lines(timeline: Timeline) -> list[str]:
 
 def sentences(timeline: Timeline) -> list[str]:
     """How the child's likeness to each parent changes."""
-    return [f"{timeline.child} and {line}" for line in trend_lines(timeline)]
+    return trend_lines(timeline)
 
 
 def rows(timeline: Timeline) -> Iterator[dict[str, Any]]:

@@ -132,6 +132,13 @@ def test_an_age_is_told_in_months_or_years() -> None:
         parse_date("x", "--born kid=x")
 
 
+def test_a_timeline_shows_itself_in_a_line(growing: Timeline) -> None:
+    assert repr(growing) == (
+        "<Timeline: daughter is about as much like father over all these years. daughter becomes "
+        "a little more like mother every year.>"
+    )
+
+
 def test_a_timeline_is_told_to_a_program(growing: Timeline) -> None:
     told = json.loads(as_json(growing))
     assert list(told) == [

@@ -392,7 +392,7 @@ def test_a_photo_upside_down_has_a_face_and_can_be_turned(page: TestClient, tmp_
     Image.open(SAMPLES / "son.png").transpose(Image.Transpose.ROTATE_180).save(flipped)
     found = page.post("/photos", files={"photo": ("flipped.png", flipped.read_bytes())}).json()
     assert found["faces"] == 1
-    assert page.post(f"/photos/{found['photo']}/turn").status_code == 200
+    assert page.post(f"/photos/{found['photos'][0]}/turn").status_code == 200
     assert page.post("/photos/99/turn").status_code == 404
 
 

@@ -31,7 +31,7 @@ OF_OTHERS = {
     "lancedb", "matplotlib", "onnx", "pandas", "pyarrow", "ray", "scipy", "sklearn", "sqlite3",
 }  # fmt: skip
 # What single photos need of our own command line.
-OF_SCORE = {"folders", "memory", "options", "printing", "program", "score", "streams"}
+OF_SCORE = {"advice", "folders", "memory", "options", "printing", "program", "score", "streams"}
 
 
 def imported(*arguments: str) -> tuple[set[str], list[int]]:

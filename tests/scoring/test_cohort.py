@@ -72,7 +72,7 @@ def test_a_cohort_of_another_model_is_refused(model: ResemblanceModel) -> None:
     other = model_for("dlib-resnet-1") or model_for("dlib-resnet")
     assert other is not None
     cohort = Cohort.from_vectors(model, alike_strangers(model, 30, 1))
-    with pytest.raises(ResemblanceError, match="make it again with the same --embedder"):
+    with pytest.raises(ResemblanceError, match="make it again with the same embedder"):
         model_with_cohort(other, cohort)
 
 
