@@ -8,6 +8,7 @@ or its edges; in another photograph of the same person eyes, mouth and hair have
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +24,12 @@ _GROWN = 4  # pixels by which what lies outside a photo is taken larger
 _FEWEST_COMPARED = 0.2  # of the pixels
 _COARSE = slice(24, -24)  # of an aligned face, shrunk to _COARSE_SIDE
 _COARSE_SIDE = 16
-# Both only save time: less alike than that is no copy, and is seen at once.
+# These only save time: of 271 copies noticed without the second, one lies below it (0.20, the next
+# 0.6), and 99 of 100 pairs of photos of one person, FIW.
 _COARSE_CORRELATION = 0.65
+_SHIFTED_CORRELATION = 0.55
 _FINE_CORRELATION = 0.65
+_EDGE, _MOST_SHIFT = 6, 4  # pixels of a face of 64
 # Pixels by which a tenth of the face has moved, or more. eval_copies.py: 271 of 329 copies
 # stay below it; strong light, contrast and sharpening are what it misses. None of 2,014 pairs of
 # photos of one person, FIW, does. The drawn years, which differ in light and smile, have 0.40.
@@ -66,12 +70,33 @@ def aligned_face(pixels: Pixels, face: Face) -> AlignedFace:
 
 def is_copy(one: AlignedFace, other: AlignedFace) -> bool:
     """Whether two faces come from one photo, edited, mirrored or saved again."""
+    if not may_be_copies([one, other])[0, 1]:
+        return False
     return _is_copy(one, other) or _is_copy(one, other.mirrored())
 
 
+def may_be_copies(faces: Sequence[AlignedFace]) -> NDArray[np.bool_]:
+    """Which pairs `is_copy` looks closer at, (N, N); the others are none. N may be 0.
+
+    It takes 0.1 ms a pair, where `is_copy` takes 10.
+    """
+    both = faces, [face.mirrored() for face in faces]
+    coarse, mirrored = (
+        np.array([_coarse(face) for face in some]).reshape(-1, _COARSE_SIDE**2) for some in both
+    )
+    likely = np.maximum(coarse @ coarse.T, coarse @ mirrored.T) >= _COARSE_CORRELATION
+    spectra = [
+        np.array([_spectrum(face) for face in some]).reshape(-1, _SIDE // 2, _SIDE // 4 + 1)
+        for some in both
+    ]
+    for row, others in enumerate(likely):
+        columns = np.flatnonzero(others)
+        alike = [_shifted_correlations(some[columns], spectra[0][row]) for some in spectra]
+        likely[row, columns] = np.maximum(*alike) >= _SHIFTED_CORRELATION
+    return np.asarray(likely)
+
+
 def _is_copy(one: AlignedFace, other: AlignedFace) -> bool:
-    if _correlation(_coarse(one), _coarse(other)) < _COARSE_CORRELATION:
-        return False
     compared = _compared(one, other)
     if compared.mean() < _FEWEST_COMPARED:
         return False
@@ -90,11 +115,40 @@ def _is_copy(one: AlignedFace, other: AlignedFace) -> bool:
 
 
 def _coarse(face: AlignedFace) -> _Plane:
+    """The middle of a face in 16 x 16 pixels, with a mean of 0 and a length of 1."""
     import cv2
 
     middle = np.ascontiguousarray(face.grey[_COARSE, _COARSE], np.float32)
     size = _COARSE_SIDE, _COARSE_SIDE
-    return np.asarray(cv2.resize(middle, size, interpolation=cv2.INTER_AREA), np.float32)
+    return _standardised(np.asarray(cv2.resize(middle, size, interpolation=cv2.INTER_AREA)))
+
+
+def _spectrum(face: AlignedFace) -> NDArray[np.complex64]:
+    """The Fourier transform of a face's details, of one contrast everywhere. Shape (64, 33)."""
+    import cv2
+
+    details = _details(_halved(face.grey.astype(np.float32)))[_EDGE:-_EDGE, _EDGE:-_EDGE]
+    contrast = np.sqrt(np.asarray(cv2.GaussianBlur(details * details, (0, 0), 4)))
+    padded = np.zeros((_SIDE // 2, _SIDE // 2), np.float32)
+    rows, columns = details.shape
+    padded[:rows, :columns] = _standardised(details / (contrast + 2))  # 2: noise
+    return np.asarray(np.fft.rfft2(padded), np.complex64)
+
+
+def _shifted_correlations(
+    spectra: NDArray[np.complex64], other: NDArray[np.complex64]
+) -> NDArray[np.float64]:
+    """The greatest correlation of each with the other, shifted by a few pixels: (N, 64, 33)."""
+    every = np.fft.irfft2(spectra * np.conj(other), s=(_SIDE // 2, _SIDE // 2))
+    near = np.r_[-_MOST_SHIFT : _MOST_SHIFT + 1]
+    return np.asarray(every[:, near[:, np.newaxis], near].max(axis=(1, 2)))
+
+
+def _standardised(plane: _Plane) -> _Plane:
+    """The plane with a mean of 0 and a length of 1; zeros where it is of one grey."""
+    apart = np.asarray(plane, np.float32) - plane.mean()
+    length = float(np.linalg.norm(apart))
+    return np.asarray(apart / np.float32(length) if length > 0 else apart, np.float32)
 
 
 def _compared(one: AlignedFace, other: AlignedFace) -> NDArray[np.bool_]:
@@ -175,6 +229,4 @@ def _evened(plane: _Plane) -> NDArray[np.uint8]:
 
 def _correlation(one: _Plane, other: _Plane) -> float:
     """Pearson's correlation of the pixels; 0 where one plane is of one grey."""
-    first, second = one - one.mean(), other - other.mean()
-    product = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
-    return float((first * second).sum()) / product if product > 0 else 0.0
+    return float((_standardised(one) * _standardised(other)).sum())

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from facematch.detection.copies import AlignedFace, aligned_face, is_copy
+from facematch.detection.copies import AlignedFace, aligned_face, is_copy, may_be_copies
 from facematch.engine import Engine
 from facematch.errors import PhotoError
 from facematch.photos.dates import date_of
@@ -40,17 +41,27 @@ def find_copies(photos: Sequence[PhotoOfPerson]) -> list[Skipped | None]:
     then with the largest face, then the first.
     """
     skipped: list[Skipped | None] = [None] * len(photos)
-    counted: list[tuple[PhotoOfPerson, str]] = []  # and the photo that counts for it
-    for row in sorted(range(len(photos)), key=lambda row: _rank(photos[row])):
-        photo = photos[row]
-        label = photo.subject.photo
-        reasons = (_copy_of(photo, *other) for other in counted)
-        found = next(filter(None, reasons), None)
-        if found is not None:
-            label, reason = found
-            skipped[row] = Skipped(photo.subject.photo, "copy", reason)
-        counted.append((photo, label))
+    counts = [photo.subject.photo for photo in photos]  # the photo that counts for each
+    likely = _likely_copies(photos)
+    ranked = sorted(range(len(photos)), key=lambda row: _rank(photos[row]))
+    for place, row in enumerate(ranked):
+        for other in ranked[:place]:
+            reason = _why_copy(photos[row], photos[other], likely=bool(likely[row, other]))
+            if reason:
+                counts[row] = counts[other]
+                text = reason.format(counts[other])
+                skipped[row] = Skipped(photos[row].subject.photo, "copy", text)
+                break
     return skipped
+
+
+def _likely_copies(photos: Sequence[PhotoOfPerson]) -> NDArray[np.bool_]:
+    """Which pairs of photos are worth a closer look, (N, N)."""
+    rows = [row for row, photo in enumerate(photos) if photo.aligned is not None]
+    likely = np.zeros((len(photos), len(photos)), bool)
+    faces = [face for photo in photos if (face := photo.aligned) is not None]
+    likely[np.ix_(rows, rows)] = may_be_copies(faces)
+    return likely
 
 
 def without_copies(engine: Engine, gallery: Gallery, people: Sequence[str]) -> Gallery:
@@ -80,13 +91,15 @@ def _rank(photo: PhotoOfPerson) -> tuple[bool, bool, float]:
     return not photo.dated, photo.warned, -(x_max - x_min) * (y_max - y_min)
 
 
-def _copy_of(photo: PhotoOfPerson, other: PhotoOfPerson, counts: str) -> tuple[str, str] | None:
-    """The photo that counts for a copy, and why it is one; None where it is none of `other`."""
+def _why_copy(photo: PhotoOfPerson, other: PhotoOfPerson, *, likely: bool) -> str:
+    """Why one photo is a copy of the other, {} for the one that counts; empty where it is none."""
     if photo.digest and photo.digest == other.digest:
-        return counts, f"is the same file as {counts}, counted once"
-    if photo.aligned is None or other.aligned is None or not is_copy(photo.aligned, other.aligned):
-        return None
-    return counts, f"is one photo with {counts}, edited or saved again: counted once"
+        return "is the same file as {}, counted once"
+    if not likely or photo.aligned is None or other.aligned is None:
+        return ""
+    if not is_copy(photo.aligned, other.aligned):
+        return ""
+    return "is one photo with {}, edited or saved again: counted once"
 
 
 def _photos_of_person(engine: Engine, gallery: Gallery) -> list[PhotoOfPerson]:
