@@ -46,6 +46,8 @@ class PackedGrey:
         pixels = np.empty((height, width, 3), np.uint8)
         step = max(_PIXELS_AT_A_TIME // width, 1)
         for strip, top in enumerate(range(0, height, self.rows)):
+            if strip >= len(self.strips):
+                raise EOFError("pixels are missing")
             bottom = min(top + self.rows, height)
             for first in range(top, bottom, step):
                 last = min(first + step, bottom)
@@ -80,6 +82,8 @@ def packed_grey(data: bytes) -> PackedGrey | None:
         return found[0] if found else missing
 
     width, height, bits = number(_WIDTH, 0), number(_HEIGHT, 0), number(_BITS, 1)
+    if _OFFSETS not in entries:  # it has tiles
+        return None
     plain = [number(tag, 1) for tag in (_COMPRESSION, _FILL_ORDER, _SAMPLES)] == [1, 1, 1]
     photometric = number(_PHOTOMETRIC, -1)
     if bits not in (10, 12, 14) or not plain or photometric not in (0, 1) or min(width, height) < 1:
@@ -92,6 +96,6 @@ def packed_grey(data: bytes) -> PackedGrey | None:
 def _strips(
     data: bytes, layout: TiffLayout, entry: TiffEntry | None, count: int
 ) -> tuple[int, ...]:
-    """Where the strips begin; those that the file does not tell begin behind its end."""
+    """Where the strips begin, of those that the file tells."""
     told = [] if entry is None else integers(data, layout, entry, min(count, entry.count))
-    return (*told, *[len(data)] * (count - len(told)))
+    return tuple(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,16 @@ def test_a_grey_tiff_of_10_bits_keeps_the_limits(tmp_path: Path) -> None:
     assert content.count(height) == 1
     with pytest.raises(PhotoTooLargeError):
         read(tmp_path, content.replace(height, struct.pack("<HHII", 257, 4, 1, 2**31)))
+
+
+def test_a_grey_tiff_that_claims_many_strips_takes_no_memory_for_them(tmp_path: Path) -> None:
+    tags = {256: (3, 2), 257: (4, 2**26), 258: (3, 12), 259: (3, 1), 262: (3, 1), 278: (3, 1)}
+    tracemalloc.start()
+    with pytest.raises(PhotoTooLargeError):
+        read(tmp_path, tiff(tags | {273: (4, 8)}, bytes(8)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**24
 
 
 @pytest.mark.parametrize("bits", [6])
