@@ -11,9 +11,7 @@ import numpy as np
 
 from facematch.detection.boxes import overlap
 from facematch.engine import Engine
-from facematch.enrolment.copies import without_copies
-from facematch.enrolment.gallery import gallery
-from facematch.enrolment.people import NamedPhotos
+from facematch.enrolment.people import NamedPhotos, enrol_people
 from facematch.errors import NoFaceError, OptionError
 from facematch.types import (
     Box,
@@ -140,10 +138,10 @@ def _enrolled_parents(engine: Engine, parents: NamedPhotos) -> Gallery:
     """One row for each parent."""
     galleries = {}
     for name, photos in parents.items():
-        found = gallery(engine, photos)
-        if not found.subjects:
-            _refuse_parent(name, found.skipped)
-        galleries[name] = without_copies(engine, found, [name] * len(found.subjects))
+        people, skipped = enrol_people(engine, {name: photos})
+        if not people:
+            _refuse_parent(name, skipped)
+        galleries[name] = people[0].gallery
     names = [name for name, found in galleries.items() for _ in found.subjects]
     return Gallery.joined(list(galleries.values())).by_person(names)
 
