@@ -320,7 +320,6 @@ def _first_day(person: Person) -> date:
     days = [day for day in days_of(person, {}) if day is not None]
     if not days:
         raise OptionError(
-            f"nothing says when {person.name}'s photos were taken: say when {person.name} was "
-            "born, then older photos can be told"
+            f"nothing says when {person.name}'s photos were taken: `born` tells who is older"
         )
     return min(days)

@@ -190,8 +190,8 @@ def _check_some_date(
 
 def _no_date(name: str) -> TableError:
     return TableError(
-        f"no photo of {name} tells when it was taken: name files like 2018-05-16.jpg, or give "
-        "the dates"
+        f"no photo of {name} tells when it was taken: name files like 2018-05-16.jpg, or give a "
+        "table with `dates`"
     )
 
 

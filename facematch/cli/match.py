@@ -13,7 +13,12 @@ import typer
 
 from facematch.cli.options import OnOption, RunOptions, ScoringOptions, TableOptions
 from facematch.cli.people import named_photos
-from facematch.cli.printing import print_no_paternity_test, refuse_overwrite, with_progress
+from facematch.cli.printing import (
+    print_no_paternity_test,
+    refuse_overwrite,
+    rows_with_flags,
+    with_progress,
+)
 from facematch.cli.stopping import Tally, stoppable
 from facematch.errors import OptionError
 
@@ -112,7 +117,7 @@ def match(
                 matcher, archive, tallies["children"], found["children"], wanted.top
             )
             columns = ["parent", "parent_face", "child", *RESULTS]
-        write_rows(rows, columns, table.kind, table.out, resume=run.resume)
+        write_rows(rows_with_flags(rows), columns, table.kind, table.out, resume=run.resume)
     if archive is not None:
         how = "approximate" if archive.is_large else "exact"
         typer.echo(f"{how} search of {archive.count():,} faces", err=True)
@@ -148,7 +153,8 @@ def pairs(
         refuse_overwrite(table.out, pair_table, run.cache, *photos)
         found = matcher.galleries(with_progress(photos, "photos"))
         rows = pair_rows(tally.galleries(found, len(photos)), wanted, matcher.match_pairs)
-        write_rows(rows, [*columns, *RESULTS], table.kind, table.out, resume=run.resume)
+        told = rows_with_flags(rows)
+        write_rows(told, [*columns, *RESULTS], table.kind, table.out, resume=run.resume)
     print_no_paternity_test(err=True)
     tally.fail_if_nothing()
 

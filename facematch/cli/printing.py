@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _ARGUMENTS = re.compile(
     r"\b(parent_face|child_face|min_face|max_bytes|max_pixels|max_memory)\b(=?)"
 )
+_NAMED_ARGUMENTS = re.compile("`(born|dates)`")
 
 
 class Result(Protocol):
@@ -81,6 +82,9 @@ def glyph_warnings_shown() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always", MissingGlyphWarning)
         yield
+    for each in given:
+        if each.category is not MissingGlyphWarning:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
     lines = [str(each.message) for each in given if each.category is MissingGlyphWarning]
     for line in dict.fromkeys(lines):
         typer.secho(f"warning: {printable(line)}", fg="yellow", err=True)
@@ -103,14 +107,22 @@ def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:
 
 def print_warning(warning: str, *, err: bool) -> None:
     """What makes a result less sure, in yellow."""
-    typer.secho(f"warning: {with_flags(warning)}", fg="yellow", err=err)
+    typer.secho(printable(f"warning: {with_flags(warning)}"), fg="yellow", err=err)
 
 
 def with_flags(message: str) -> str:
     """A message of the library with options in place of arguments: "--min-face 10"."""
-    return _ARGUMENTS.sub(
+    told = _ARGUMENTS.sub(
         lambda found: f"--{found[1].replace('_', '-')}{' ' if found[2] else ''}", message
     )
+    return _NAMED_ARGUMENTS.sub(r"--\1", told)
+
+
+def rows_with_flags(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows whose reasons name options in place of arguments."""
+    for row in rows:
+        reason = row.get("reason")
+        yield row | {"reason": with_flags(reason)} if isinstance(reason, str) else row
 
 
 def print_no_paternity_test(*, err: bool) -> None:

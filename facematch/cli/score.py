@@ -28,7 +28,7 @@ from facematch.cli.printing import (
     refuse_overwrite,
     show_result,
 )
-from facematch.errors import OptionError
+from facematch.errors import OptionError, printable
 
 if TYPE_CHECKING:
     from facematch.matcher import FaceMatcher
@@ -77,7 +77,8 @@ def score(
         for warning in match.warnings:
             print_warning(warning, err=False)
         if SWAPPED in match.warnings:
-            typer.echo(f"to swap them: {call_words('score', str(child), str(parent))}")
+            swapped = call_words("score", str(child), str(parent))
+            typer.echo(printable(f"to swap them: {swapped}"))
     print_no_paternity_test(err=not is_table)
 
 

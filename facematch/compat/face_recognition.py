@@ -175,7 +175,7 @@ def _locations(img: NDArray[np.uint8], times: int, model: str) -> list[Location]
 def _tell_that_hog_is_cnn() -> None:
     warnings.warn(
         "facematch has no HOG detector: dlib's CNN detector searches instead, for faces of the "
-        "same size; say model='cnn' to be rid of this warning",
+        "same size. face_locations(image, model='cnn') gives no warning",
         stacklevel=4,  # who calls the public function
     )
 

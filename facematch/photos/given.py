@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -95,8 +96,10 @@ def _from_bytes(data: bytes, label: str, decode: Callable[[str, bytes], Photo]) 
 def _from_open_file(file: BinaryIO, decode: Callable[[str, bytes], Photo], limits: Limits) -> Photo:
     name = getattr(file, "name", "")
     label = os.fsdecode(name) if isinstance(name, str | bytes) else ""
+    if isinstance(file, io.TextIOBase):
+        raise OptionError(f"{label or 'the file'} is open as text: open it with open(path, 'rb')")
     try:
-        if file.seekable():
+        if hasattr(file, "seekable") and file.seekable():
             file.seek(0)
         data = file.read(limits.max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: it is closed
@@ -104,7 +107,7 @@ def _from_open_file(file: BinaryIO, decode: Callable[[str, bytes], Photo], limit
             label or "the open file", f"cannot be read ({error}): open it again"
         ) from error
     if not isinstance(data, bytes):
-        raise OptionError(f"{label or 'the file'} is open as text: open it with open(path, 'rb')")
+        raise OptionError(f"{label or 'the file'} gives no bytes: open it with open(path, 'rb')")
     return _from_bytes(data, label, decode)
 
 

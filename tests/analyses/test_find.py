@@ -199,7 +199,7 @@ def test_only_photos_of_some_years_are_searched(archive: Path, tmp_path: Path) -
         same(kept, matcher.find(son, list_photos(dated), **options))
         assert kept.warnings[-1].endswith("taken: 1")
     with pytest.raises(
-        OptionError, match="nothing says when son's photos were taken: say when son was"
+        OptionError, match="nothing says when son's photos were taken: `born` tells"
     ):
         matcher.find({"son": photos("son")}, index, older=True)
 

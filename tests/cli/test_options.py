@@ -141,3 +141,15 @@ def test_the_help_shows_flags_without_a_type(command: str) -> None:
     told = run(*command.split(), "--help").stdout
     assert "--help" in told
     assert "bool" not in told.lower()
+
+
+def test_messages_of_the_library_name_options() -> None:
+    from facematch.cli.printing import rows_with_flags, with_flags
+
+    assert with_flags("try min_face=20, or give a table with `dates`") == (
+        "try --min-face 20, or give a table with --dates"
+    )
+    rows = [{"reason": "try min_face=20", "photo": "min_face.jpg"}, {"score": 5}]
+    assert list(rows_with_flags(rows)) == [
+        {"reason": "try --min-face 20", "photo": "min_face.jpg"}, {"score": 5},
+    ]  # fmt: skip
