@@ -37,8 +37,20 @@ def refuse_words(command: str, words: Sequence[str], flags: Sequence[str]) -> No
     for word in loose:
         name = word.partition("=")[0] if "=" in word else Path(word).stem
         people["--parent" if PARENT_NAMES.fullmatch(name) else "--child"].append(word)
+    by_option = not loose
     _fill_roles(people)
-    if all(people.values()):
+    parents, children = people.values()
+    if by_option and command in _OF_PAIRS and len(parents) == len(children) == 1:
+        raise OptionError(
+            f"two photos are given without options: `{call_words(command, *parents, *children)}`"
+        )
+    if command == "timeline" and len(children) > 1:
+        parts = [part for word in parents for part in ("--parent", word)]
+        raise OptionError(
+            "a timeline is of one child, whose photos lie in a folder: "
+            f"`{call_words(command, *parts, '--child', 'FOLDER', *rest)}`"
+        )
+    if parents and children:
         options = [part for role in _ROLES for word in people[role] for part in (role, word)]
         of_many, more = ("family", []) if command in _OF_PAIRS else (command, rest)
         raise OptionError(

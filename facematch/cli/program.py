@@ -116,6 +116,15 @@ class _LazyCommands(TyperGroup):
 _UsageError: Any = typer.BadParameter.__base__
 
 
+# How messages about words begin that a command cannot take.
+_MISCALLED = (
+    "Got unexpected extra",
+    "Missing argument",
+    "No such option: --parent ",
+    "No such option: --child ",
+)
+
+
 class _Command(TyperCommand):
     """A command that says what to call where it is called in another way."""
 
@@ -124,7 +133,7 @@ class _Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except _UsageError as error:
-            if error.format_message().startswith(("Got unexpected extra", "Missing argument")):
+            if error.format_message().startswith(_MISCALLED):
                 from facematch.cli.advice import refuse_words
 
                 flags = [each for each in self.params if getattr(each, "is_flag", False)]

@@ -43,6 +43,15 @@ DAD = "samples/father.png"
             ROLES + "`facematch family --parent a.jpg --parent b.jpg --child c.jpg`",
         ),
         (
+            ("score", "--parent", "a.jpg", "--child", "b.jpg"),
+            "two photos are given without options: `facematch score a.jpg b.jpg`",
+        ),
+        (
+            ("timeline", "mum.jpg", "kid 1.jpg", "kid2.jpg", "--dark"),
+            "a timeline is of one child, whose photos lie in a folder: "
+            "`facematch timeline --parent mum.jpg --child FOLDER --dark`",
+        ),
+        (
             ("score", "mum and baby.jpg"),
             "one photo is given: name a second one or, where mum and baby.jpg shows both, number "
             "its faces: `facematch family --photo 'mum and baby.jpg' --label`",
