@@ -41,8 +41,10 @@ _MOST_LETTERS = 40  # of a name
 async def show_result(request: Request) -> Response:
     """Compare the people who were tapped, and show the answer as a part of the page."""
     session, desk = session_of(request), desk_of(request)
+    generation = session.generation
     people = _tapped(session, await read_body(request))
     result = await desk.work(compare, desk.engine, people)
+    session.check_generation(generation)
     number = session.add_result(result)
     return HTMLResponse(
         rendered(

@@ -62,6 +62,7 @@ async def static_file(request: Request) -> Response:
 async def drop_photo(request: Request) -> Response:
     """Take one photo or clip; says how many faces it shows."""
     session, desk = session_of(request), desk_of(request)
+    generation = session.generation
     session.check_room()
     async with desk.receiving:
         uploads = await read_files(request, _ONE_FILE)
@@ -69,16 +70,18 @@ async def drop_photo(request: Request) -> Response:
             raise HTTPException(400, "there is no file in the form")
         name = uploads[0].name
         found = await desk.work(search_file, desk.engine, name, uploads[0].data)
+    session.check_generation(generation)
     return _file_answer(name, {session.add_photo(each): each for each in found})
 
 
 async def turn(request: Request) -> Response:
     """Turn a photo by a quarter and search it again."""
     session, desk = session_of(request), desk_of(request)
-    number = request.path_params["photo"]
+    number, generation = request.path_params["photo"], session.generation
     if number not in session.photos:
         raise HTTPException(404, "that photo is gone: drop it again")
     found = await desk.work(turn_photo, desk.engine, session.photos[number])
+    session.check_generation(generation)
     session.photos[number] = found
     return _file_answer(found.label, {number: found})
 

@@ -43,7 +43,8 @@ class FaceKey:
 class Session:
     """The photos and results of one browser. `key` is its cookie.
 
-    The faces in `apart` were grouped and are not one person: each stands alone.
+    The faces in `apart` were grouped and are not one person: each stands alone. `generation` counts
+    how often everything was forgotten: what was begun before is not kept after.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Session:
     results: dict[int, Result] = field(default_factory=dict)
     apart: set[FaceKey] = field(default_factory=set)
     used: float = field(default_factory=time.monotonic)
+    generation: int = 0
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
     def add_photo(self, photo: FoundPhoto) -> int:
@@ -78,6 +80,12 @@ class Session:
         self.photos.clear()
         self.results.clear()
         self.apart.clear()
+        self.generation += 1
+
+    def check_generation(self, generation: int) -> None:
+        """Raise OptionError where everything was forgotten since that generation."""
+        if generation != self.generation:
+            raise OptionError("everything was forgotten meanwhile: drop the files again")
 
     def face(self, key: FaceKey) -> tuple[Portrait, int]:
         """A face by its key. Raises OptionError where there is none."""

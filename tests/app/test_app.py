@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from starlette.testclient import TestClient
 
 from facematch import FaceMatcher
 from facematch.analyses.pair import YOUNG_CHILDREN, Pair
-from facematch.app import dropping, results, searching, server, sessions, uploads, words
+from facematch.app import answering, dropping, results, searching, server, sessions, uploads, words
 from facematch.app.security import Access, OneTimeToken
 from facematch.app.server import make_app
 from facematch.engine import Engine, open_engine
@@ -71,6 +72,20 @@ def compared(browser: TestClient, *people: Mapping[str, Any]) -> str:
     answer = browser.post("/results", json={"people": people})
     assert answer.status_code == 200, answer.text
     return answer.text
+
+
+def forget_after(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch, module: ModuleType, task: str
+) -> None:
+    """The button "Forget everything" is pressed when a task is done, before it is answered."""
+    whole = getattr(module, task)
+
+    def forgetting(*given: Any) -> Any:
+        found = whole(*given)
+        assert browser.post("/forget").status_code == 200
+        return found
+
+    monkeypatch.setattr(module, task, forgetting)
 
 
 # --- who may ask ---
@@ -401,6 +416,38 @@ def test_everything_is_forgotten_by_the_button(page: TestClient) -> None:
     assert page.post("/forget").json() == {"forgotten": True}
     assert page.get("/faces/1-0.jpg").status_code == 422
     assert "No face was found" in page.get("/people").text
+
+
+@pytest.mark.parametrize("name", ["son.png", "both.mp4"])
+def test_what_is_found_after_the_button_was_pressed_is_not_kept(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    forget_after(page, monkeypatch, dropping, "search_file")
+    answer = page.post("/photos", files={"photo": photo(name)})
+    assert answer.status_code == 422
+    assert "forgotten meanwhile" in answer.json()["error"]["message"]
+    assert page.get("/faces/1-0.jpg").status_code == 422
+    assert "No face was found" in page.get("/people").text
+
+
+def test_a_photo_that_was_turned_meanwhile_is_forgotten_too(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(page, "son.png")
+    forget_after(page, monkeypatch, dropping, "turn_photo")
+    assert page.post("/photos/1/turn").status_code == 422
+    assert "No face was found" in page.get("/people").text
+
+
+def test_a_result_that_was_made_meanwhile_is_forgotten_too(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("father.png", "son.png"):
+        drop(page, name)
+    forget_after(page, monkeypatch, answering, "compare")
+    people = [tapped("parent", "dad", "1-0"), tapped("child", "Ann", "2-0")]
+    assert page.post("/results", json={"people": people}).status_code == 422
+    assert page.get("/results/3/card-0.png").status_code == 404
 
 
 def test_sessions_that_nobody_uses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
