@@ -151,6 +151,7 @@ def _one_tapped(session: Session, fields: dict[str, Any]) -> tuple[Tapped, list[
         is_parent=fields["role"] == "parent",
         faces=tuple(session.face(key) for key in keys),
         born=None if born is None else date.fromisoformat(born),
+        clips=frozenset(clip for key in keys if (clip := session.photos[key.photo].clip)),
     )
     return person, keys
 

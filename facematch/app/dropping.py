@@ -7,13 +7,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from anyio.to_thread import run_sync
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from facematch.app.desk import desk_of, session_of
-from facematch.app.searching import MOST_CLIP_BYTES, FoundPhoto, search_file, turn_photo
+from facematch.app.searching import MOST_CLIP_BYTES, FoundPhoto, digest_of, search_file, turn_photo
 from facematch.app.sessions import MOST_PHOTOS, FaceKey, Session
 from facematch.app.uploads import MOST_BYTES, Bounds, read_body, read_files
 from facematch.app.words import isolated, unusable_words
@@ -68,10 +69,12 @@ async def drop_photo(request: Request) -> Response:
         uploads = await read_files(request, _ONE_FILE)
         if not uploads:
             raise HTTPException(400, "there is no file in the form")
-        name = uploads[0].name
-        found = await desk.work(search_file, desk.engine, name, uploads[0].data)
+        name, data = uploads[0].name, uploads[0].data
+        digest = await run_sync(digest_of, data)
+        session.check_new(digest)
+        found = await desk.work(search_file, desk.engine, name, data, digest)
     session.check_generation(generation)
-    return _file_answer(name, {session.add_photo(each): each for each in found})
+    return _file_answer(name, session.add_photos(found))
 
 
 async def turn(request: Request) -> Response:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.command import run
 from helpers.matchers import matcher
@@ -24,6 +25,7 @@ from facematch.analyses.pair import YOUNG_CHILDREN, Pair
 from facematch.app import answering, dropping, results, searching, server, sessions, uploads, words
 from facematch.app.security import Access, OneTimeToken
 from facematch.app.server import make_app
+from facematch.detection.boxes import overlap
 from facematch.engine import Engine, open_engine
 from facematch.errors import NoFaceError, OptionError
 from facematch.photos.limits import Limits
@@ -72,6 +74,11 @@ def compared(browser: TestClient, *people: Mapping[str, Any]) -> str:
     answer = browser.post("/results", json={"people": people})
     assert answer.status_code == 200, answer.text
     return answer.text
+
+
+def groups_of(browser: TestClient) -> list[str]:
+    """The faces of each person that the page shows, as "1-0 3-0"."""
+    return re.findall(r'data-faces="([^"]+)"', browser.get("/people").text)
 
 
 def forget_after(
@@ -224,6 +231,49 @@ def test_too_many_photos_of_a_session_are_refused(
     assert "there are 1 photos already" in answer.json()["error"]["message"]
 
 
+def test_the_people_of_a_clip_are_kept_all_or_none(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MOST_PHOTOS", 2)
+    drop(page, "son.png")
+    answer = page.post("/photos", files={"photo": photo("both.mp4")})
+    assert answer.status_code == 422
+    assert "there are 1 photos already, and 2 more" in answer.json()["error"]["message"]
+    assert len(groups_of(page)) == 1
+
+
+@pytest.mark.parametrize("name", ["son.png", "both.mp4"])
+def test_a_file_that_is_there_already_is_not_taken_again(page: TestClient, name: str) -> None:
+    first = drop(page, name)
+    again = page.post("/photos", files={"photo": (f"copy of {name}", photo(name)[1])})
+    assert again.status_code == 422
+    assert "there already" in again.json()["error"]["message"]
+    assert len(groups_of(page)) == first["faces"]
+    page.post("/forget")
+    assert drop(page, name)["faces"] == first["faces"]
+
+
+def test_a_file_that_is_searched_twice_at_once_is_kept_once() -> None:
+    session = sessions.Session("key")
+    found = searching.search_file(matcher.engine, *photo("son.png"), "digest")
+    session.add_photos(found)
+    with pytest.raises(OptionError, match="there already"):
+        session.add_photos(found)
+    assert len(session.photos) == 1
+
+
+def test_a_file_that_took_too_long_may_be_dropped_again(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(_: Engine, label: str, data: bytes) -> searching.FoundPhoto:
+        return searching._unusable(label, "timeout")
+
+    monkeypatch.setattr(searching, "search_bytes", slowly)
+    assert "took too long" in drop(page, "son.png")["problem"]
+    monkeypatch.undo()
+    assert drop(page, "son.png")["faces"] == 1
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -337,14 +387,18 @@ def test_photos_of_phones_are_dropped(page: TestClient) -> None:
 def test_a_clip_shows_each_person_once_and_joins_nobody(page: TestClient) -> None:
     found = drop(page, "both.mp4")
     assert (found["name"], found["faces"], found["problem"]) == ("both.mp4", 2, "")
-    groups = re.findall(r'data-faces="([^"]+)"', page.get("/people").text)
-    assert sorted(groups) == [f"{number}-0" for number in found["photos"]]
+    assert sorted(groups_of(page)) == [f"{number}-0" for number in found["photos"]]
     assert re.search(r"both\.mp4 at 0:0\d\.\d", page.get("/people").text)
 
 
 def test_a_clip_of_both_says_that_they_share_its_light(page: TestClient) -> None:
     dad, son = (f"{number}-0" for number in drop(page, "both.mp4")["photos"])
     assert ONE_LIGHT in compared(page, tapped("parent", "dad", dad), tapped("child", "tom", son))
+    other = (SAMPLES / "both.mp4").read_bytes() + b"\0\0\0\x08free"
+    answer = page.post("/photos", files={"photo": ("both.mp4", other)}).json()
+    dad_elsewhere = f"{answer['photos'][0]}-0"  # another clip with the same name, as phones give
+    apart = compared(page, tapped("parent", "dad", dad_elsewhere), tapped("child", "tom", son))
+    assert ONE_LIGHT not in apart
     photo_of_dad = f"{drop(page, 'father-2.png')['photos'][0]}-0"
     apart = compared(page, tapped("parent", "dad", photo_of_dad), tapped("child", "tom", son))
     assert ONE_LIGHT not in apart
@@ -353,9 +407,27 @@ def test_a_clip_of_both_says_that_they_share_its_light(page: TestClient) -> None
 def test_a_frame_of_a_clip_can_be_turned(page: TestClient) -> None:
     first, second = drop(page, "both.mp4")["photos"]
     for _ in range(4):
-        assert page.post(f"/photos/{first}/turn").status_code == 200
-    groups = re.findall(r'data-faces="([^"]+)"', page.get("/people").text)
-    assert f"{second}-0" in groups
+        assert page.post(f"/photos/{first}/turn").json()["faces"] == 1
+    assert sorted(groups_of(page)) == [f"{first}-0", f"{second}-0"]
+
+
+def test_a_turned_frame_shows_the_same_person_even_where_no_face_is_found() -> None:
+    for found in searching.search_file(matcher.engine, *photo("both.mp4"), "digest"):
+        turned = found
+        for _ in range(4):
+            turned = searching.turn_photo(matcher.engine, turned)
+        assert found.portrait is not None
+        assert turned.portrait is not None
+        assert overlap(turned.portrait.faces[0].box, found.portrait.faces[0].box) > 0.6
+    assert found.portrait is not None
+    dark = replace(found.portrait.photo, pixels=np.zeros_like(found.portrait.photo.pixels))
+    turned = found = replace(found, portrait=replace(found.portrait, photo=dark))
+    for _ in range(4):
+        turned = searching.turn_photo(matcher.engine, turned)
+    assert turned.portrait is not None
+    assert found.portrait is not None
+    (face,) = turned.portrait.faces
+    assert face.box == pytest.approx(found.portrait.faces[0].box)
 
 
 def test_a_clip_that_cannot_be_used_is_told_in_words(
@@ -365,7 +437,7 @@ def test_a_clip_that_cannot_be_used_is_told_in_words(
     cut = page.post("/photos", files={"photo": ("cut.mp4", whole[:4000])}).json()
     assert "copy it again" in cut["problem"]
 
-    def nobody(engine: Engine, label: str, *_: Any) -> None:
+    def nobody(engine: Engine, label: str, *_: Any, **__: Any) -> None:
         raise NoFaceError(label, "no face found")
 
     monkeypatch.setattr(searching, "best_portraits", nobody)
