@@ -65,7 +65,7 @@ async def drop_photo(request: Request) -> Response:
     session, desk = session_of(request), desk_of(request)
     generation = session.generation
     session.check_room()
-    async with desk.receiving:
+    async with desk.place_for(request):
         uploads = await read_files(request, _ONE_FILE)
         if not uploads:
             raise HTTPException(400, "there is no file in the form")

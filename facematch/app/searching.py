@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facematch.app.uploads import MOST_BYTES
 from facematch.detection.alignment import recrop
 from facematch.detection.boxes import overlap
 from facematch.engine import Engine
-from facematch.errors import NoFaceError, OptionError, PhotoError, PhotoTooLargeError
+from facematch.errors import NoFaceError, OptionError, PhotoError
 from facematch.types import Face, Photo, Portrait, Vectors
 from facematch.video.containers import HEAD_BYTES, is_clip
 from facematch.video.reader import ClipLimits
@@ -55,8 +54,6 @@ def search_file(engine: Engine, label: str, data: bytes, digest: str) -> list[Fo
     `digest` is what `digest_of` gives for the bytes.
     """
     if not is_clip(data[:HEAD_BYTES]):
-        if len(data) > MOST_BYTES:
-            return [_unusable(label, PhotoTooLargeError.code)]
         return [replace(search_bytes(engine, label, data), digest=digest)]
     try:
         return list(_people_in_clip(engine, label, data, digest))

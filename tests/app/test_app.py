@@ -18,11 +18,13 @@ from helpers.matchers import matcher
 from helpers.places import SAMPLES
 
 pytest.importorskip("starlette", reason="needs the extra [app]")
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from facematch import FaceMatcher
 from facematch.analyses.pair import YOUNG_CHILDREN, Pair
 from facematch.app import answering, dropping, results, searching, server, sessions, uploads, words
+from facematch.app.desk import desk_of
 from facematch.app.security import Access, OneTimeToken
 from facematch.app.server import make_app
 from facematch.detection.boxes import overlap
@@ -205,9 +207,30 @@ def test_a_request_that_is_too_large_is_refused(
 def test_a_clip_may_be_larger_than_a_photo(
     page: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "MOST_BYTES", 50_000)
-    assert "too large" in drop(page, "father.png")["problem"]
+    monkeypatch.setattr(uploads, "MOST_BYTES", 50_000)
+    answer = page.post("/photos", files={"photo": photo("father.png")})
+    assert answer.status_code == 413
+    assert "too large" in answer.json()["error"]["message"]
     assert drop(page, "both.mp4")["problem"] == ""
+
+
+def test_a_request_that_is_larger_than_a_photo_is_received_alone(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    async def received(request: Request, bounds: uploads.Bounds) -> list[uploads.Upload]:
+        desk = desk_of(request)
+        assert desk.receiving_large.total_tokens == 1
+        held.append(int(desk.receiving_large.borrowed_tokens))
+        return await uploads.read_files(request, bounds)
+
+    monkeypatch.setattr(dropping, "read_files", received)
+    drop(page, "son.png")
+    monkeypatch.setattr(uploads, "MOST_BYTES", 30_000)
+    drop(page, "both.mp4")
+    drop(page, "clip.mp4")
+    assert held == [0, 1, 1]
 
 
 def test_a_body_without_its_length_is_cut_off(page: TestClient) -> None:
