@@ -41,8 +41,10 @@ _MOST_LETTERS = 40  # of a name
 async def show_result(request: Request) -> Response:
     """Compare the people who were tapped, and show the answer as a part of the page."""
     session, desk = session_of(request), desk_of(request)
+    generation = session.generation
     people = _tapped(session, await read_body(request))
     result = await desk.work(compare, desk.engine, people)
+    session.check_generation(generation)
     number = session.add_result(result)
     return HTMLResponse(
         rendered(
@@ -149,6 +151,7 @@ def _one_tapped(session: Session, fields: dict[str, Any]) -> tuple[Tapped, list[
         is_parent=fields["role"] == "parent",
         faces=tuple(session.face(key) for key in keys),
         born=None if born is None else date.fromisoformat(born),
+        clips=frozenset(clip for key in keys if (clip := session.photos[key.photo].clip)),
     )
     return person, keys
 

@@ -57,7 +57,7 @@ async def embed_faces(request: Request) -> Response:
 
 async def _answer(request: Request, bounds: Bounds, task: _Task) -> Response:
     desk = desk_of(request)
-    async with desk.receiving:
+    async with desk.place_for(request):
         text = await desk.work(task, desk.engine, await read_files(request, bounds))
     return Response(text, media_type="application/json")
 

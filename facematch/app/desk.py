@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from facematch.app.sessions import Session, Sessions
+from facematch.app.uploads import may_exceed_photo
 from facematch.engine import Engine
 from facematch.errors import FacematchError, PhotoError
 from facematch.types import Pixels
@@ -21,20 +22,28 @@ from facematch.types import Pixels
 T = TypeVar("T")
 
 _AT_ONCE = 2  # one photo is decoded while another is searched
-_RECEIVED_AT_ONCE = 4  # requests whose files are in memory
+_RECEIVED_AT_ONCE = 4  # requests whose files are in memory, each no larger than a photo
+_LARGE_AT_ONCE = 1  # the same of larger ones: a clip or an album
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Desk:
     """The engine that answers, and who asks.
 
-    Whoever takes files holds a place of `receiving` until they are searched, which bounds memory.
+    Whoever takes files holds a place for them until they are searched, which bounds memory.
     """
 
     engine: Engine
     sessions: Sessions = field(default_factory=Sessions)
     turns: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
     receiving: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_RECEIVED_AT_ONCE))
+    receiving_large: CapacityLimiter = field(
+        default_factory=lambda: CapacityLimiter(_LARGE_AT_ONCE)
+    )
+
+    def place_for(self, request: Request) -> CapacityLimiter:
+        """The places for requests of this size."""
+        return self.receiving_large if may_exceed_photo(request) else self.receiving
 
     async def work(self, task: Callable[..., T], *given: Any) -> T:
         """What a task gives; it runs in a thread, when it is its turn."""

@@ -7,13 +7,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from anyio.to_thread import run_sync
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from facematch.app.desk import desk_of, session_of
-from facematch.app.searching import MOST_CLIP_BYTES, FoundPhoto, search_file, turn_photo
+from facematch.app.searching import MOST_CLIP_BYTES, FoundPhoto, digest_of, search_file, turn_photo
 from facematch.app.sessions import MOST_PHOTOS, FaceKey, Session
 from facematch.app.uploads import MOST_BYTES, Bounds, read_body, read_files
 from facematch.app.words import isolated, unusable_words
@@ -62,23 +63,28 @@ async def static_file(request: Request) -> Response:
 async def drop_photo(request: Request) -> Response:
     """Take one photo or clip; says how many faces it shows."""
     session, desk = session_of(request), desk_of(request)
+    generation = session.generation
     session.check_room()
-    async with desk.receiving:
+    async with desk.place_for(request):
         uploads = await read_files(request, _ONE_FILE)
         if not uploads:
             raise HTTPException(400, "there is no file in the form")
-        name = uploads[0].name
-        found = await desk.work(search_file, desk.engine, name, uploads[0].data)
-    return _file_answer(name, {session.add_photo(each): each for each in found})
+        name, data = uploads[0].name, uploads[0].data
+        digest = await run_sync(digest_of, data)
+        session.check_new(digest)
+        found = await desk.work(search_file, desk.engine, name, data, digest)
+    session.check_generation(generation)
+    return _file_answer(name, session.add_photos(found))
 
 
 async def turn(request: Request) -> Response:
     """Turn a photo by a quarter and search it again."""
     session, desk = session_of(request), desk_of(request)
-    number = request.path_params["photo"]
+    number, generation = request.path_params["photo"], session.generation
     if number not in session.photos:
         raise HTTPException(404, "that photo is gone: drop it again")
     found = await desk.work(turn_photo, desk.engine, session.photos[number])
+    session.check_generation(generation)
     session.photos[number] = found
     return _file_answer(found.label, {number: found})
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from facematch import output
@@ -38,17 +37,16 @@ _OF_DRAWINGS = f": {UNLIKE_PHOTOGRAPHS}"  # behind the name of a photo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tapped:
-    """Somebody who was tapped: a parent or a child, and their faces."""
+    """Somebody who was tapped: a parent or a child, and their faces.
+
+    `clips` are the digests of the clips that some of the faces are from.
+    """
 
     name: str
     is_parent: bool
     faces: tuple[tuple[Portrait, int], ...]
     born: date | None = None
-
-    @property
-    def clips(self) -> set[Path]:
-        """The clips that some of the faces are from: only their frames have a path."""
-        return {face[0].photo.path for face in self.faces if face[0].photo.path is not None}
+    clips: frozenset[str] = frozenset()
 
     @property
     def clearest(self) -> tuple[Portrait, int]:
@@ -138,7 +136,7 @@ def compare(engine: Engine, people: Sequence[Tapped]) -> Result:
     matches = [compare_pair(engine, *embed_pair(engine, pair)) for pair in pairs]
     report = FamilyReport(family, cards, timelines)
     older_clips, younger_clips = (
-        set[Path]().union(*(each.clips for each in side)) for side in (parents, children)
+        set[str]().union(*(each.clips for each in side)) for side in (parents, children)
     )
     notes = (ONE_LIGHT,) if older_clips & younger_clips else ()
     return Result(report, tuple(matches), tuple(pairs), days, notes)

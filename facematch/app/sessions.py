@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -43,7 +44,8 @@ class FaceKey:
 class Session:
     """The photos and results of one browser. `key` is its cookie.
 
-    The faces in `apart` were grouped and are not one person: each stands alone.
+    The faces in `apart` were grouped and are not one person: each stands alone. `generation` counts
+    how often everything was forgotten: what was begun before is not kept after.
     """
 
     key: str
@@ -51,19 +53,33 @@ class Session:
     results: dict[int, Result] = field(default_factory=dict)
     apart: set[FaceKey] = field(default_factory=set)
     used: float = field(default_factory=time.monotonic)
+    generation: int = 0
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
-    def add_photo(self, photo: FoundPhoto) -> int:
-        """Keep a photo; gives its number. Raises OptionError where there are too many."""
-        self.check_room()
-        number = next(self._numbers)
-        self.photos[number] = photo
-        return number
+    def add_photos(self, found: Sequence[FoundPhoto]) -> dict[int, FoundPhoto]:
+        """Keep the photos of one file, all or none; gives them by their numbers.
 
-    def check_room(self) -> None:
-        """Raise OptionError where no further photo can be kept."""
-        if len(self.photos) >= MOST_PHOTOS:
-            raise OptionError(f"there are {MOST_PHOTOS} photos already: forget some first")
+        Raises OptionError where there are too many, or where the file is there already.
+        """
+        self.check_room(len(found))
+        self.check_new(found[0].digest)
+        numbered = {next(self._numbers): photo for photo in found}
+        self.photos.update(numbered)
+        return numbered
+
+    def check_room(self, count: int = 1) -> None:
+        """Raise OptionError where so many further photos cannot be kept."""
+        if len(self.photos) + count > MOST_PHOTOS:
+            raise OptionError(
+                f"there are {len(self.photos)} photos already, and {count} more would be over the "
+                f"limit of {MOST_PHOTOS}: forget everything, then drop fewer"
+            )
+
+    def check_new(self, digest: str) -> None:
+        """Raise OptionError where a file that can be used has that digest."""
+        kept = self.photos.values()
+        if any(photo.digest == digest for photo in kept if photo.portrait is not None):
+            raise OptionError("this file is there already: it was not added again")
 
     def add_result(self, result: Result) -> int:
         """Keep a result, and forget the oldest of many; gives its number."""
@@ -78,6 +94,12 @@ class Session:
         self.photos.clear()
         self.results.clear()
         self.apart.clear()
+        self.generation += 1
+
+    def check_generation(self, generation: int) -> None:
+        """Raise OptionError where everything was forgotten since that generation."""
+        if generation != self.generation:
+            raise OptionError("everything was forgotten meanwhile: drop the files again")
 
     def face(self, key: FaceKey) -> tuple[Portrait, int]:
         """A face by its key. Raises OptionError where there is none."""

@@ -11,7 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from facematch.video.containers import HEAD_BYTES, is_clip
+
 MOST_BYTES = 64 * 2**20  # of a photo
+_FORM_BYTES = 2**16  # of a form, around its file
 MOST_JSON = 2**18
 _SECONDS = 120.0  # for all bytes of a request to arrive
 _MOST_LETTERS = 100  # of a file's name
@@ -35,7 +38,21 @@ class Bounds:
 
 
 class _InMemoryParser(MultiPartParser):
+    """Refuses a file that is larger than a photo, unless it begins as a clip does."""
+
     spool_max_size = 2**40  # a file on disk is never made
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._part_head, self._part_size = b"", 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        super().on_part_data(data, start, end)
+        self._part_size += end - start
+        missing = HEAD_BYTES - len(self._part_head)
+        self._part_head += data[start : min(end, start + missing)]
+        if self._part_size > MOST_BYTES and not is_clip(self._part_head):
+            raise _too_large(MOST_BYTES)
 
 
 async def read_files(request: Request, bounds: Bounds) -> list[Upload]:
@@ -56,6 +73,12 @@ async def read_files(request: Request, bounds: Bounds) -> list[Upload]:
     except TimeoutError as error:
         raise HTTPException(408, "the files took too long to arrive") from error
     return uploads
+
+
+def may_exceed_photo(request: Request) -> bool:
+    """Whether the body of a request may be larger than a form with one photo."""
+    declared = request.headers.get("content-length", "")
+    return not declared.isdecimal() or int(declared[:20]) > MOST_BYTES + _FORM_BYTES
 
 
 async def read_body(request: Request) -> bytes:
@@ -80,13 +103,16 @@ async def _read(field: str, file: UploadFile) -> Upload:
 
 async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The body of a request. Raises HTTPException as soon as it has too many bytes."""
-    too_large = HTTPException(413, f"too large: at most {most / 2**20:.3g} MiB are taken")
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length[:20]) > most:
-        raise too_large
+        raise _too_large(most)
     total = 0
     async for chunk in request.stream():
         total += len(chunk)
         if total > most:
-            raise too_large
+            raise _too_large(most)
         yield chunk
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"too large: at most {most / 2**20:.3g} MiB are taken")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NoReturn
 
 import numpy as np
@@ -87,22 +88,26 @@ def search_clip(
         )
 
 
-def best_portraits(engine: Engine, label: str, data: bytes, limits: ClipLimits) -> list[Portrait]:
+def best_portraits(
+    engine: Engine, label: str, data: bytes, limits: ClipLimits, *, most: int
+) -> Iterator[Portrait]:
     """For each person in a clip's bytes, the frame that shows them best, with that one face.
 
-    Those seen most often come first. Raises a PhotoError that names the clip.
+    Those seen most often come first, at most `most` of them. Frames are large: each is read when
+    it is asked for. Raises a PhotoError that names the clip, when the first one is asked for.
     """
     with _opened_clip(engine, label, limits, data) as reader:
         search = _track_people(engine, reader, None)
         tracks = search.tracker.tracks()
         if not tracks:
             raise NoFaceError(reader.label, _nobody_found(reader, search.frames))
-        shown = [(reader.read(track.best.seconds), track.best) for track in tracks]
-        return [
+        shown = ((reader.read(track.best.seconds), track.best) for track in tracks)
+        found = (
             engine.portrait(frame, [Face(best.box, best.confidence)])
             for frame, best in shown
             if frame is not None
-        ]
+        )
+        yield from islice(found, most)
 
 
 def _scored_people(

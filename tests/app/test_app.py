@@ -8,21 +8,26 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.command import run
 from helpers.matchers import matcher
 from helpers.places import SAMPLES
 
 pytest.importorskip("starlette", reason="needs the extra [app]")
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from facematch import FaceMatcher
 from facematch.analyses.pair import YOUNG_CHILDREN, Pair
-from facematch.app import dropping, results, searching, server, sessions, uploads, words
+from facematch.app import answering, dropping, results, searching, server, sessions, uploads, words
+from facematch.app.desk import desk_of
 from facematch.app.security import Access, OneTimeToken
 from facematch.app.server import make_app
+from facematch.detection.boxes import overlap
 from facematch.engine import Engine, open_engine
 from facematch.errors import NoFaceError, OptionError
 from facematch.photos.limits import Limits
@@ -71,6 +76,25 @@ def compared(browser: TestClient, *people: Mapping[str, Any]) -> str:
     answer = browser.post("/results", json={"people": people})
     assert answer.status_code == 200, answer.text
     return answer.text
+
+
+def groups_of(browser: TestClient) -> list[str]:
+    """The faces of each person that the page shows, as "1-0 3-0"."""
+    return re.findall(r'data-faces="([^"]+)"', browser.get("/people").text)
+
+
+def forget_after(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch, module: ModuleType, task: str
+) -> None:
+    """The button "Forget everything" is pressed when a task is done, before it is answered."""
+    whole = getattr(module, task)
+
+    def forgetting(*given: Any) -> Any:
+        found = whole(*given)
+        assert browser.post("/forget").status_code == 200
+        return found
+
+    monkeypatch.setattr(module, task, forgetting)
 
 
 # --- who may ask ---
@@ -183,9 +207,30 @@ def test_a_request_that_is_too_large_is_refused(
 def test_a_clip_may_be_larger_than_a_photo(
     page: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "MOST_BYTES", 50_000)
-    assert "too large" in drop(page, "father.png")["problem"]
+    monkeypatch.setattr(uploads, "MOST_BYTES", 50_000)
+    answer = page.post("/photos", files={"photo": photo("father.png")})
+    assert answer.status_code == 413
+    assert "too large" in answer.json()["error"]["message"]
     assert drop(page, "both.mp4")["problem"] == ""
+
+
+def test_a_request_that_is_larger_than_a_photo_is_received_alone(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    async def received(request: Request, bounds: uploads.Bounds) -> list[uploads.Upload]:
+        desk = desk_of(request)
+        assert desk.receiving_large.total_tokens == 1
+        held.append(int(desk.receiving_large.borrowed_tokens))
+        return await uploads.read_files(request, bounds)
+
+    monkeypatch.setattr(dropping, "read_files", received)
+    drop(page, "son.png")
+    monkeypatch.setattr(uploads, "MOST_BYTES", 30_000)
+    drop(page, "both.mp4")
+    drop(page, "clip.mp4")
+    assert held == [0, 1, 1]
 
 
 def test_a_body_without_its_length_is_cut_off(page: TestClient) -> None:
@@ -207,6 +252,49 @@ def test_too_many_photos_of_a_session_are_refused(
     answer = page.post("/photos", files={"photo": photo("son.png")})
     assert answer.status_code == 422
     assert "there are 1 photos already" in answer.json()["error"]["message"]
+
+
+def test_the_people_of_a_clip_are_kept_all_or_none(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MOST_PHOTOS", 2)
+    drop(page, "son.png")
+    answer = page.post("/photos", files={"photo": photo("both.mp4")})
+    assert answer.status_code == 422
+    assert "there are 1 photos already, and 2 more" in answer.json()["error"]["message"]
+    assert len(groups_of(page)) == 1
+
+
+@pytest.mark.parametrize("name", ["son.png", "both.mp4"])
+def test_a_file_that_is_there_already_is_not_taken_again(page: TestClient, name: str) -> None:
+    first = drop(page, name)
+    again = page.post("/photos", files={"photo": (f"copy of {name}", photo(name)[1])})
+    assert again.status_code == 422
+    assert "there already" in again.json()["error"]["message"]
+    assert len(groups_of(page)) == first["faces"]
+    page.post("/forget")
+    assert drop(page, name)["faces"] == first["faces"]
+
+
+def test_a_file_that_is_searched_twice_at_once_is_kept_once() -> None:
+    session = sessions.Session("key")
+    found = searching.search_file(matcher.engine, *photo("son.png"), "digest")
+    session.add_photos(found)
+    with pytest.raises(OptionError, match="there already"):
+        session.add_photos(found)
+    assert len(session.photos) == 1
+
+
+def test_a_file_that_took_too_long_may_be_dropped_again(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(_: Engine, label: str, data: bytes) -> searching.FoundPhoto:
+        return searching._unusable(label, "timeout")
+
+    monkeypatch.setattr(searching, "search_bytes", slowly)
+    assert "took too long" in drop(page, "son.png")["problem"]
+    monkeypatch.undo()
+    assert drop(page, "son.png")["faces"] == 1
 
 
 @pytest.mark.parametrize(
@@ -322,14 +410,18 @@ def test_photos_of_phones_are_dropped(page: TestClient) -> None:
 def test_a_clip_shows_each_person_once_and_joins_nobody(page: TestClient) -> None:
     found = drop(page, "both.mp4")
     assert (found["name"], found["faces"], found["problem"]) == ("both.mp4", 2, "")
-    groups = re.findall(r'data-faces="([^"]+)"', page.get("/people").text)
-    assert sorted(groups) == [f"{number}-0" for number in found["photos"]]
+    assert sorted(groups_of(page)) == [f"{number}-0" for number in found["photos"]]
     assert re.search(r"both\.mp4 at 0:0\d\.\d", page.get("/people").text)
 
 
 def test_a_clip_of_both_says_that_they_share_its_light(page: TestClient) -> None:
     dad, son = (f"{number}-0" for number in drop(page, "both.mp4")["photos"])
     assert ONE_LIGHT in compared(page, tapped("parent", "dad", dad), tapped("child", "tom", son))
+    other = (SAMPLES / "both.mp4").read_bytes() + b"\0\0\0\x08free"
+    answer = page.post("/photos", files={"photo": ("both.mp4", other)}).json()
+    dad_elsewhere = f"{answer['photos'][0]}-0"  # another clip with the same name, as phones give
+    apart = compared(page, tapped("parent", "dad", dad_elsewhere), tapped("child", "tom", son))
+    assert ONE_LIGHT not in apart
     photo_of_dad = f"{drop(page, 'father-2.png')['photos'][0]}-0"
     apart = compared(page, tapped("parent", "dad", photo_of_dad), tapped("child", "tom", son))
     assert ONE_LIGHT not in apart
@@ -338,9 +430,27 @@ def test_a_clip_of_both_says_that_they_share_its_light(page: TestClient) -> None
 def test_a_frame_of_a_clip_can_be_turned(page: TestClient) -> None:
     first, second = drop(page, "both.mp4")["photos"]
     for _ in range(4):
-        assert page.post(f"/photos/{first}/turn").status_code == 200
-    groups = re.findall(r'data-faces="([^"]+)"', page.get("/people").text)
-    assert f"{second}-0" in groups
+        assert page.post(f"/photos/{first}/turn").json()["faces"] == 1
+    assert sorted(groups_of(page)) == [f"{first}-0", f"{second}-0"]
+
+
+def test_a_turned_frame_shows_the_same_person_even_where_no_face_is_found() -> None:
+    for found in searching.search_file(matcher.engine, *photo("both.mp4"), "digest"):
+        turned = found
+        for _ in range(4):
+            turned = searching.turn_photo(matcher.engine, turned)
+        assert found.portrait is not None
+        assert turned.portrait is not None
+        assert overlap(turned.portrait.faces[0].box, found.portrait.faces[0].box) > 0.6
+    assert found.portrait is not None
+    dark = replace(found.portrait.photo, pixels=np.zeros_like(found.portrait.photo.pixels))
+    turned = found = replace(found, portrait=replace(found.portrait, photo=dark))
+    for _ in range(4):
+        turned = searching.turn_photo(matcher.engine, turned)
+    assert turned.portrait is not None
+    assert found.portrait is not None
+    (face,) = turned.portrait.faces
+    assert face.box == pytest.approx(found.portrait.faces[0].box)
 
 
 def test_a_clip_that_cannot_be_used_is_told_in_words(
@@ -350,7 +460,7 @@ def test_a_clip_that_cannot_be_used_is_told_in_words(
     cut = page.post("/photos", files={"photo": ("cut.mp4", whole[:4000])}).json()
     assert "copy it again" in cut["problem"]
 
-    def nobody(engine: Engine, label: str, *_: Any) -> None:
+    def nobody(engine: Engine, label: str, *_: Any, **__: Any) -> None:
         raise NoFaceError(label, "no face found")
 
     monkeypatch.setattr(searching, "best_portraits", nobody)
@@ -401,6 +511,38 @@ def test_everything_is_forgotten_by_the_button(page: TestClient) -> None:
     assert page.post("/forget").json() == {"forgotten": True}
     assert page.get("/faces/1-0.jpg").status_code == 422
     assert "No face was found" in page.get("/people").text
+
+
+@pytest.mark.parametrize("name", ["son.png", "both.mp4"])
+def test_what_is_found_after_the_button_was_pressed_is_not_kept(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    forget_after(page, monkeypatch, dropping, "search_file")
+    answer = page.post("/photos", files={"photo": photo(name)})
+    assert answer.status_code == 422
+    assert "forgotten meanwhile" in answer.json()["error"]["message"]
+    assert page.get("/faces/1-0.jpg").status_code == 422
+    assert "No face was found" in page.get("/people").text
+
+
+def test_a_photo_that_was_turned_meanwhile_is_forgotten_too(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(page, "son.png")
+    forget_after(page, monkeypatch, dropping, "turn_photo")
+    assert page.post("/photos/1/turn").status_code == 422
+    assert "No face was found" in page.get("/people").text
+
+
+def test_a_result_that_was_made_meanwhile_is_forgotten_too(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("father.png", "son.png"):
+        drop(page, name)
+    forget_after(page, monkeypatch, answering, "compare")
+    people = [tapped("parent", "dad", "1-0"), tapped("child", "Ann", "2-0")]
+    assert page.post("/results", json={"people": people}).status_code == 422
+    assert page.get("/results/3/card-0.png").status_code == 404
 
 
 def test_sessions_that_nobody_uses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

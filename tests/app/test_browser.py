@@ -180,9 +180,9 @@ def test_faces_of_photos_are_shown_while_a_clip_is_searched(
 ) -> None:
     go_on, find = threading.Event(), searching.best_portraits
 
-    def slowly(*given: Any) -> Any:
+    def slowly(*given: Any, most: int) -> Any:
         go_on.wait(PATIENCE / 1000)
-        return find(*given)
+        return find(*given, most=most)
 
     monkeypatch.setattr(searching, "best_portraits", slowly)
     try:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from facematch.types import EngineNames, Gallery, Photo, Pixels, Skipped, Subjec
 from facematch.video.both import ClipRoles
 from facematch.video.clip import Clip, ClipPerson, ParentScore, people_in_clip
 from facematch.video.reader import ClipLimits, ClipReader, clock
+from facematch.video.search import best_portraits
 from facematch.video.tracking import (
     MOST_KEYFRAMES,
     MOST_TRACKS,
@@ -308,6 +310,16 @@ def test_a_clip_scores_as_its_frames_do_as_photos(found: Clip) -> None:
     child = frames.by_person(["girl"] * len(photos))
     (compared,) = matcher.match(matcher.gallery(PARENTS["mother"]), child)
     assert found.people[0].verdicts[1].cosine == pytest.approx(compared.cosines[0], abs=0.01)
+
+
+def test_the_best_frames_are_held_one_at_a_time_and_no_more_are_read_than_asked_for() -> None:
+    clip = ("both.mp4", (SAMPLES / "both.mp4").read_bytes(), ClipLimits())
+    frames: list[weakref.ref[Pixels]] = []
+    for portrait in best_portraits(matcher.engine, *clip, most=2):
+        assert all(frame() is None for frame in frames)
+        frames.append(weakref.ref(portrait.photo.pixels))
+    assert len(frames) == 2
+    assert len(list(best_portraits(matcher.engine, *clip, most=1))) == 1
 
 
 def test_someone_who_leaves_and_comes_back_stays_one_person(tmp_path: Path) -> None:
