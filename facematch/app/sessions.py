@@ -91,10 +91,10 @@ class Session:
 
     def forget(self) -> None:
         """Forget every photo, face and result."""
+        self.generation += 1
         self.photos.clear()
         self.results.clear()
         self.apart.clear()
-        self.generation += 1
 
     def check_generation(self, generation: int) -> None:
         """Raise OptionError where everything was forgotten since that generation."""
@@ -114,7 +114,7 @@ class Session:
 
         keys, photos, identities = [], [], []
         alone = []
-        for number, photo in self.photos.items():
+        for number, photo in list(self.photos.items()):  # a drop may add some meanwhile
             for index, identity in enumerate(photo.identities):
                 key = FaceKey(number, index)
                 if key in self.apart:
