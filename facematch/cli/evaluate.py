@@ -106,7 +106,7 @@ class MeasureOptions:
     def matcher(self, detector: str) -> FaceMatcher:
         """The library, as the options say; `detector` is the default."""
         engine = EngineOptions(self.detector or detector, self.embedder, self.min_face)
-        return engine.matcher(cache=self.cache)
+        return engine.matcher(many=True, cache=self.cache)
 
 
 @dataclass(frozen=True, slots=True)

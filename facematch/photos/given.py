@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO, TypeGuard, cast
 
 import numpy as np
 from PIL import Image
 
-from facematch.errors import OptionError, UnreadablePhotoError
+from facematch.errors import OptionError, PhotoError, UnreadablePhotoError
 from facematch.photos.colour import rgb_pixels
 from facematch.photos.exif import read_exif
 from facematch.photos.files import opened
@@ -32,14 +32,22 @@ def is_path(photo: object) -> TypeGuard[str | os.PathLike[str]]:
 def several(photos: PhotosLike) -> Iterator[PhotoLike]:
     """Photos one by one: a single photo is one, a folder is all its photos.
 
-    An array (N, H, W, 3) is N photos. Raises MissingPhotoError for a folder without photos.
+    An array (N, H, W, 3) is N photos. Raises MissingPhotoError for a folder without photos; among
+    others such a folder is given as it is, and reading it says why it is left out.
     """
-    some = [photos] if _is_single(photos) else photos
-    for photo in cast("Iterable[PhotoLike]", some):
+    is_single = _is_single(photos)
+    for photo in cast("Iterable[PhotoLike]", [photos] if is_single else photos):
         if is_path(photo) and os.path.isdir(photo):
-            yield from list_photos(photo)
+            yield from list_photos(photo) if is_single else _photos_or_folder(photo)
         else:
             yield photo
+
+
+def _photos_or_folder(folder: str | os.PathLike[str]) -> Sequence[PhotoLike]:
+    try:
+        return list_photos(folder)
+    except PhotoError:
+        return [folder]
 
 
 def photo_in_memory(

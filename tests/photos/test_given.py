@@ -215,3 +215,13 @@ def test_only_the_command_line_speaks_of_options(tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="try min_face=10, crop"):
         matcher.score(tmp_path / "noise.png", SON)
     assert "try --min-face 10, crop" in run("score", tmp_path / "noise.png", SON).stderr
+
+
+def test_among_others_a_folder_without_photos_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    empty = tmp_path / "holiday.jpg"
+    empty.mkdir()
+    found = matcher.gallery([SAMPLES / "son.png", empty])
+    assert found.labels == (str(SAMPLES / "son.png"),)
+    assert [each.photo for each in found.skipped] == [str(empty)]
+    with pytest.raises(MissingPhotoError, match="holds no photo"):
+        matcher.gallery(empty)
