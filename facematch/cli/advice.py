@@ -122,7 +122,7 @@ def _is_clip(path: str) -> bool:
 
 
 def _refuse(path: str, what: str, command: str, *words: str) -> NoReturn:
-    raise OptionError(f"{path}: is {what}, which this takes: `{call_words(command, *words)}`")
+    raise OptionError(f"{path}: is {what}: call `{call_words(command, *words)}`")
 
 
 def call_words(command: str, *words: str) -> str:

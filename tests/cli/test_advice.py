@@ -59,12 +59,12 @@ DAD = "samples/father.png"
         (("family", "all.jpg"), "`facematch family --photo all.jpg --label`"),
         (
             ("score", DAD, "samples/both.mp4"),
-            "samples/both.mp4: is a clip, which this takes: "
+            "samples/both.mp4: is a clip: call "
             f"`facematch video samples/both.mp4 --parent {DAD}`",
         ),
         (
             ("explain", "samples/both.mp4", "samples/clip.mp4"),
-            "samples/clip.mp4: is a clip, which this takes: `facematch video samples/clip.mp4`",
+            "samples/clip.mp4: is a clip: call `facematch video samples/clip.mp4`",
         ),
         (
             ("score", "samples/both.mp4", DAD),
@@ -73,7 +73,7 @@ DAD = "samples/father.png"
         ),
         (
             ("score", DAD, "samples/years"),
-            "samples/years: is a folder, which this takes: "
+            "samples/years: is a folder: call "
             f"`facematch family --parent {DAD} --child samples/years`",
         ),
     ],
