@@ -59,8 +59,7 @@ DAD = "samples/father.png"
         (("family", "all.jpg"), "`facematch family --photo all.jpg --label`"),
         (
             ("score", DAD, "samples/both.mp4"),
-            "samples/both.mp4: is a clip: call "
-            f"`facematch video samples/both.mp4 --parent {DAD}`",
+            f"samples/both.mp4: is a clip: call `facematch video samples/both.mp4 --parent {DAD}`",
         ),
         (
             ("explain", "samples/both.mp4", "samples/clip.mp4"),
