@@ -150,8 +150,7 @@ def compare_family(
         neutral_score=neutral_score(model),
         warnings=(
             *_warnings([*parents, *children], chosen),
-            *_young_warnings(everyone, likenesses, model),
-            *_swapped_warnings(everyone, likenesses, model),
+            *_age_warnings(everyone, likenesses, model),
             *_several_warnings(engine, everyone, model),
         ),
     )
@@ -214,26 +213,19 @@ def _verdicts(
         yield Verdict(child.name, name if advice is None else None, name, share, both, advice)
 
 
-def _young_warnings(
+def _age_warnings(
     people: Mapping[str, Person], pairs: Sequence[Likeness], model: ResemblanceModel
 ) -> Iterator[str]:
-    """Warnings about pairs of whom both look like young children, where ratios lack for that."""
-    if not model.gives_ratios:
-        return
-    young = {name for name, one in people.items() if model.young(one.averaged.vectors).all()}
+    """Warnings about two who look like young children, and about parents younger than children."""
+    vectors = {name: one.averaged.vectors for name, one in people.items()}
+    young = {name for name, row in vectors.items() if model.gives_ratios and model.young(row).all()}
     for pair in pairs:
         if {pair.parent, pair.child} <= young:
             yield (
                 f"{pair.parent} and {pair.child} both look like young children, and those look "
                 f"alike to the program: adult photos of {pair.parent} say more"
             )
-
-
-def _swapped_warnings(
-    people: Mapping[str, Person], pairs: Sequence[Likeness], model: ResemblanceModel
-) -> Iterator[str]:
-    """Warnings about parents who look like children beside children who look like adults."""
-    years = {name: float(model.ages(one.averaged.vectors)[0][0]) for name, one in people.items()}
+    years = {name: float(model.ages(row)[0][0]) for name, row in vectors.items()}
     for pair in pairs:
         if seem_swapped(years[pair.parent], years[pair.child]):
             yield (
@@ -246,8 +238,10 @@ def _several_warnings(
     engine: Engine, people: Mapping[str, Person], model: ResemblanceModel
 ) -> Iterator[str]:
     """Warnings about people whose photos seem to show several, told by the shipped strangers."""
+    if engine.cohort is not None:
+        return
     for name, person in people.items():
-        if engine.cohort is None and seem_several(model, person.gallery):
+        if seem_several(model, person.gallery):
             yield (
                 f"{name}: the photos are as unlike each other as those of several people: give "
                 "each person a name and a folder of their own"

@@ -24,8 +24,7 @@ from facematch.detection.landmarks import LandmarkLocator
 from facematch.detection.mmod import MmodDetector
 from facematch.embedding.dlib_resnet import DlibResNetEmbedder
 from facematch.errors import OptionError
-from facematch.photos.limits import Limits
-from facematch.photos.reading import decode_photo, read_photo
+from facematch.photos.reading import read_photo
 from facematch.types import Chips, Face, Pixels, Points
 
 __all__ = [
@@ -56,7 +55,7 @@ def load_image_file(
     """
     if mode not in ("RGB", "L"):
         raise OptionError(f"no mode {mode!r}: there are 'RGB' and 'L'")
-    pixels = np.ascontiguousarray(_read(file))
+    pixels = np.ascontiguousarray(read_photo(file).pixels)
     if mode == "RGB":
         return pixels
     from PIL import Image
@@ -139,13 +138,6 @@ def compare_faces(
 ) -> list[np.bool_]:
     """Whether each encoding is within `tolerance` of one: at 0.6, face_recognition's "a match"."""
     return list(face_distance(known_face_encodings, face_encoding_to_check) <= tolerance)
-
-
-def _read(file: str | os.PathLike[str] | BinaryIO) -> Pixels:
-    if isinstance(file, str | os.PathLike):
-        return read_photo(file).pixels
-    label = getattr(file, "name", "the image file")
-    return decode_photo(str(label), file.read(Limits().max_bytes + 1)).pixels
 
 
 def _locations(img: NDArray[np.uint8], times: int, model: str) -> list[Location]:

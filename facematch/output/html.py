@@ -22,6 +22,7 @@ from facematch.scoring.people import RESAMPLES
 from facematch.scoring.wording import (
     NO_PATERNITY_TEST,
     card_meaning,
+    family_question,
     interval_words,
     neutral_words,
     score_words,
@@ -38,15 +39,13 @@ def as_html(report: FamilyReport) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     template = files("facematch.output").joinpath("page.html.j2").read_text(encoding="utf-8")
-    children = report.family.children
-    verb = "does" if len(children) == 1 else "do"
     warnings = _warnings_once(report)
     functions = (
         _data_url, advice_words, card_meaning, draw, heat_faces, heat_legend, interval_words,
         neutral_words, note, score_words, shown_score, signed, support, trend_lines, verdict_words,
     )  # fmt: skip
     page = environment.from_string(template).render(
-        title=f"Who {verb} {' and '.join(children)} look like?",
+        title=family_question(report.family.children),
         report=report,
         family=report.family,
         warnings=warnings,

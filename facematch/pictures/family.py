@@ -10,6 +10,7 @@ from facematch.scoring.people import Likeness
 from facematch.scoring.wording import (
     NO_PATERNITY_TEST,
     card_meaning,
+    family_question,
     interval_words,
     shown_score,
 )
@@ -75,9 +76,7 @@ def _verdict_words(verdict: Verdict) -> tuple[str, str]:
 def _draw_head(sheet: Sheet, family: Family) -> None:
     """The title, what the numbers are, and the colours they have."""
     middle, wide = sheet.image.width / 2, sheet.image.width - 2 * _FAMILY_EDGE
-    verb = "does" if len(family.children) == 1 else "do"
-    title = f"Who {verb} {' and '.join(family.children)} look like?"
-    sheet.write(title, (middle, 56), 52, bold=True, width=wide)
+    sheet.write(family_question(family.children), (middle, 56), 52, bold=True, width=wide)
     for row, legend in enumerate(_LEGEND):
         place = (middle, 112 + 34 * row)
         sheet.write(legend, place, 26, colour=sheet.theme.quiet, width=wide)

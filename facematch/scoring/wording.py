@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from facematch.types import DIGITS
 
@@ -102,6 +102,12 @@ def posterior(ratio: float, prior: float) -> float:
     """Probability of kinship after the likelihood ratio, given the one before (Bayes)."""
     odds = ratio * prior / (1 - prior)
     return odds / (1 + odds)
+
+
+def family_question(children: Sequence[str]) -> str:
+    """What a page or a picture of a family answers: "Who do Ann and Ben look like?"."""
+    verb = "does" if len(children) == 1 else "do"
+    return f"Who {verb} {' and '.join(children)} look like?"
 
 
 def counted(count: int, what: str) -> str:
